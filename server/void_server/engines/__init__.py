@@ -1,0 +1,222 @@
+"""What an engine is: it looks at the frames of a shot and yields a fill for each.
+
+Engines never read files, never feather, never decode colour and never write: `plan` gives them a view of the
+frames, `compose` takes their fills. They are named in a short table, or as `module:Class` in the machine's
+own configuration; a name that arrives in a request is only ever looked up.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from void_plugin.errors import JobError, RequestError
+from void_plugin.request import RenderSettings
+from void_server.tiles import Box
+
+Picture = NDArray[np.float32]
+"""(height, width, 3) RGB."""
+Mask = NDArray[np.bool_]
+"""(height, width)."""
+
+Progress = Callable[[float, str], None]
+"""Called with a fraction in 0..1 of the present call and a short text."""
+IsCancelled = Callable[[], bool]
+
+REMOVE, OVERLAP, AFFECTED, KEEP = 0, 63, 127, 255
+"""The four values of a quadmask: remove, remove inside affected, affected only, untouched."""
+
+
+@dataclass(frozen=True)
+class ClipLengths:
+    """Frame counts an engine accepts: `minimum`, then every `step` up to `maximum`."""
+
+    minimum: int
+    step: int
+    maximum: int
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """What an engine needs and can do; `plan` prepares its frames accordingly."""
+
+    raster: tuple[int, int] | None = None
+    """(height, width) it works at; None means plate pixels."""
+    lengths: ClipLengths | None = None
+    """Legal clip lengths; None takes any."""
+    encoding: Literal["linear", "encoded"] = "linear"
+    """`linear`: scene-linear light, unbounded. `encoded`: the shot's chosen curve, 0..1."""
+    snaps_grid: bool = False
+    """True where affected pixels are snapped to VOID's 8-cell grid."""
+    needs_prompt: bool = False
+    devices: tuple[str, ...] = ("cpu",)
+    unavailable_reason: str | None = None
+    """A sentence that says why it cannot run here; None where it can."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One solve: a run of frames (segment) on one ROI. Its key names everything that decides its pixels."""
+
+    index: int
+    key: str
+    frames: tuple[int, ...]
+    """Frame numbers to deliver, in order."""
+    roi: Box
+    """Plate pixels the unit works on, in the coordinates of `Frames`."""
+
+
+@dataclass(frozen=True)
+class Fill:
+    """What an engine puts in place of the object in one frame."""
+
+    frame: int
+    box: Box
+    """Where `pixels` lie, in the coordinates of `Frames`."""
+    pixels: Picture
+    """In the engine's encoding; finite. Only pixels that the labels ask for are ever used."""
+    confidence: NDArray[np.float32]
+    """(height, width), 0..1: the share that came from real pixels of other frames."""
+    facts: Mapping[str, float]
+    """Numbers about this frame for result.json, such as sources used or the ring error."""
+
+
+class Frames(ABC):
+    """The frames of a shot as an engine sees them, in picture coordinates: (0, 0) is the top left pixel.
+
+    Every box lies inside (0, 0, width, height). Arrays are the caller's to read, not to change.
+    Safe to call from several threads.
+    """
+
+    numbers: Sequence[int]
+    """Frame numbers of the whole shot range, in order."""
+    size: tuple[int, int]
+    """(height, width) of every picture."""
+    analysis: Mapping[str, NDArray[Any]]
+    """What the engine's own `analyse` returned for this shot."""
+
+    @abstractmethod
+    def plate(self, frame: int, box: Box) -> Picture:
+        """Pixels in the engine's encoding; NaN and Inf are replaced, nothing else is clipped in linear."""
+
+    @abstractmethod
+    def labels(self, frame: int, box: Box) -> NDArray[np.uint8]:
+        """The quadmask, (height, width), values 0, 63, 127, 255. Every pixel that can be written is 0, 63 or 127."""
+
+    @abstractmethod
+    def usable(self, frame: int, box: Box) -> Mask:
+        """True where a pixel shows real background and may be sampled: label 255, under no holdout or exclude
+        matte, inside the frame's data window, finite in the file."""
+
+    @abstractmethod
+    def hole(self, frame: int) -> Box | None:
+        """The smallest box around the pixels to fill, or None where this frame has none."""
+
+    @abstractmethod
+    def reduced(self, frame: int, factor: int) -> tuple[Picture, Mask]:
+        """The whole picture scaled down by an integer factor (area mean of finite pixels), and where every pixel
+        of the block is usable. Both are (ceil(height / factor), ceil(width / factor)); the last row and column
+        may average fewer pixels. Block (i, j) covers pixels from (factor * i, factor * j)."""
+
+    @abstractmethod
+    def clean_plate(self, frame: int, box: Box) -> Picture | None:
+        """The artist's own clean pixels of this frame, or None where there is no such frame."""
+
+
+class Engine(ABC):
+    """One way of filling; made per job by `open_engine` and used from several threads at once."""
+
+    name: str
+
+    def __init__(self, settings: RenderSettings, workers: int = 1) -> None:
+        self.settings = settings
+        self.workers = workers
+
+    @classmethod
+    @abstractmethod
+    def limits(cls) -> EngineLimits:
+        """What this engine needs, and whether it can run on this machine."""
+
+    @classmethod
+    def digest(cls) -> str:
+        """Names the version of the engine's results (and its weights); part of every unit's key."""
+        return "1"
+
+    def fills(self) -> tuple[int, ...]:
+        """Labels whose pixels this engine replaces."""
+        return (REMOVE, OVERLAP, AFFECTED)
+
+    def analyse(self, frames: Frames, progress: Progress, cancelled: IsCancelled) -> dict[str, NDArray[Any]]:
+        """Estimate once a shot whatever every unit must agree on; the arrays come back as `Frames.analysis`."""
+        return {}
+
+    @abstractmethod
+    def solve(self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled) -> Iterator[Fill]:
+        """Yield a fill for each frame of the unit that has a hole, in order.
+
+        Depends only on the unit, the frames, the analysis and the settings: not on other units, threads or time.
+        Raises `void_plugin.errors.Cancelled` soon after `cancelled()` turns true.
+        """
+
+
+ENGINES: Mapping[str, str] = {
+    "void": "void_server.engines.void:VoidEngine",
+    "recover": "void_server.engines.recover:RecoverEngine",
+    "identity": "void_server.engines.identity:IdentityEngine",
+    "identity-raster": "void_server.engines.identity:RasterIdentityEngine",
+}
+
+
+def engine_class(name: str, more: Mapping[str, str] | None = None) -> type[Engine]:
+    """The class of a configured engine.
+
+    Raises RequestError for a name that is not configured and JobError where its part is not installed.
+    """
+    table = {**ENGINES, **(more or {})}
+    if name not in table:
+        raise RequestError(f"There is no engine {name!r}; this server has {', '.join(sorted(table))}.", "request.engine")
+    try:
+        found = pkgutil.resolve_name(table[name])
+    except ModuleNotFoundError as error:
+        raise JobError(
+            f"The engine {name} is not part of this installation (no module {error.name}); use the engine recover.",
+            "job.engine_unavailable",
+        ) from error
+    return cast("type[Engine]", found)
+
+
+def unavailable_reason(name: str, more: Mapping[str, str] | None = None) -> str | None:
+    """Why an engine cannot run on this machine, as a sentence; None where it can."""
+    try:
+        return engine_class(name, more).limits().unavailable_reason
+    except JobError as error:
+        return error.message
+
+
+def choose_engine(name: str, more: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """The engine that really runs for a request, and why where the request said `auto`.
+
+    Raises JobError where the engine asked for cannot run here.
+    """
+    if name != "auto":
+        reason = unavailable_reason(name, more)
+        if reason is not None:
+            raise JobError(reason, "job.engine_unavailable")
+        return name, ""
+    reason = unavailable_reason("void", more)
+    if reason is None:
+        return "void", "A GPU and the VOID weights are here."
+    return "recover", f"VOID cannot run here: {reason}"
+
+
+def open_engine(
+    name: str, settings: RenderSettings, workers: int = 1, more: Mapping[str, str] | None = None
+) -> Engine:
+    """An engine ready to analyse and solve."""
+    return engine_class(name, more)(settings, workers)

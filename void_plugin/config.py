@@ -1,0 +1,100 @@
+"""What this machine is told about void_plugin: a JSON file written by the installer, and the environment.
+
+The environment wins over the file, the file over the defaults. Nothing is read at import.
+"""
+
+import json
+import os
+import shlex
+import sys
+from dataclasses import dataclass, field, fields
+from typing import Any, Dict, Mapping, Tuple
+
+from void_plugin.errors import RequestError
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of one machine; none of them changes pixels."""
+
+    server_command: Tuple[str, ...] = ()
+    """Command that starts `void-server`; empty looks beside this Python, then on PATH."""
+    workers: int = 0
+    """Threads a job may use; 0 takes the number of cores."""
+    cache_bytes: int = 1 << 30
+    """How many bytes of decoded plate a job may keep in memory."""
+    engines: Mapping[str, str] = field(default_factory=dict)
+    """More engines by name, each as `module:Class`."""
+    ocio: str = ""
+    """OCIO config used where $OCIO is not set; empty takes the pinned ACES studio config."""
+
+
+ENVIRONMENT = {
+    "server_command": "VOID_SERVER_COMMAND",
+    "workers": "VOID_WORKERS",
+    "cache_bytes": "VOID_CACHE_BYTES",
+}  # type: Dict[str, str]
+
+
+def config_path(environment: Mapping[str, str]) -> str:
+    """Where the file is: $VOID_CONFIG, else the platform's own place for user settings."""
+    if environment.get("VOID_CONFIG"):
+        return environment["VOID_CONFIG"]
+    if sys.platform == "win32":
+        base = environment.get("APPDATA", os.path.expanduser("~"))
+    elif sys.platform == "darwin":
+        base = os.path.expanduser("~/Library/Application Support")
+    else:
+        base = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return os.path.join(base, "void_plugin", "config.json")
+
+
+def load_config(environment: Mapping[str, str]) -> Config:
+    """The configuration of this machine.
+
+    Raises RequestError where the file is not JSON, has an unknown key, or a value has the wrong type.
+    """
+    path = config_path(environment)
+    values = {}  # type: Dict[str, Any]
+    if os.path.exists(path):
+        try:
+            with open(path, encoding="utf-8") as stream:
+                values = json.load(stream)
+        except (OSError, ValueError) as error:
+            raise RequestError("The configuration {} cannot be read: {}.".format(path, error))
+        if not isinstance(values, dict):
+            raise RequestError("The configuration {} must hold one JSON object.".format(path))
+    elif environment.get("VOID_CONFIG"):
+        raise RequestError("$VOID_CONFIG names {}, which does not exist.".format(path))
+    known = [item.name for item in fields(Config)]
+    for key in values:
+        if key not in known:
+            raise RequestError(
+                "The configuration {} has the unknown key {!r}; known are {}.".format(path, key, ", ".join(known))
+            )
+    for key, variable in ENVIRONMENT.items():
+        if environment.get(variable):
+            values[key] = environment[variable]
+    return Config(**{key: _value(key, value, path) for key, value in values.items()})
+
+
+def _value(key: str, value: Any, path: str) -> Any:
+    if key == "server_command":
+        if isinstance(value, str):
+            # Windows paths hold backslashes, which POSIX splitting would eat.
+            return tuple(part.strip('"') for part in shlex.split(value, posix=sys.platform != "win32"))
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            return tuple(value)
+    elif key in ("workers", "cache_bytes"):
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            number = -1
+        if number >= 0:
+            return number
+    elif key == "engines":
+        if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
+            return dict(value)
+    elif isinstance(value, str):
+        return value
+    raise RequestError("The setting {} has the unusable value {!r} (in {} or the environment).".format(key, value, path))

@@ -1,0 +1,145 @@
+"""What a running job says, one JSON object a line, numbered so that a watcher can resume.
+
+Every line carries `schema`, `kind`, `job` and `number`. A reader ignores kinds it does not know, so a newer
+server can say more than an older client understands.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Dict, Optional, Type
+
+SCHEMA = 1
+"""Version of the event lines; raised only when an existing field changes its meaning."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a job."""
+
+    job: str = ""
+    """Id of the job, the same for all its events."""
+    number: int = 0
+    """Counts up from 1 within a job."""
+
+
+@dataclass(frozen=True)
+class Queued(Event):
+    """The job waits; `position` 0 is next, `eta_seconds` is negative where unknown."""
+
+    position: int = 0
+    eta_seconds: float = -1.0
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """Work began. `engine` is the one that really runs; `folder` is the job folder."""
+
+    engine: str = ""
+    device: str = ""
+    folder: str = ""
+    frames: str = ""
+    reason: str = ""
+    """Why this engine was chosen, where the request said `auto`."""
+
+
+@dataclass(frozen=True)
+class Uploading(Event):
+    """Frames travel to the server."""
+
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Progressed(Event):
+    """How far the job is: `step` is plan, solve or compose, `fraction` of the whole job in 0..1."""
+
+    step: str = ""
+    unit: int = 0
+    window: int = 0
+    pass_number: int = 0
+    fraction: float = 0.0
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Warned(Event):
+    """Something the user should know that does not stop the job; `frame` is None for the whole shot."""
+
+    code: str = ""
+    frame: Optional[int] = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class FrameReady(Event):
+    """One output frame is complete on disk. `coverage` is the share of the hole filled from real pixels."""
+
+    frame: int = 0
+    path: str = ""
+    digest: str = ""
+    coverage: float = 0.0
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """All frames are there; `result` is the path of result.json."""
+
+    result: str = ""
+    summary: Dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stopped(Event):
+    """The job was cancelled or stopped; what was finished is kept and running again resumes. On the wire: Cancelled."""
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The job ended with an error: its code of `void_plugin.errors` and the sentence for the user."""
+
+    code: str = ""
+    text: str = ""
+
+
+KINDS = {
+    "Queued": Queued,
+    "Started": Started,
+    "Uploading": Uploading,
+    "Progressed": Progressed,
+    "Warned": Warned,
+    "FrameReady": FrameReady,
+    "Finished": Finished,
+    "Cancelled": Stopped,
+    "Failed": Failed,
+}  # type: Dict[str, Type[Event]]
+
+_NAMES = {kind: name for name, kind in KINDS.items()}
+
+
+def is_last(event: Event) -> bool:
+    """True for the event after which a job says nothing more."""
+    return isinstance(event, (Finished, Stopped, Failed))
+
+
+def to_line(event: Event) -> str:
+    """One event as a JSON line without its newline; keys sorted, so equal events give equal text."""
+    data = asdict(event)
+    data["schema"] = SCHEMA
+    data["kind"] = _NAMES[type(event)]
+    return json.dumps(data, sort_keys=True, ensure_ascii=False)
+
+
+def from_line(line: str) -> Optional[Event]:
+    """The event in a JSON line, or None for a kind this version does not know.
+
+    Raises ValueError for text that is not an event line at all. Unknown fields are ignored.
+    """
+    data = json.loads(line)
+    if not isinstance(data, dict) or "kind" not in data:
+        raise ValueError("not an event line: {!r}".format(line[:200]))
+    kind = KINDS.get(data["kind"])
+    if kind is None:
+        return None
+    known = {item.name for item in fields(kind)}
+    return kind(**{name: value for name, value in data.items() if name in known})
