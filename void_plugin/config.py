@@ -29,11 +29,11 @@ class Config:
     """OCIO config used where $OCIO is not set; empty takes the pinned ACES studio config."""
 
 
-ENVIRONMENT = {
+ENVIRONMENT: Dict[str, str] = {
     "server_command": "VOID_SERVER_COMMAND",
     "workers": "VOID_WORKERS",
     "cache_bytes": "VOID_CACHE_BYTES",
-}  # type: Dict[str, str]
+}
 
 
 def config_path(environment: Mapping[str, str]) -> str:
@@ -55,13 +55,13 @@ def load_config(environment: Mapping[str, str]) -> Config:
     Raises RequestError where the file is not JSON, has an unknown key, or a value has the wrong type.
     """
     path = config_path(environment)
-    values = {}  # type: Dict[str, Any]
+    values: Dict[str, Any] = {}
     if os.path.exists(path):
         try:
             with open(path, encoding="utf-8") as stream:
                 values = json.load(stream)
         except (OSError, ValueError) as error:
-            raise RequestError("The configuration {} cannot be read: {}.".format(path, error))
+            raise RequestError("The configuration {} cannot be read: {}.".format(path, error)) from error
         if not isinstance(values, dict):
             raise RequestError("The configuration {} must hold one JSON object.".format(path))
     elif environment.get("VOID_CONFIG"):
@@ -97,4 +97,6 @@ def _value(key: str, value: Any, path: str) -> Any:
             return dict(value)
     elif isinstance(value, str):
         return value
-    raise RequestError("The setting {} has the unusable value {!r} (in {} or the environment).".format(key, value, path))
+    raise RequestError(
+        "The setting {} has the unusable value {!r} (in {} or the environment).".format(key, value, path)
+    )

@@ -84,7 +84,7 @@ class Code(NamedTuple):
 
 
 # Exit codes after sysexits.h: 64 usage, 65 bad data, 69 unavailable, 71 out of memory, 75 try again.
-CODES = {
+CODES: Dict[str, Code] = {
     "request.invalid": Code(RequestError, "INVALID_ARGUMENT", False, 64),
     "request.schema": Code(RequestError, "INVALID_ARGUMENT", False, 64),
     "request.pattern": Code(RequestError, "INVALID_ARGUMENT", False, 64),
@@ -109,9 +109,9 @@ CODES = {
     "job.crashed": Code(JobError, "INTERNAL", False, 65),
     "host.failed": Code(HostError, "UNKNOWN", False, 1),
     "farm.failed": Code(FarmError, "UNKNOWN", False, 1),
-}  # type: Dict[str, Code]
+}
 
-DEFAULT_CODES = {
+DEFAULT_CODES: Dict[Type[VoidError], str] = {
     VoidError: "job.engine",
     RequestError: "request.invalid",
     FrameError: "frame.unreadable",
@@ -119,7 +119,7 @@ DEFAULT_CODES = {
     JobError: "job.engine",
     HostError: "host.failed",
     FarmError: "farm.failed",
-}  # type: Dict[Type[VoidError], str]
+}
 
 EXIT_STOPPED = 143
 """`void-server task` was stopped by SIGTERM after committing what was finished."""

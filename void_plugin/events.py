@@ -8,6 +8,8 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Dict, Optional, Type
 
+from void_plugin.errors import RequestError
+
 SCHEMA = 1
 """Version of the event lines; raised only when an existing field changes its meaning."""
 
@@ -102,7 +104,7 @@ class Failed(Event):
     text: str = ""
 
 
-KINDS = {
+KINDS: Dict[str, Type[Event]] = {
     "Queued": Queued,
     "Started": Started,
     "Uploading": Uploading,
@@ -112,7 +114,7 @@ KINDS = {
     "Finished": Finished,
     "Cancelled": Stopped,
     "Failed": Failed,
-}  # type: Dict[str, Type[Event]]
+}
 
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
@@ -123,23 +125,46 @@ def is_last(event: Event) -> bool:
 
 
 def to_line(event: Event) -> str:
-    """One event as a JSON line without its newline; keys sorted, so equal events give equal text."""
+    """One event as a JSON line without its newline; keys sorted, so equal events give equal text.
+
+    Plain ASCII, so that no pipe's encoding can break a path in it.
+    """
     data = asdict(event)
     data["schema"] = SCHEMA
     data["kind"] = _NAMES[type(event)]
-    return json.dumps(data, sort_keys=True, ensure_ascii=False)
+    return json.dumps(data, sort_keys=True)
 
 
 def from_line(line: str) -> Optional[Event]:
     """The event in a JSON line, or None for a kind this version does not know.
 
-    Raises ValueError for text that is not an event line at all. Unknown fields are ignored.
+    Unknown fields are ignored. Raises ValueError for text that is not an event line at all, and RequestError
+    for a newer schema, whose fields would be misread.
     """
     data = json.loads(line)
-    if not isinstance(data, dict) or "kind" not in data:
+    if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
         raise ValueError("not an event line: {!r}".format(line[:200]))
+    schema = data.get("schema", SCHEMA)
+    if schema != SCHEMA:
+        raise RequestError(
+            "The server speaks event schema {!r}, but this client reads schema {}; install the same version of "
+            "void_plugin on both.".format(schema, SCHEMA),
+            "request.schema",
+        )
     kind = KINDS.get(data["kind"])
     if kind is None:
         return None
-    known = {item.name for item in fields(kind)}
-    return kind(**{name: value for name, value in data.items() if name in known})
+    blank = kind()
+    values = {item.name: data[item.name] for item in fields(kind) if item.name in data}
+    for name, value in values.items():
+        if not _fits(value, getattr(blank, name)):
+            raise ValueError("not an event line, {} is wrong: {!r}".format(name, line[:200]))
+    return kind(**values)
+
+
+def _fits(value: Any, example: Any) -> bool:
+    if example is None:  # an optional frame number
+        return value is None or type(value) is int
+    if isinstance(example, float):
+        return type(value) in (int, float)
+    return type(value) is type(example)

@@ -65,7 +65,7 @@ class FrameRange:
 
 def spans(frames: Iterable[int]) -> List[FrameRange]:
     """Group frame numbers into contiguous ranges, in order."""
-    runs = []  # type: List[FrameRange]
+    runs: List[FrameRange] = []
     for frame in sorted(set(frames)):
         if runs and frame == runs[-1].last + 1:
             runs[-1] = FrameRange(runs[-1].first, frame)

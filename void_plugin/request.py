@@ -9,7 +9,7 @@ import json
 import os
 import re
 import uuid
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar
 
 from void_plugin.errors import RequestError
@@ -82,8 +82,8 @@ class RemovalRequest:
     """What to remove from which frames, and where to put the result."""
 
     plate: ImageInput
-    object_matte: Optional[ImageInput]
-    outputs: Tuple[Output, ...]
+    object_matte: Optional[ImageInput] = None
+    outputs: Tuple[Output, ...] = ()
     affected_matte: Optional[ImageInput] = None
     holdout_matte: Optional[ImageInput] = None
     """What stands in front and is never written."""
@@ -120,7 +120,7 @@ class RemovalRequest:
         try:
             data = json.loads(text)
         except ValueError as error:
-            raise RequestError("{} is not valid JSON ({}).".format(path, error), "request.schema")
+            raise RequestError("{} is not valid JSON ({}).".format(path, error), "request.schema") from error
         if not isinstance(data, dict):
             raise RequestError("{} must hold one JSON object.".format(path), "request.schema")
         schema = data.get("schema", 0)
@@ -141,9 +141,9 @@ class RemovalRequest:
             with open(path, encoding="utf-8") as stream:
                 text = stream.read()
         except OSError as error:
-            raise RequestError("Cannot read the request {}: {}.".format(path, error.strerror or error))
-        except UnicodeDecodeError:
-            raise RequestError("The request {} is not UTF-8 text.".format(path), "request.schema")
+            raise RequestError("Cannot read the request {}: {}.".format(path, error.strerror or error)) from error
+        except UnicodeDecodeError as error:
+            raise RequestError("The request {} is not UTF-8 text.".format(path), "request.schema") from error
         return cls.from_json(text, path)
 
     def to_json(self) -> str:
@@ -190,10 +190,7 @@ class RemovalRequest:
         self._check_patterns()
 
     def _check_patterns(self) -> None:
-        taken = {}  # type: Dict[str, str]
-        for name in INPUTS:
-            if getattr(self, name) is not None:
-                taken[_same_file(self.sequence(name).pattern)] = name
+        taken = [(name, self.sequence(name).pattern) for name in INPUTS if self.input(name) is not None]
         for output in self.outputs:
             sequence = self.output_sequence(output)
             if not sequence.pattern.lower().endswith(".exr"):
@@ -201,14 +198,20 @@ class RemovalRequest:
                     "The output {} is not an EXR; end the pattern with .exr.".format(sequence.pattern),
                     "request.output",
                 )
-            key = _same_file(sequence.pattern)
-            if key in taken:
+            if sequence.is_still and self.frames is not None and len(self.frames) > 1:
                 raise RequestError(
-                    "The output {} has the same pattern as the {}; choose another name, inputs are never "
-                    "overwritten.".format(sequence.pattern, taken[key].replace("_", " ")),
+                    "The output {} has no frame token, but {} frames are asked for; write it like "
+                    "result.%04d.exr.".format(sequence.pattern, len(self.frames)),
                     "request.output",
                 )
-            taken[key] = "other output"
+            for name, pattern in taken:
+                if _same_files(sequence.pattern, pattern):
+                    raise RequestError(
+                        "The output {} would overwrite files of the {}; choose another name, inputs are never "
+                        "overwritten.".format(sequence.pattern, name.replace("_", " ")),
+                        "request.output",
+                    )
+            taken.append(("other output", sequence.pattern))
 
     # -- what the patterns mean ----------------------------------------------------------------------------
 
@@ -229,7 +232,7 @@ class RemovalRequest:
 
     def input(self, name: str) -> Optional[ImageInput]:
         """One of the inputs by its name in `INPUTS`."""
-        value = getattr(self, name)  # type: Optional[ImageInput]
+        value: Optional[ImageInput] = getattr(self, name)
         return value
 
     def sequence(self, name: str) -> ImageSequence:
@@ -245,16 +248,17 @@ class RemovalRequest:
 
     def rooted(self) -> "RemovalRequest":
         """The same request with every folder moved into `roots`, so that paths can be remapped on another machine."""
-        roots = dict(self.roots)
-        changes = {}  # type: Dict[str, Any]
+        roots = {name: os.path.abspath(path) for name, path in self.roots.items()}
+        changes: Dict[str, Any] = {}
 
-        def move(name: str, pattern: str) -> str:
+        def move(wanted: str, pattern: str) -> str:
             if _ROOT.match(pattern):
                 return pattern
             folder = os.path.abspath(os.path.dirname(pattern) or ".")
-            for known, path in roots.items():
-                if path == folder:
-                    name = known
+            name = next((known for known, path in roots.items() if path == folder), wanted)
+            # The user's own root of that name may lead elsewhere, and other patterns count on it.
+            while roots.get(name, folder) != folder:
+                name += "_"
             roots[name] = folder
             return "<{}>/{}".format(name, os.path.basename(pattern))
 
@@ -280,7 +284,19 @@ class RemovalRequest:
         return os.path.join(os.path.abspath(first.folder), ".void", "{}-{}".format(stem, digest))
 
 
-def _same_file(pattern: str) -> str:
+def _same_files(first: str, second: str) -> bool:
+    """True where two patterns can name the same file."""
+    left, right = _spelled(first), _spelled(second)
+    if left == right:
+        return True
+    # A still such as plate.1001.exr is one frame of plate.%04d.exr.
+    for pattern, still in ((left, right), (right, left)):
+        if "%d" in pattern and re.match(re.escape(pattern).replace(re.escape("%d"), r"-?\d+") + r"\Z", still):
+            return True
+    return False
+
+
+def _spelled(pattern: str) -> str:
     # Two spellings of one place (relative, symlinked, other case on Windows) must compare equal.
     folder = os.path.realpath(os.path.dirname(pattern) or ".")
     return os.path.normcase(os.path.join(folder, re.sub(r"%0?\d*d", "%d", os.path.basename(pattern))))
@@ -294,7 +310,7 @@ def _build(kind: Type[T], data: Mapping[str, Any], path: str, where: str) -> T:
                 "{} has the unknown key {!r}; known are {}.".format(path, where + key, ", ".join(sorted(known))),
                 "request.schema",
             )
-    values = {}  # type: Dict[str, Any]
+    values: Dict[str, Any] = {}
     for key, value in data.items():
         place = where + key
         if kind is RemovalRequest:
@@ -303,10 +319,10 @@ def _build(kind: Type[T], data: Mapping[str, Any], path: str, where: str) -> T:
             values[key] = tuple(_strings(value, path, place))
         else:
             values[key] = value
-    try:
-        built = kind(**values)
-    except TypeError as error:
-        raise RequestError("{} is incomplete at {!r}: {}.".format(path, where or "top level", error), "request.schema")
+    for name, item in known.items():
+        if name not in values and item.default is MISSING and item.default_factory is MISSING:
+            raise RequestError("{} lacks {!r}.".format(path, where + name), "request.schema")
+    built = kind(**values)
     for item in fields(built):  # type: ignore[arg-type]
         if item.name in ("pattern", "kind") and not isinstance(getattr(built, item.name), str):
             raise RequestError("{}: {} must be text.".format(path, where + item.name), "request.schema")
@@ -352,5 +368,5 @@ def _mapping(value: Any, path: str, place: str) -> Mapping[str, Any]:
 def _strings(value: Any, path: str, place: str) -> Sequence[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise RequestError("{}: {} must be a list of names.".format(path, place), "request.schema")
-    names = value  # type: List[str]
+    names: List[str] = value
     return names

@@ -1,0 +1,69 @@
+# Two commands matter: `make demo` and `make test`. Each sets up .venv by itself the first time.
+#
+# PYTHON=... picks another interpreter (3.11 or newer).
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+# Pure pip runs on any Python, so that of a neighbour can be borrowed to start ours.
+NEIGHBOURS := python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9
+
+.PHONY: help venv check test demo bench clean
+
+help:
+	@echo "make demo    remove an object from a synthetic shot and measure the result"
+	@echo "make test    the checks, then the tests"
+	@echo "make check   ruff, mypy, import-linter, vermin"
+	@echo "make bench   the benchmarks, one table each"
+	@echo "make venv    set up .venv only"
+	@echo "make clean   remove .venv, caches and build/"
+
+venv: .venv/.installed
+
+# Debian leaves ensurepip out of python3.11, so a missing one is normal: then pip comes from any interpreter
+# that has it, or from uv.
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "make: $(PYTHON) is not a Python 3.11 or newer; install one or name it with make PYTHON=..." >&2; exit 1; }
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { \
+	    rm -rf .venv; \
+	    $(PYTHON) -m venv --without-pip .venv || exit 1; \
+	    site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	    for other in $(PYTHON) $(NEIGHBOURS); do \
+	        $$other -m pip install -q --disable-pip-version-check --target "$$site" pip >/dev/null 2>&1 && break; \
+	    done; \
+	    $(BIN)/python -m pip --version >/dev/null 2>&1 \
+	        || uv pip install -q --python $(BIN)/python pip 2>/dev/null || { \
+	        rm -rf .venv; \
+	        echo "make: found no pip to set up .venv; install python3-venv, python3-pip or uv" >&2; exit 1; }; }
+	@touch $@
+
+# Dependency groups need pip 25.1, which no Python 3.11 brings.
+.venv/.installed: .venv/.python pyproject.toml constraints.txt
+	@touch README.md
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --upgrade pip
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
+	    --group check --group test -e '.[server]'
+	@touch $@
+
+check: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vermin -q -t=3.7- --violations --no-tips --no-parse-comments \
+	    void_plugin/__init__.py void_plugin/errors.py void_plugin/frames.py \
+	    void_plugin/request.py void_plugin/events.py void_plugin/config.py
+
+test: check
+	$(BIN)/pytest -n auto
+
+demo: venv
+	$(BIN)/void demo --out build/demo
+
+bench: venv
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
