@@ -40,7 +40,6 @@ venv: .venv/.installed
 
 # Dependency groups need pip 25.1, which no Python 3.11 brings.
 .venv/.installed: .venv/.python pyproject.toml constraints.txt
-	@touch README.md
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --upgrade pip
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
 	    --group check --group test -e '.[server]'

@@ -275,8 +275,10 @@ class RemovalRequest:
     def job_folder(self) -> str:
         """`<output folder>/.void/<stem>-<digest12>`, the same for every range and run of the same shot and settings."""
         stable = self.rooted().to_dict()
-        for volatile in ("request_id", "frames", "priority", "schema"):
+        for volatile in ("request_id", "priority", "schema"):
             stable.pop(volatile)
+        if self.shot_range is not None or not self.context:
+            stable.pop("frames")  # with context the frames asked for decide which others are looked at
         first = self.output_sequence(self.outputs[0])
         name = re.sub(r"%0?\d*d", "", os.path.basename(first.pattern))
         stem = re.sub(r"[^A-Za-z0-9_-]+", "_", os.path.splitext(name)[0]).strip("_") or "shot"

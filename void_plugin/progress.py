@@ -1,0 +1,229 @@
+"""How a job looks to the person who started it: JSON lines, plain lines, or a bar with a table at the end."""
+
+import time
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import IO, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from void_plugin.errors import RequestError
+from void_plugin.events import Event, Finished, FrameReady, Progressed, Queued, Started, Uploading, Warned, to_line
+from void_plugin.frames import FrameRange, describe
+
+LOW_COVERAGE = 0.9
+"""Below this share of real pixels a frame is named in the summary with advice; above it the eye rarely objects."""
+
+SHARES = ("untouched", "recovered", "generated")
+"""How `Finished.summary["shares"]` divides the pixels of all frames, each 0..1."""
+
+
+class Tally:
+    """What the events so far add up to."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self.engine = ""
+        self.reason = ""
+        self.folder = ""
+        self.total = 0
+        self.coverage: dict[int, float] = {}
+        self.warnings = 0
+        self.finished: Finished | None = None
+
+    def add(self, event: Event) -> None:
+        """Take one event into account."""
+        if isinstance(event, Started):
+            self.engine, self.reason, self.folder = event.engine, event.reason, event.folder
+            self.total = _count(event.frames)
+        elif isinstance(event, FrameReady):
+            self.coverage[event.frame] = event.coverage  # a frame may come as patch and as comp
+        elif isinstance(event, Warned):
+            self.warnings += 1
+        elif isinstance(event, Finished):
+            self.finished = event
+
+    def done(self) -> str:
+        """Frames finished, out of how many where that is known."""
+        return f"{len(self.coverage)}/{self.total}" if self.total else str(len(self.coverage))
+
+    def rows(self, outputs: list[str]) -> list[tuple[str, str]]:
+        """The summary as names and values, in reading order."""
+        summary = self.finished.summary if self.finished else {}
+        rows = [("engine", self.engine + (f" ({self.reason})" if self.reason else ""))]
+        rows.append(("frames", f"{len(self.coverage)} ({describe(self.coverage)})" if self.coverage else "0"))
+        rows += [("output", pattern) for pattern in outputs]
+        shares = summary.get("shares")
+        if isinstance(shares, dict):
+            rows.append(("pixels", ", ".join(f"{100 * shares.get(name, 0):.1f} % {name}" for name in SHARES)))
+        if self.coverage:
+            frame = min(self.coverage, key=lambda number: (self.coverage[number], number))
+            lowest = self.coverage[frame]
+            text = f"{100 * lowest:.0f} % on frame {frame}"
+            if lowest < LOW_COVERAGE:
+                text += ": background not seen in this range; extend the range or use VOID"
+            rows.append(("lowest coverage", text))
+        if self.warnings:
+            rows.append(("warnings", str(self.warnings)))
+        seconds = time.monotonic() - self._began
+        rows.append(("time", f"{seconds:.1f} s, {len(self.coverage) / max(seconds, 1e-6):.2f} frames/s"))
+        return rows
+
+
+class Display(ABC):
+    """Shows the events of one job; a context manager, so that a terminal is left as it was."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        self.tally.add(event)
+        self._show(event)
+
+    @abstractmethod
+    def _show(self, event: Event) -> None: ...
+
+    @abstractmethod
+    def summary(self, outputs: list[str]) -> None:
+        """Say what a finished job came to."""
+
+
+class JsonLines(Display):
+    """One event a line and nothing else, for programs."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def _show(self, event: Event) -> None:
+        print(to_line(event), file=self._stream, flush=True)
+
+    def summary(self, outputs: list[str]) -> None:
+        """Nothing: the last event holds it."""
+
+
+class PlainLines(Display):
+    """One short line for each thing worth a line, for log files and pipes."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._step = ""
+
+    def _show(self, event: Event) -> None:
+        if isinstance(event, Progressed):
+            if event.step != self._step:
+                self._say(f"step {event.step}")
+            self._step = event.step
+        elif isinstance(event, FrameReady):
+            self._say(f"frame {event.frame} ({self.tally.done()}), coverage {100 * event.coverage:.0f} %")
+        else:
+            text = _sentence(event)
+            if text:
+                self._say(text)
+
+    def summary(self, outputs: list[str]) -> None:
+        """The summary, one `name: value` a line."""
+        for name, value in self.tally.rows(outputs):
+            self._say(f"{name}: {value}")
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class Bar(Display):
+    """A progress bar that stays at the bottom, with warnings above it and a table at the end."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[frames]} frames"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task = self._bar.add_task("starting", total=1.0, frames="0")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def _show(self, event: Event) -> None:
+        if isinstance(event, Progressed):
+            self._bar.update(self._task, description=escape(event.step), completed=event.fraction)
+        elif isinstance(event, FrameReady):
+            self._bar.update(self._task, frames=self.tally.done())
+        elif isinstance(event, Finished):
+            self._bar.update(self._task, description="done", completed=1.0)
+        else:
+            text = _sentence(event)
+            if text:
+                style = "yellow" if isinstance(event, Warned) else ""
+                self._bar.console.print(escape(text), style=style, highlight=False)
+
+    def summary(self, outputs: list[str]) -> None:
+        """The summary as a table."""
+        print_table(self._console, self.tally.rows(outputs))
+
+
+def display_for(console: Console, as_json: bool) -> Display:
+    """The display that fits: JSON lines when asked for, a bar on a terminal, plain lines elsewhere."""
+    if as_json:
+        return JsonLines(console.file)
+    return Bar(console) if console.is_terminal else PlainLines(console.file)
+
+
+def print_table(console: Console, rows: list[tuple[str, str]]) -> None:
+    """Names and values in two columns, or as `name: value` lines where there is no terminal to fit them to."""
+    if not console.is_terminal:
+        for name, value in rows:
+            print(f"{name}: {value}", file=console.file)
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(escape(name), escape(value))
+    console.print(table)
+
+
+def _sentence(event: Event) -> str:
+    if isinstance(event, Started):
+        why = f": {event.reason}" if event.reason else ""
+        return f"{event.engine} on {event.device or 'this machine'}{why}"
+    if isinstance(event, Warned):
+        frame = "" if event.frame is None else f" (frame {event.frame})"
+        return f"warning: {event.text}{frame}"
+    if isinstance(event, Queued):
+        return f"waiting, {event.position} before this one"
+    if isinstance(event, Uploading):
+        return f"uploaded {event.done}/{event.total}"
+    return ""
+
+
+def _count(frames: str) -> int:
+    """How many frames a description such as `1001-1004, 1007` names; 0 where it cannot be read."""
+    try:
+        return sum(len(FrameRange.parse(part)) for part in frames.split(",")) if frames else 0
+    except RequestError:
+        return 0
