@@ -1,0 +1,98 @@
+"""`recover` fills a hole with real pixels of other frames, on any CPU and without weights.
+
+It invents only what no frame shows, and says how much that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from void_plugin.errors import Cancelled
+from void_plugin.request import RenderSettings
+from void_server.engines import (
+    AFFECTED,
+    OVERLAP,
+    REMOVE,
+    Engine,
+    EngineLimits,
+    Fill,
+    Frames,
+    IsCancelled,
+    Mask,
+    Progress,
+    Unit,
+)
+from void_server.engines.recover.grain import noise_ratio
+from void_server.engines.recover.invent import invent
+from void_server.engines.recover.reveal import complete, reveal
+from void_server.engines.recover.shot import Shot, survey
+from void_server.engines.recover.tone import decode
+
+LARGEST_LIGHT = 65504.0
+"""The largest half float: no file of the trade holds more."""
+
+
+class RecoverEngine(Engine):
+    """Looks behind the object by following the camera through the shot."""
+
+    name = "recover"
+
+    def __init__(self, settings: RenderSettings, workers: int = 1) -> None:
+        super().__init__(settings, workers)
+        # OpenCV cuts flow into one stripe per thread and rounds at their borders: with any other count the
+        # pixels would depend on the machine. Frames run side by side instead.
+        cv2.setNumThreads(1)
+
+    @classmethod
+    def limits(cls) -> EngineLimits:
+        return EngineLimits()
+
+    def fills(self) -> tuple[int, ...]:
+        if self.settings.recover_affected == "fill":
+            return (REMOVE, OVERLAP, AFFECTED)
+        return (REMOVE, OVERLAP)
+
+    def analyse(self, frames: Frames, progress: Progress, cancelled: IsCancelled) -> dict[str, NDArray[Any]]:
+        shot = survey(frames, self.fills(), self.workers, progress, cancelled)
+        progress(0.6, "looking for what no frame shows")
+        shot = invent(
+            shot, frames, self.fills(), self._single, self.settings.seed, self.workers,
+            lambda share, text: progress(0.6 + 0.4 * share, text), cancelled,
+        )  # fmt: skip
+        progress(1.0, "analysed")
+        return shot.to_arrays()
+
+    def solve(self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled) -> Iterator[Fill]:
+        shot = Shot.from_arrays(frames.analysis, frames)
+        for index, frame in enumerate(unit.frames):
+            if cancelled():
+                raise Cancelled
+            revealed = reveal(shot, frames, shot.position(frame), self.fills(), self._single, cancelled)
+            if revealed is not None:
+                coded = complete(revealed)
+                linear = np.clip(decode(coded, shot.knee), -LARGEST_LIGHT, LARGEST_LIGHT)
+                linear = np.where(revealed.hole[..., None], linear, frames.plate(frame, revealed.box))
+                facts = {
+                    "coverage": revealed.coverage,
+                    "sources": float(revealed.sources),
+                    "planes": float(revealed.planes),
+                    "ring_error": revealed.ring_error,
+                    "noise_ratio": noise_ratio(coded, revealed.real, revealed.ring),
+                }
+                # Outside the hole nothing is ever used; its plate pixels are as real as can be.
+                confidence = _confidence(revealed.hole, revealed.real)
+                yield Fill(frame, revealed.box, linear.astype(np.float32, copy=False), confidence, facts)
+            progress((index + 1) / len(unit.frames), f"frame {frame}")
+
+    @property
+    def _single(self) -> bool:
+        return self.settings.recover_grain == "source"
+
+
+def _confidence(hole: Mask, real: Mask) -> NDArray[np.float32]:
+    return np.where(hole, real, True).astype(np.float32)

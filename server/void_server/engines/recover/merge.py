@@ -1,0 +1,142 @@
+"""Several samples of the same place become one: matched in light, checked against each other, then blended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from void_server.engines import Mask, Picture
+from void_server.engines.recover.pyramid import Floats, carry_into, enlarge, reduce
+from void_server.engines.recover.sample import Sample
+from void_server.engines.recover.sources import in_turn, nearness
+from void_server.engines.recover.tone import decode, gain_between, pixels_under, with_gain
+
+FEWEST_RING = 200
+"""Pixels common to target and source below which their light is not compared: too few for a median."""
+
+MOST_OFFSET = 0.25
+"""Encoded units (about 28 % of light) that a low-frequency correction may move a pixel; more is a wrong match."""
+
+MEMBRANE_CELL = 8
+"""Plate pixels averaged before the correction is carried inwards: enough to be rid of grain and detail."""
+
+DISAGREEMENT = 0.18
+"""Encoded units (about 20 % of light) by which one source may differ over a few pixels before one of them
+is taken to show something else."""
+
+AGREEMENT_CELL = 4
+"""Plate pixels a side over which sources are compared; a mean of 16 grains is far below DISAGREEMENT."""
+
+ERROR_LEVELS = 6.0
+"""Levels of 255 of misregistration at which a source counts 1/e."""
+
+RIM_WEIGHT = 0.05
+"""What a sample counts beside the edge of what its source shows: used only where no other source looks."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What the sources together say about a box."""
+
+    colour: Picture
+    """Encoded; meaningless where nothing is seen."""
+    seen: Mask
+    ring_error: float
+    """Mean encoded difference from the plate around the hole after matching; about a share of light."""
+
+
+def match_light(sample: Sample, plate: Picture, ring: Mask, knee: float) -> tuple[Sample, float]:
+    """The sample with its light brought to that of the target, and its mean encoded error on the ring."""
+    common = ring & sample.seen
+    if int(common.sum()) < FEWEST_RING:
+        return sample, 0.0
+    picked = pixels_under(common)
+    here, there = plate.reshape(-1, 3)[picked], sample.colour.reshape(-1, 3)[picked]
+    gains = gain_between(decode(here, knee), decode(there, knee), knee)
+    colour = with_gain(sample.colour, gains, knee)
+    difference = plate - colour
+    middle = np.median(difference.reshape(-1, 3)[picked], axis=0).astype(np.float32)
+    rest = np.clip(difference - middle, -MOST_OFFSET, MOST_OFFSET)
+    correction = carry_into(rest, common, MEMBRANE_CELL)
+    middle = np.clip(middle, -MOST_OFFSET, MOST_OFFSET)
+    error = float(np.abs(rest.reshape(-1, 3)[picked]).mean())
+    return replace(sample, colour=colour + (correction + middle)), error
+
+
+def merge(
+    samples: Sequence[Sample], target: int, plate: Picture, ring: Mask, hole: Mask, knee: float, single: bool
+) -> Merged:
+    """One picture of samples on the same box; `single` takes each pixel from one of them instead of their mean."""
+    matched, errors = [], []
+    for sample in samples:
+        sample, error = match_light(sample, plate, ring, knee)
+        matched.append(sample)
+        errors.append(error)
+    if not matched:
+        return Merged(np.zeros_like(plate), np.zeros(hole.shape, bool), 0.0)
+    weights = [_weight(sample, target, hole) for sample in matched]
+    if len(matched) > 1:
+        for weight, agrees in zip(weights, _agreement(matched, weights), strict=True):
+            weight *= agrees
+    total = np.sum(weights, axis=0)
+    if single:
+        colour = _pick(matched, weights, target)
+    else:
+        colour = np.zeros_like(plate)
+        for sample, weight in zip(matched, weights, strict=True):
+            colour += sample.colour * (weight / np.maximum(total, 1e-9))[..., None]
+    return Merged(colour, total > 0, float(np.mean(errors)))
+
+
+def _weight(sample: Sample, target: int, hole: Mask) -> Floats:
+    inner = np.asarray(cv2.erode(sample.seen.astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8) > 0
+    weight = np.where(inner, 1.0, RIM_WEIGHT * sample.seen) * np.exp(-sample.error / ERROR_LEVELS)
+    return np.asarray(weight * (nearness(target, sample.position) * hole), np.float32)
+
+
+def _agreement(samples: Sequence[Sample], weights: Sequence[Floats]) -> list[Floats]:
+    """Per sample 1 where it agrees with the largest group of like samples, 0 where it does not."""
+    height, width = weights[0].shape
+    size = max(1, height // AGREEMENT_CELL), max(1, width // AGREEMENT_CELL)
+    shares = np.stack([reduce(weight, size) for weight in weights])
+    means = np.stack([
+        reduce(sample.colour * weight[..., None], size) / np.maximum(share, 1e-9)[..., None]
+        for sample, weight, share in zip(samples, weights, shares, strict=True)
+    ])  # fmt: skip
+    count = len(samples)
+    alike = np.ones((count, count, *size), bool)
+    for first in range(count):
+        for second in range(first):
+            difference = np.abs(means[first] - means[second]).max(axis=-1)
+            alike[first, second] = alike[second, first] = difference < DISAGREEMENT
+    # Votes count by weight, and a source that shows nothing here neither votes nor leads.
+    support = (alike * shares[None]).sum(axis=1) * (shares > 0)
+    leader = np.argmax(support, axis=0)
+    kept = np.take_along_axis(alike, leader[None, None], axis=0)[0]
+    return [(enlarge(agrees.astype(np.float32), (height, width)) > 0.5).astype(np.float32) for agrees in kept]
+
+
+def _pick(samples: Sequence[Sample], weights: Sequence[Floats], target: int) -> Picture:
+    """Each pixel from the first sample that may give it: those in turn for their grain, then by their share."""
+    order = sorted(
+        range(len(samples)),
+        key=lambda i: (not in_turn(target, samples[i].position), -float(weights[i].sum()), samples[i].position),
+    )
+    colour = samples[order[0]].colour.copy()
+    taken = np.zeros(weights[0].shape, bool)
+    # A rim pixel loses to any source that shows the place plainly, so rims only come in the second round.
+    for plainly in (True, False):
+        for index in order:
+            least = _plain(samples[index], target) if plainly else 0.0
+            new = (weights[index] > least) & ~taken
+            colour[new] = samples[index].colour[new]
+            taken |= new
+    return colour
+
+
+def _plain(sample: Sample, target: int) -> float:
+    # Half way between a rim weight and the weight of a plainly seen pixel at the largest error that still counts.
+    return 2.0 * RIM_WEIGHT * nearness(target, sample.position)

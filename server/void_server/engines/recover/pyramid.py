@@ -1,0 +1,75 @@
+"""Push-pull: a smooth field through scattered values, by a pyramid of weighted means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+TINY = np.float32(1e-12)
+"""Keeps a weight of nothing divisible; small against one pixel's weight on any pyramid level."""
+
+
+def spread(values: Floats, weights: Floats) -> Floats:
+    """The values where weights are 1, and a smooth continuation of them elsewhere; zero where nothing is known.
+
+    `values` is (h, w) or (h, w, channels up to 3); `weights` is (h, w) in 0..1.
+    """
+    flat = values.ndim == 2
+    stack = np.dstack([values, weights]).astype(np.float32, copy=False)
+    stack[..., :-1] *= weights[..., None]
+    levels: list[Floats] = []
+    while max(stack.shape[:2]) > 1:
+        levels.append(stack)
+        stack = np.asarray(cv2.pyrDown(stack), np.float32)
+        # A coarse pixel with a quarter of its area known counts as known: weights must saturate as they climb,
+        # or a small island of values would fade away before it reaches the far side of a large hole.
+        weight = stack[..., -1]
+        stack *= (np.minimum(1.0, 4.0 * weight) / np.maximum(weight, TINY))[..., None]
+    field: Floats = stack[..., :-1] / np.maximum(stack[..., -1:], TINY)
+    for level in reversed(levels):
+        height, width = level.shape[:2]
+        wide = np.asarray(cv2.pyrUp(field, dstsize=(width, height)), np.float32).reshape(height, width, -1)
+        field = level[..., :-1] + wide * (1.0 - level[..., -1:])
+    return field[..., 0] if flat else field
+
+
+def reduce(image: NDArray[Any], size: tuple[int, int]) -> Floats:
+    """Area mean at a smaller (height, width)."""
+    if image.shape[:2] == size:
+        return np.asarray(image, np.float32)
+    return np.asarray(
+        cv2.resize(np.asarray(image, np.float32), (size[1], size[0]), interpolation=cv2.INTER_AREA), np.float32
+    )
+
+
+def enlarge(image: Floats, size: tuple[int, int]) -> Floats:
+    """Linear interpolation to another (height, width), pixel centres kept."""
+    if image.shape[:2] == size:
+        return image
+    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def soften(image: Floats, sigma: float) -> Floats:
+    """Gaussian blur; sigma in pixels."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
+
+
+def carry_into(values: Floats, known: NDArray[np.bool_], coarse: int) -> Floats:
+    """A low-frequency version of values that are known only under a mask, continued over the whole picture.
+
+    `coarse` is the cell size in pixels over which values are averaged first.
+    """
+    height, width = known.shape
+    size = max(2, height // coarse), max(2, width // coarse)
+    share = reduce(known, size)
+    mean = reduce(values * known[..., None], size) / np.maximum(share, 1e-3)[..., None]
+    # Cells with less than 30 % known pixels are a few pixels at the very edge of the matte: the least reliable.
+    trusted = (share > 0.3).astype(np.float32)
+    if float(trusted.sum()) < 4:
+        return np.zeros_like(values)
+    return enlarge(soften(spread(mean, trusted), 2.0), (height, width))

@@ -1,0 +1,176 @@
+"""One frame's hole filled from other frames, then from clean plates, then from what was invented."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from void_plugin.errors import Cancelled
+from void_server.engines import Frames, IsCancelled, Mask, Picture
+from void_server.engines.recover.merge import Merged, match_light, merge
+from void_server.engines.recover.planes import find_layers
+from void_server.engines.recover.pyramid import spread
+from void_server.engines.recover.sample import NO_ERROR, Sample, lay, proxy_box, sample, sample_clean_plate
+from void_server.engines.recover.shot import INVENTED, Shot
+from void_server.engines.recover.sources import choose_sources
+from void_server.engines.recover.still import merge_still
+from void_server.engines.recover.tone import encode
+from void_server.tiles import Box
+
+RING_SHARE = 0.02
+"""Of the width: how far around the hole light is compared. Wide enough for a median, near enough to be its light."""
+
+CONTEXT_SHARE = 0.05
+"""Of the width: how far around the hole motion is judged; flow needs more surroundings than light."""
+
+MIDDLE_GREY = math.log(3.0)
+"""The shot's median light, encoded: the knee is half of it. Stands where nothing at all is known."""
+
+
+@dataclass(frozen=True)
+class Revealed:
+    """A target's hole as far as it is known. Arrays lie on `box`."""
+
+    box: Box
+    plate: Picture
+    """Encoded."""
+    hole: Mask
+    ring: Mask
+    """Usable pixels of the target around the hole."""
+    colour: Picture
+    """Encoded; the plate outside the hole."""
+    known: Mask
+    """Hole pixels that have got a colour, real or invented."""
+    real: Mask
+    """Hole pixels that come from real pixels of other frames or from a clean plate."""
+    sources: int
+    planes: int
+    ring_error: float
+
+    @property
+    def missing(self) -> Mask:
+        return self.hole & ~self.known
+
+    @property
+    def coverage(self) -> float:
+        """Share of the hole that comes from real pixels."""
+        return float(self.real.sum()) / max(1, int(self.hole.sum()))
+
+
+def reveal(
+    shot: Shot, frames: Frames, target: int, fills: Sequence[int], single: bool, cancelled: IsCancelled
+) -> Revealed | None:
+    """The hole as real pixels and what is invented so far show it; None where the frame has no hole."""
+    number = shot.numbers[target]
+    around = frames.hole(number)
+    if around is None:
+        return None
+    height, width = shot.size
+    whole = Box(0, 0, width, height)
+    # Four pixels at least, so that the smallest proxy still has a ring.
+    box = _grown(around, max(4, round(RING_SHARE * width)), whole)
+    linear, labels = frames.plate(number, box), frames.labels(number, box)
+    hole = np.isin(labels, fills)
+    plate = encode(linear, shot.knee)
+    ring = frames.usable(number, box) & ~hole
+    given = frames.clean_plate(number, box) if shot.clean[target] else None
+    if given is not None:
+        colour = np.where(hole[..., None], encode(given, shot.knee), plate).astype(np.float32)
+        return Revealed(box, plate, hole, ring, colour, hole, hole, 1, 1, 0.0)
+    merged, count, planes = _from_sources(shot, frames, target, box, around, linear, plate, ring, hole, single, cancelled)
+    real = hole & merged.seen
+    colour = np.where(real[..., None], merged.colour, plate).astype(np.float32)
+    revealed = Revealed(box, plate, hole, ring, colour, real, real, count, planes, merged.ring_error)
+    revealed = _from_clean_plates(shot, frames, target, revealed, cancelled)
+    return _from_keys(shot, target, revealed, cancelled)
+
+
+def _grown(box: Box, pixels: int, whole: Box) -> Box:
+    return box.grown(pixels).within(whole) or box
+
+
+def _from_sources(
+    shot: Shot, frames: Frames, target: int, box: Box, around: Box, linear: Picture, plate: Picture, ring: Mask,
+    hole: Mask, single: bool, cancelled: IsCancelled,
+) -> tuple[Merged, int, int]:  # fmt: skip
+    sources = choose_sources(shot, target, single)
+    if shot.locked[target]:
+        merged = merge_still(shot, frames, target, sources, box, linear, plate, ring, hole, single, cancelled)
+        return merged, len(sources), 1
+    height, width = shot.size
+    context = proxy_box(shot, _grown(around, round(CONTEXT_SHARE * width), Box(0, 0, width, height)))
+    tracks = {}
+    for source in sources:
+        if cancelled():
+            raise Cancelled
+        tracks[source] = shot.register(target, source)
+    # A guess is only drawn on where nothing better is there: chained motion drifts.
+    if any(track.found for track in tracks.values()):
+        tracks = {source: track for source, track in tracks.items() if track.found}
+    layers = find_layers(shot, target, tracks, context)
+    samples = []
+    for source, track in tracks.items():
+        if cancelled():
+            raise Cancelled
+        samples.append(sample(shot, frames, target, source, track, layers, box, context))
+    merged = merge(samples, target, plate, ring, hole, shot.knee, single)
+    return merged, len(samples), 1 if layers is None else layers.count
+
+
+def _from_clean_plates(
+    shot: Shot, frames: Frames, target: int, revealed: Revealed, cancelled: IsCancelled
+) -> Revealed:
+    given = [other for other in shot.peers(target) if shot.clean[other]]
+    for source in sorted(given, key=lambda other: (abs(other - target), other)):
+        if cancelled():
+            raise Cancelled
+        missing = revealed.missing
+        if not missing.any():
+            break
+        laid = sample_clean_plate(shot, frames, source, shot.register(target, source), revealed.box)
+        laid, _ = match_light(laid, revealed.plate, revealed.ring, shot.knee)
+        new = missing & laid.seen
+        revealed = _with(revealed, laid.colour, new, real=True)
+    return revealed
+
+
+def _from_keys(shot: Shot, target: int, revealed: Revealed, cancelled: IsCancelled) -> Revealed:
+    for key in shot.keys:
+        missing = revealed.missing
+        if not missing.any():
+            break
+        if shot.segments[key.position] != shot.segments[target]:
+            continue
+        if cancelled():
+            raise Cancelled
+        motion = shot.to_plate(shot.register(target, key.position).homography)
+        colour, kinds = lay(key.pixels, key.kinds, key.box, motion, revealed.box)
+        laid = Sample(key.position, colour, kinds > 0, NO_ERROR)
+        # The invented part joins what is around it: plate and recovered pixels that the key frame shows as well.
+        laid, _ = match_light(laid, revealed.colour, revealed.ring | revealed.known, shot.knee)
+        revealed = _with(revealed, laid.colour, missing & (kinds == INVENTED), real=False)
+    return revealed
+
+
+def _with(revealed: Revealed, colour: Picture, where: Mask, real: bool) -> Revealed:
+    return replace(
+        revealed,
+        colour=np.where(where[..., None], colour, revealed.colour).astype(np.float32),
+        known=revealed.known | where,
+        real=revealed.real | where if real else revealed.real,
+    )
+
+
+def complete(revealed: Revealed) -> Picture:
+    """The encoded picture with a smooth continuation over whatever is still missing."""
+    missing = revealed.missing
+    if not missing.any():
+        return revealed.colour
+    known = revealed.ring | revealed.known
+    if not known.any():
+        return np.where(missing[..., None], np.float32(MIDDLE_GREY), revealed.colour).astype(np.float32)
+    smooth = spread(revealed.colour, known.astype(np.float32))
+    return np.where(missing[..., None], smooth, revealed.colour).astype(np.float32)

@@ -1,0 +1,222 @@
+"""One source frame laid over a target: resampled once, with residual flow where a homography is not enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from void_server.engines import Frames, Mask, Picture
+from void_server.engines.recover.motion import Bytes, Homography, Track, moved
+from void_server.engines.recover.planes import Layers
+from void_server.engines.recover.pyramid import Floats, enlarge, soften, spread
+from void_server.engines.recover.shot import Shot
+from void_server.engines.recover.tone import encode
+from void_server.tiles import Box
+
+FINE_LEVELS = 3.0
+"""Levels of 255 of mean difference up to which a registration is as good as grain lets one tell."""
+
+FINE_SHARE = 0.02
+"""Share of the surroundings that may differ by more before flow is tried: twigs, a moving leaf."""
+
+MOST_LEVELS = 14.0
+"""Levels above which flow has matched two different things."""
+
+MOST_FLOW = 0.04
+"""Share of the width; larger residues are another plane or an error, not the bend of a surface."""
+
+BORDER = 3
+"""Plate pixels around a crop for the reach of the cubic kernel (two) and rounding."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A source as seen from a target, on the pixels of a box."""
+
+    position: int
+    colour: Picture
+    """Encoded."""
+    seen: Mask
+    """Where the source really shows the place."""
+    error: Floats
+    """Levels of 255 by which the source misses the surroundings, continued into the hole; (1, 1) if constant."""
+
+
+NO_ERROR = np.zeros((1, 1), np.float32)
+
+
+def proxy_box(shot: Shot, box: Box) -> Box:
+    """The proxy pixels that cover a box of plate pixels."""
+    rows, columns = shot.proxy_size
+    factor = shot.factor
+    return Box(box.x0 // factor, box.y0 // factor, min(columns, -(-box.x1 // factor)), min(rows, -(-box.y1 // factor)))
+
+
+def sample(shot: Shot, frames: Frames, target: int, source: int, track: Track, layers: Layers | None, box: Box,
+           context: Box) -> Sample:  # fmt: skip
+    """The source on a box of the target; flow is judged on the wider proxy box `context`."""
+    if layers is not None and source in layers.motions:
+        return _sample_layers(shot, frames, source, layers, box, context)
+    if track.still:
+        whole = frames.plate(shot.numbers[source], box)
+        return Sample(source, encode(whole, shot.knee), frames.usable(shot.numbers[source], box), NO_ERROR)
+    flow, error = _residual_flow(shot, target, source, track.homography, context)
+    if flow is None:
+        colour, seen = _warp(shot, frames, source, track.homography, box)
+    else:
+        colour, seen = _warp_along(shot, frames, source, track.homography, flow, box, context)
+    return Sample(source, colour, seen, _onto_plate(shot, error, box, context))
+
+
+def _sample_layers(shot: Shot, frames: Frames, source: int, layers: Layers, box: Box, context: Box) -> Sample:
+    colour = np.zeros((*box.size, 3), np.float32)
+    seen = np.zeros(box.size, bool)
+    chosen = _plate_choice(shot, layers, box)
+    for plane, motion in enumerate(layers.motions[source]):
+        here = chosen == plane
+        if motion is None or not here.any():
+            continue
+        rows, columns = np.flatnonzero(here.any(axis=1)), np.flatnonzero(here.any(axis=0))
+        part = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        there, shown = _warp(shot, frames, source, motion, part.moved(box.x0, box.y0))
+        covered = _onto_plate(shot, layers.hidden[source][plane].astype(np.float32), box, context) > 0.5
+        inside = here[part.rows, part.columns]
+        colour[part.rows, part.columns][inside] = there[inside]
+        seen[part.rows, part.columns][inside] = (shown & ~covered[part.rows, part.columns])[inside]
+    return Sample(source, colour, seen, NO_ERROR)
+
+
+def _plate_choice(shot: Shot, layers: Layers, box: Box) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    return np.argmin(np.stack([_onto_plate(shot, score, box, layers.box) for score in layers.scores]), axis=0)
+
+
+def _onto_plate(shot: Shot, field: Floats, box: Box, context: Box) -> Floats:
+    """A map on proxy pixels, interpolated onto the plate pixels of a box."""
+    if field.shape == (1, 1):
+        return field
+    factor = shot.factor
+    wide = enlarge(field, (context.height * factor, context.width * factor))
+    top, left = box.y0 - context.y0 * factor, box.x0 - context.x0 * factor
+    return wide[top : top + box.height, left : left + box.width]
+
+
+def _source_crop(shot: Shot, x0: float, y0: float, x1: float, y1: float) -> Box:
+    height, width = shot.size
+    # A box wholly outside the source still needs one pixel to read; nothing of it will count as seen.
+    left, top = int(np.clip(np.floor(x0) - BORDER, 0, width - 1)), int(np.clip(np.floor(y0) - BORDER, 0, height - 1))
+    right = int(np.clip(np.ceil(x1) + BORDER + 1, left + 1, width))
+    bottom = int(np.clip(np.ceil(y1) + BORDER + 1, top + 1, height))
+    return Box(left, top, right, bottom)
+
+
+def _crop(shot: Shot, frames: Frames, source: int, crop: Box, clean: bool = False) -> tuple[Picture, Bytes]:
+    number = shot.numbers[source]
+    if clean:
+        picture = frames.clean_plate(number, crop)
+        if picture is not None:
+            return encode(picture, shot.knee), np.ones(crop.size, np.uint8)
+    # One pixel inwards: the strong taps of the cubic kernel must not reach the object.
+    clear = cv2.erode(frames.usable(number, crop).astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=(1,))
+    return encode(frames.plate(number, crop), shot.knee), np.asarray(clear, np.uint8)
+
+
+def _warp(shot: Shot, frames: Frames, source: int, homography: Homography, box: Box,
+          clean: bool = False) -> tuple[Picture, Mask]:  # fmt: skip
+    plate = shot.to_plate(homography)
+    corners = np.array([[[box.x0, box.y0]], [[box.x1, box.y0]], [[box.x1, box.y1]], [[box.x0, box.y1]]], np.float32)
+    reach = moved(corners, plate)[:, 0]
+    crop = _source_crop(shot, *(float(v) for v in (*reach.min(axis=0), *reach.max(axis=0))))
+    colour, clear = _crop(shot, frames, source, crop, clean)
+    picture, kinds = lay(colour, clear, crop, plate, box)
+    return picture, kinds > 0
+
+
+def lay(colour: Picture, kinds: Bytes, crop: Box, plate: Homography, box: Box) -> tuple[Picture, Bytes]:
+    """A crop of a source on a box of the target, by a motion in plate pixels from target to source.
+
+    `kinds` go along to the nearest pixel; 0 outside the crop.
+    """
+    into = np.array([[1, 0, -crop.x0], [0, 1, -crop.y0], [0, 0, 1.0]])
+    place = into @ plate @ np.array([[1, 0, box.x0], [0, 1, box.y0], [0, 0, 1.0]])
+    size = box.width, box.height
+    picture = cv2.warpPerspective(
+        colour, place, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+    laid = cv2.warpPerspective(kinds, place, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    return np.asarray(picture, np.float32), np.asarray(laid, np.uint8)
+
+
+def sample_clean_plate(shot: Shot, frames: Frames, source: int, track: Track, box: Box) -> Sample:
+    """An artist's clean plate of another frame, on a box of the target."""
+    colour, seen = _warp(shot, frames, source, track.homography, box, clean=True)
+    return Sample(source, colour, seen, NO_ERROR)
+
+
+def _warp_along(
+    shot: Shot, frames: Frames, source: int, homography: Homography, flow: Floats, box: Box, context: Box
+) -> tuple[Picture, Mask]:
+    x, y = np.meshgrid(
+        np.arange(context.x0, context.x1, dtype=np.float32), np.arange(context.y0, context.y1, dtype=np.float32)
+    )
+    grid = np.dstack([x, y])
+    place = moved((grid + flow).reshape(-1, 1, 2), homography).reshape(grid.shape)
+    # Displacements rather than places are enlarged: beyond the last proxy centre they continue flat.
+    shift = shot.factor * _onto_plate(shot, place - grid, box, context)
+    maps = shift + np.dstack(np.meshgrid(np.arange(box.x0, box.x1), np.arange(box.y0, box.y1))).astype(np.float32)
+    crop = _source_crop(
+        shot, float(maps[..., 0].min()), float(maps[..., 1].min()), float(maps[..., 0].max()), float(maps[..., 1].max())
+    )
+    colour, clear = _crop(shot, frames, source, crop)
+    maps -= np.array([crop.x0, crop.y0], np.float32)
+    picture = cv2.remap(colour, maps, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    seen = cv2.remap(clear, maps, None, cv2.INTER_NEAREST)  # type: ignore[call-overload]
+    return np.asarray(picture, np.float32), np.asarray(seen) > 0
+
+
+def _residual_flow(
+    shot: Shot, target: int, source: int, homography: Homography, context: Box
+) -> tuple[Floats | None, Floats]:
+    """Proxy flow that a homography leaves over, or None where it explains all; and what differs after it."""
+    place = homography @ np.array([[1, 0, context.x0], [0, 1, context.y0], [0, 0, 1.0]])
+    size = context.width, context.height
+    there = np.asarray(cv2.warpPerspective(
+        shot.luma[source], place, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    ), np.uint8)  # fmt: skip
+    shown = cv2.warpPerspective(shot.usable[source], place, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    here = shot.luma[target][context.rows, context.columns]
+    known = (shot.usable[target][context.rows, context.columns] > 0) & (np.asarray(shown) > 0)
+    if int(known.sum()) < 50:
+        return None, NO_ERROR
+    difference = here.astype(np.float32) - there
+    offset = float(np.median(difference[known]))
+    before = _mean_difference(difference - offset, known)
+    if float((before[known] > FINE_LEVELS).mean()) < FINE_SHARE or min(size) < 24:
+        return None, np.full((1, 1), float(before[known].mean()), np.float32)
+    # Holes of either frame get the same picture in both, so that flow finds nothing to move there.
+    there = np.clip(there + offset, 0, 255).astype(np.uint8)
+    common = np.clip(spread(here.astype(np.float32), known.astype(np.float32)), 0, 255).astype(np.uint8)
+    first, second = np.where(known, here, common), np.where(known, there, common)
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    finder.setFinestScale(1)
+    flow = np.asarray(finder.calc(first, second, np.zeros((*first.shape, 2), np.float32)), np.float32)
+    x, y = np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32))
+    laid = cv2.remap(second, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    after = _mean_difference(first.astype(np.float32) - laid, known)
+    good = known & (after < MOST_LEVELS) & (np.abs(flow).max(axis=-1) < MOST_FLOW * shot.proxy_size[1])
+    # Where flow gains less than 0.6 levels it only follows grain, and the homography is the steadier guess.
+    flow[before <= after + 0.6] *= 0.25
+    if int(good.sum()) < 20:
+        return None, np.full((1, 1), float(before[known].mean()), np.float32)
+    flow = soften(spread(flow, good.astype(np.float32)), 1.5)
+    return flow, spread(np.minimum(after, WORST_ERROR), known.astype(np.float32))
+
+
+WORST_ERROR = 60.0
+"""Levels; weights are nothing long before, and larger values would only spread further into the hole."""
+
+
+def _mean_difference(difference: Floats, known: Mask) -> Floats:
+    weight = soften(known.astype(np.float32), 2.0)
+    return soften(np.abs(difference) * known, 2.0) / np.maximum(weight, 0.05)

@@ -1,0 +1,148 @@
+"""The locked-off camera: many frames of the very same pixels, averaged without those that stick out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+
+from void_plugin.errors import Cancelled
+from void_server.engines import Frames, IsCancelled, Mask, Picture
+from void_server.engines.recover.merge import MEMBRANE_CELL, MOST_OFFSET, Merged
+from void_server.engines.recover.pyramid import Floats, carry_into, enlarge
+from void_server.engines.recover.shot import Shot
+from void_server.engines.recover.sources import in_turn
+from void_server.engines.recover.tone import GAIN_TOLERANCE, encode, gain_between, pixels_under
+from void_server.tiles import Box
+
+CHUNK = 16384
+"""Pixels averaged at once: 24 samples of them fit the second-level cache of a core."""
+
+OUTLIER = 3.0
+"""Deviations from the median past which a sample shows something else; grain loses 0.3 % of itself."""
+
+QUARTILES = 1.349
+"""Deviations between the quartiles of a normal distribution."""
+
+ODD_GRAIN = 3.0
+"""Deviations, of a mean over a few pixels, past which a frame is not used for its grain."""
+
+
+def merge_still(
+    shot: Shot, frames: Frames, target: int, sources: Sequence[int], box: Box, linear: Picture, plate: Picture,
+    ring: Mask, hole: Mask, single: bool, cancelled: IsCancelled,
+) -> Merged:  # fmt: skip
+    """The hole as its sources show it when nothing moves; `linear` and `plate` are the target's, plain and encoded."""
+    # Every second ring pixel each way is enough for the low frequencies that are compared there.
+    sparse = np.zeros_like(ring)
+    sparse[::2, ::2] = ring[::2, ::2]
+    places = np.flatnonzero(hole | sparse)
+    around = pixels_under(ring, 6000)
+    here = linear.reshape(-1, 3)[around]
+    light = np.full((len(sources), len(places), 3), np.inf, np.float32)
+    for index, source in enumerate(sources):
+        if cancelled():
+            raise Cancelled
+        number = shot.numbers[source]
+        there, usable = frames.plate(number, box).reshape(-1, 3), frames.usable(number, box).ravel()
+        common = usable[around]
+        gains = gain_between(here[common], there[around[common]], shot.knee)
+        # Most locked shots have no flicker at all, and a gain of grain is worse than none.
+        gains[np.abs(gains - 1.0) < GAIN_TOLERANCE] = 1.0
+        light[index] = np.where(usable[places, None], there[places] * gains, np.inf)
+    counts = np.isfinite(light[..., 0]).sum(axis=0)
+    average = np.zeros((len(places), 3), np.float32)
+    spreads = np.zeros((len(places), 3), np.float32)
+    for first in range(0, len(places), CHUNK):
+        part = slice(first, first + CHUNK)
+        average[part], spreads[part] = _steady_mean(light[:, part], counts[part])
+    result = np.zeros((hole.size, 3), np.float32)
+    result[places] = average
+    seen = np.zeros(hole.size, bool)
+    seen[places] = counts > 0
+    common = seen.reshape(hole.shape) & sparse
+    colour = encode(result.reshape(plate.shape), shot.knee)
+    offset, error = _light_offset(plate, colour, common)
+    if single:
+        result[places] = _own_grain(light, average, spreads, places, target, sources, hole.shape)
+        colour = encode(result.reshape(plate.shape), shot.knee)
+    return Merged(colour + offset, seen.reshape(hole.shape), error)
+
+
+def _steady_mean(light: Floats, counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[Floats, Floats]:
+    """Mean of the samples near the median of each pixel, and their deviation. Missing samples are infinite."""
+    ordered = light.copy()
+    for low, high in _exchanges(len(ordered)):
+        smaller = np.minimum(ordered[low], ordered[high])
+        np.maximum(ordered[low], ordered[high], out=ordered[high])
+        ordered[low] = smaller
+
+    def rank(share: float) -> Floats:
+        index = np.maximum(0, np.rint(share * (counts - 1))).astype(np.int64)
+        return np.asarray(np.take_along_axis(ordered, index[None, :, None], axis=0)[0], np.float32)
+
+    middle = 0.5 * (rank(0.5 - 1e-3) + rank(0.5 + 1e-3))
+    middle[counts == 0] = 0.0
+    quartiles = np.zeros_like(middle)
+    enough = counts > 0
+    quartiles[enough] = (rank(0.75) - rank(0.25))[enough] / QUARTILES
+    # With three samples or fewer the quartiles are the extremes, which is wide enough.
+    near = np.abs(light - middle) <= OUTLIER * quartiles + 1e-7
+    number = near.sum(axis=0)
+    mean = np.where(near, light, 0).sum(axis=0) / np.maximum(number, 1)
+    return np.where(number > 0, mean, middle).astype(np.float32), quartiles
+
+
+def _exchanges(count: int) -> Iterator[tuple[int, int]]:
+    """Batcher's merge exchange: the comparisons that sort any `count` rows, each over whole rows at once."""
+    if count < 2:
+        return
+    top = 1 << ((count - 1).bit_length() - 1)
+    step = top
+    while step > 0:
+        stride, offset, length = top, 0, step
+        while True:
+            for low in range(count - length):
+                if low & step == offset:
+                    yield low, low + length
+            if stride == step:
+                break
+            length, stride, offset = stride - step, stride >> 1, step
+        step >>= 1
+
+
+def _own_grain(
+    light: Floats, average: Floats, spreads: Floats, places: np.ndarray[tuple[int], np.dtype[np.int64]], target: int,
+    sources: Sequence[int], shape: tuple[int, ...],
+) -> Floats:  # fmt: skip
+    """Each pixel from one source that agrees with the average there."""
+    order = sorted(range(len(sources)), key=lambda i: (not in_turn(target, sources[i]), abs(sources[i] - target)))
+    result = average.copy()
+    open_places = np.ones(len(places), bool)
+    # A mean over 25 grains deviates by a fifth of one; this scale is what a wrong source must clearly exceed.
+    limit = ODD_GRAIN * spreads.max(axis=-1) / 5.0 + 1e-6
+    for index in order:
+        if not open_places.any():
+            break
+        there = np.isfinite(light[index, :, 0])
+        field = np.zeros((shape[0] * shape[1], 4), np.float32)
+        field[places[there], :3] = (light[index] - average)[there]
+        field[places[there], 3] = 1.0
+        blurred = np.asarray(cv2.blur(field.reshape(*shape, 4), (5, 5)), np.float32).reshape(-1, 4)[places]
+        odd = np.abs(blurred[:, :3]).max(axis=-1) > limit * np.maximum(blurred[:, 3], 0.04) ** 0.5
+        new = open_places & there & ~odd
+        result[new] = light[index][new]
+        open_places &= ~new
+    return result
+
+
+
+def _light_offset(plate: Picture, colour: Picture, common: Mask) -> tuple[Picture, float]:
+    """What the light of this frame adds to the colour, continued from a sparse ring, and the mean error there."""
+    if not common.any():
+        return np.zeros_like(plate), 0.0
+    difference = (plate - colour)[::2, ::2]
+    field = carry_into(np.clip(difference, -MOST_OFFSET, MOST_OFFSET), common[::2, ::2], MEMBRANE_CELL // 2)
+    size = plate.shape[0], plate.shape[1]
+    return enlarge(field, size), float(np.abs(difference[common[::2, ::2]]).mean())

@@ -1,0 +1,93 @@
+"""The tone space in which frames are compared and blended: a signed logarithm of scene-linear light.
+
+It tames highlights so that resampling does not ring around them, keeps negative values, and turns an
+exposure change into nearly a constant offset.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from void_server.engines import Mask, Picture
+
+KNEE_SHARE = 0.5
+"""The knee as a share of the shot's median light: below it the curve is nearly linear, so noise in the
+shadows is not stretched; above it nearly logarithmic, so a highlight weighs little more than a midtone."""
+
+SMALLEST_KNEE = 1e-4
+"""Linear light. Keeps a black plate finite; far below one code value of any camera."""
+
+LARGEST_GAIN = 4.0
+"""Two stops. A larger ratio between two frames of one shot is a wrong match, not exposure."""
+
+GAIN_TOLERANCE = 0.002
+"""Gains nearer to one than this are left out: 0.2 % of light is below one 8-bit step at display white."""
+
+
+def knee_of(light: float) -> float:
+    """The knee for a median light, in linear light."""
+    return max(SMALLEST_KNEE, KNEE_SHARE * abs(light))
+
+
+def encode(linear: Picture, knee: float) -> Picture:
+    """Signed log of linear light; zero stays zero."""
+    # One buffer all the way: this runs on every source crop at plate size.
+    values = np.abs(linear)
+    values *= np.float32(1.0 / knee)
+    values += np.float32(1.0)
+    cv2.log(values, values)
+    if linear.size and float(linear.min()) < 0:
+        np.copysign(values, linear, out=values)
+    return values
+
+
+def decode(encoded: Picture, knee: float) -> Picture:
+    """Linear light of encoded values; the inverse of `encode`."""
+    values = np.abs(encoded)
+    cv2.exp(values, values)
+    values -= np.float32(1.0)
+    values *= np.float32(knee)
+    if encoded.size and float(encoded.min()) < 0:
+        np.copysign(values, encoded, out=values)
+    return values
+
+
+def gain_between(target: Picture, source: Picture, knee: float) -> NDArray[np.float32]:
+    """Per-channel factor that brings source light to target light, from (n, 3) linear pixels of the same places.
+
+    Uses the sign only through the product of both, so blacks and negatives neither divide nor floor anything.
+    """
+    gains = np.ones(3, np.float32)
+    for channel in range(3):
+        there, here = source[:, channel], target[:, channel]
+        # Half the knee is a quarter of the median: darker pixels are mostly noise and would bias the ratio.
+        bright = (np.abs(there) > 0.5 * knee) & (there * here > 0)
+        if int(bright.sum()) < 32:
+            continue
+        there, here = there[bright], here[bright]
+        ratio = float(np.median(here / there))
+        error = np.abs(here - ratio * there) / np.abs(there)
+        kept = error <= 3.0 * float(np.median(error)) + 1e-6
+        there, here = there[kept], here[kept]
+        # Divided by the light itself each pixel counts alike, so one lamp does not decide the gain.
+        scale = 1.0 / np.abs(there)
+        gains[channel] = float((here * scale).sum() / (there * scale).sum())
+    return np.asarray(np.clip(gains, 1.0 / LARGEST_GAIN, LARGEST_GAIN), np.float32)
+
+
+def with_gain(encoded: Picture, gains: NDArray[np.float32], knee: float) -> Picture:
+    """Encoded pixels after a gain in linear light."""
+    if float(np.abs(gains - 1.0).max()) < GAIN_TOLERANCE:
+        return encoded
+    return encode(decode(encoded, knee) * gains, knee)
+
+
+def pixels_under(mask: Mask, most: int = 20000) -> NDArray[np.int64]:
+    """Flat indices of at most about `most` pixels of a mask, evenly spread.
+
+    Twenty thousand pixels put the error of a median of 10 % grain at 0.1 %.
+    """
+    found = np.flatnonzero(mask)
+    return found[:: max(1, len(found) // most)]
