@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+VOID_RASTER = (384, 672)
+"""(height, width) that VOID was trained and is run at (Netflix/void-model, config)."""
+ROI_CONTEXT = 1.4
+"""ROI side against the side of what changes: VOID needs surroundings to understand the scene (image.md 3.3)."""
+ROI_MARGIN = 64
+"""At least this many raster pixels of surroundings on each side (image.md 3.3)."""
+WHOLE_FRAME_SHARE = 0.7
+"""An ROI above this share of the frame becomes the whole frame: little detail is left to win (image.md 3.3)."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +34,12 @@ class Box:
 
     @property
     def width(self) -> int:
+        """Pixels across."""
         return self.x1 - self.x0
 
     @property
     def height(self) -> int:
+        """Pixels down."""
         return self.y1 - self.y0
 
     @property
@@ -33,20 +49,25 @@ class Box:
 
     @property
     def area(self) -> int:
+        """Pixels in all."""
         return self.width * self.height
 
     @property
     def rows(self) -> slice:
+        """The rows of this box in an array whose first pixel is (0, 0)."""
         return slice(self.y0, self.y1)
 
     @property
     def columns(self) -> slice:
+        """The columns of this box in an array whose first pixel is (0, 0)."""
         return slice(self.x0, self.x1)
 
     def moved(self, dx: int, dy: int) -> Box:
+        """The same box shifted."""
         return Box(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
 
     def grown(self, pixels: int) -> Box:
+        """The box with `pixels` more on every side."""
         return Box(self.x0 - pixels, self.y0 - pixels, self.x1 + pixels, self.y1 + pixels)
 
     def within(self, other: Box) -> Box | None:
@@ -60,4 +81,60 @@ class Box:
         return Box(min(self.x0, other.x0), min(self.y0, other.y0), max(self.x1, other.x1), max(self.y1, other.y1))
 
     def holds(self, other: Box) -> bool:
+        """True where the other box lies inside this one."""
         return self.x0 <= other.x0 and self.y0 <= other.y0 and other.x1 <= self.x1 and other.y1 <= self.y1
+
+
+def box_of(mask: NDArray[np.bool_], origin: tuple[int, int] = (0, 0)) -> Box | None:
+    """The smallest box around the true pixels of a mask whose first pixel is at `origin` (x, y)."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    box = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return box.moved(*origin)
+
+
+def plan_roi(changed: Box, canvas: Box, raster: tuple[int, int], pixel_aspect: float) -> Box:
+    """The one box of a shot that a raster engine sees: what changes, with context, at the raster's aspect.
+
+    Grows inside the canvas, so no side is invented where the plate has pixels; snapped to even pixels. Never
+    smaller than the raster, so the plate is never enlarged into the model (unless the canvas itself is smaller).
+    """
+    high, wide = raster
+    # Plate pixels are `pixel_aspect` wide: circles stay circles on the raster when the box is that much narrower.
+    aspect = wide / high / pixel_aspect
+    width, height = changed.width * ROI_CONTEXT, changed.height * ROI_CONTEXT
+    # Margin in raster pixels is a share of the box: solve box = changed + 2 * margin * box / raster.
+    width = max(width, changed.width / (1 - 2 * ROI_MARGIN / wide))
+    height = max(height, changed.height / (1 - 2 * ROI_MARGIN / high))
+    width, height = max(width, height * aspect, wide), max(height, width / aspect, high)
+    width, height = max(width, height * aspect), max(height, width / aspect)
+    if width * height > WHOLE_FRAME_SHARE * canvas.area:
+        return canvas
+    x0, x1 = _side(changed.x0, changed.x1, math.ceil(width), canvas.x0, canvas.x1)
+    y0, y1 = _side(changed.y0, changed.y1, math.ceil(height), canvas.y0, canvas.y1)
+    return Box(x0, y0, x1, y1)
+
+
+def _side(first: int, last: int, length: int, low: int, high: int) -> tuple[int, int]:
+    """An even-length run around [first, last) inside [low, high), moved rather than cut where it fits."""
+    length = min(length + length % 2, high - low)
+    start = (first + last - length) // 2
+    start = min(max(start, low), high - length)
+    return start, start + length
+
+
+def fit(picture: NDArray[np.float32], raster: tuple[int, int]) -> NDArray[np.float32]:
+    """A picture resampled to the raster with half-pixel centres; area mean where it shrinks (as upstream's loader)."""
+    high, wide = picture.shape[:2]
+    shrinks = high >= raster[0] and wide >= raster[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (raster[1], raster[0]), interpolation=method), np.float32)
+
+
+def unfit(picture: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """The way back from the raster to (height, width) plate pixels: bicubic on exactly the inverse grid."""
+    grows = size[0] >= picture.shape[0] and size[1] >= picture.shape[1]
+    method = cv2.INTER_CUBIC if grows else cv2.INTER_AREA
+    return np.asarray(cv2.resize(picture, (size[1], size[0]), interpolation=method), np.float32)

@@ -1,0 +1,209 @@
+"""`void-server`: runs jobs on this machine, step by step or whole, and says what it can run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TextIO
+
+from void_plugin import __version__
+from void_plugin.config import Config, load_config
+from void_plugin.errors import EXIT_STOPPED, Cancelled, JobError, VoidError
+from void_plugin.events import Failed, Stopped
+from void_plugin.frames import FrameRange
+
+if TYPE_CHECKING:
+    from void_plugin.request import RemovalRequest
+    from void_server.eventlog import EventLog
+    from void_server.jobfolder import JobFolder
+
+STEPS = ("plan", "solve", "compose", "verify", "all")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; this is where errors become sentences and codes."""
+    # Set before numpy is loaded: jobs run side by side on threads of their own.
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        machine = _machine(options, load_config(os.environ))
+        if options.command == "task":
+            return _task(options, machine)
+        if options.command == "engines":
+            return _engines(machine, options.json)
+        if options.command == "doctor":
+            return _doctor(machine, options.json)
+        from void_server import demo
+
+        return demo.run(options)
+    except VoidError as error:
+        print(error.message, file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="void-server", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"void-server {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    task = commands.add_parser("task", help="run one step of a job, or all of them")
+    task.add_argument("step", choices=STEPS)
+    task.add_argument("job", help="a request file or a job folder")
+    task.add_argument("--unit", type=int, action="append", help="solve only this unit (may be repeated)")
+    task.add_argument("--frames", type=FrameRange.parse, help="compose only these frames, for example 1001-1010")
+    task.add_argument("--events", action="store_true", help="print events on stdout, one JSON object a line")
+    task.add_argument("--workers", type=int, help="threads to use; default: all cores")
+    task.add_argument("--cache-bytes", type=int, help="bytes of decoded plate to keep in memory")
+    task.add_argument(
+        "--watch-stdin", action="store_true", help="stop with a checkpoint when stdin ends (the starter died)"
+    )
+    engines = commands.add_parser("engines", help="list the engines and why some cannot run here")
+    engines.add_argument("--json", action="store_true")
+    doctor = commands.add_parser("doctor", help="say what this installation has")
+    doctor.add_argument("--json", action="store_true")
+    demo = commands.add_parser("demo", help="make a synthetic shot with known truth, or report on its result")
+    demo.add_argument("action", choices=("make", "report"))
+    demo.add_argument("--out", required=True, help="folder of the demo")
+    demo.add_argument("--scene", default="handheld")
+    demo.add_argument("--frames", type=int, default=24)
+    demo.add_argument("--width", type=int, default=960)
+    demo.add_argument("--seed", type=int, default=1)
+    return parser
+
+
+def _machine(options: argparse.Namespace, machine: Config) -> Config:
+    workers = getattr(options, "workers", None)
+    cache = getattr(options, "cache_bytes", None)
+    if workers:
+        machine = replace(machine, workers=workers)
+    if cache:
+        machine = replace(machine, cache_bytes=cache)
+    return machine
+
+
+def _task(options: argparse.Namespace, machine: Config) -> int:
+    from void_server.eventlog import EventLog
+    from void_server.worker import load_job_request
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    if options.watch_stdin:
+        threading.Thread(target=_watch, args=(sys.stdin, stop), daemon=True).start()
+    request, folder = load_job_request(options.job)
+    log = EventLog(folder, request.request_id, sys.stdout if options.events else None)
+    try:
+        return _steps(options, machine, request, folder, log, stop)
+    except Cancelled:
+        log.emit(Stopped())
+        return EXIT_STOPPED
+    except VoidError as error:
+        failure: VoidError = error
+    except MemoryError:
+        failure = JobError(
+            "The job ran out of memory; lower --workers or --cache-bytes and run again, finished units are kept.",
+            "job.memory",
+        )
+    except Exception as error:  # the process boundary: whoever started us must learn of it in one sentence
+        traceback.print_exc()
+        failure = JobError(f"void-server failed unexpectedly ({type(error).__name__}: {error}); the log has the details.")
+    finally:
+        if stop.is_set():
+            logging.getLogger(__name__).info("stopped; finished units and frames are kept")
+    log.emit(Failed(code=failure.code, text=failure.message))
+    if not options.events:
+        print(failure.message, file=sys.stderr)
+    return failure.exit_code
+
+
+def _steps(
+    options: argparse.Namespace,
+    machine: Config,
+    request: RemovalRequest,
+    folder: JobFolder,
+    log: EventLog,
+    stop: threading.Event,
+) -> int:
+    from void_server.plan import Plan, plate_frames
+    from void_server.verify import verify
+    from void_server.worker import Job
+
+    workers = machine.workers or os.cpu_count() or 1
+    with Job(request, folder, log, machine, workers, stop.is_set) as job:
+        if options.step == "all":
+            job.run()
+            return 0
+        if options.step == "plan":
+            job.start()
+            plan = job.plan()
+            print(f"{len(plan.units)} units for frames {plan.shot_range} in {folder.path}", file=sys.stderr)
+            return 0
+        plan = Plan.load(folder)
+        if options.step == "solve":
+            wanted = set(options.unit) if options.unit else {unit.index for unit in plan.units_for(job.frames)}
+            job.solve(plan, [unit for unit in plan.units if unit.index in wanted])
+        elif options.step == "compose":
+            job.compose(plan, options.frames or job.frames)
+            job.finish(plan)
+        else:
+            frames = plate_frames(plan, job.engine, job.footage, job.colour)
+            count = verify(folder, job.request, frames, job.files)
+            print(f"{count} files verified in {folder.path}", file=sys.stderr)
+    return 0
+
+
+def _watch(stream: TextIO, stop: threading.Event) -> None:
+    while stream.read(1):
+        pass
+    stop.set()
+
+
+def _engines(machine: Config, as_json: bool) -> int:
+    from void_server.engines import ENGINES, engine_class, unavailable_reason
+
+    rows: list[dict[str, Any]] = []
+    for name in [*ENGINES, *machine.engines]:
+        reason = unavailable_reason(name, machine.engines)
+        devices = [] if reason else list(engine_class(name, machine.engines).limits().devices)
+        rows.append({"name": name, "available": reason is None, "reason": reason or "", "devices": devices})
+    if as_json:
+        print(json.dumps(rows))
+    else:
+        for row in rows:
+            print(f"{row['name']:16} {'ready on ' + ', '.join(row['devices']) if row['available'] else row['reason']}")
+    return 0
+
+
+def _doctor(machine: Config, as_json: bool) -> int:
+    import cv2
+    import numpy as np
+    import OpenImageIO as oiio
+
+    from void_server.colour import Config as ColourConfig
+
+    config = ColourConfig.chosen(os.environ, machine.ocio)
+    facts = {
+        "version": __version__,
+        "python": sys.version.split()[0],
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "openimageio": oiio.VERSION_STRING,
+        "ocio": {"config": config.source, "spaces": len(config.names())},
+        "workers": machine.workers or os.cpu_count() or 1,
+        "cache_bytes": machine.cache_bytes,
+    }
+    print(json.dumps(facts) if as_json else "\n".join(f"{name:12} {value}" for name, value in facts.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""Step three, per frame: blend a fill into the plate and write the result.
+
+Only here are fills brought to plate resolution, decoded, feathered and written. The weight decides everything: where
+it is 0 the plate's own bits are kept, and a patch is written such that merging it over adds nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from void_plugin.errors import FrameError
+from void_plugin.request import Output, RenderSettings
+from void_server.colour import Colour, Config
+from void_server.engines import Engine, Fill
+from void_server.exr import FIXED_DATE, ImageFiles, NewPart, Part, Pixels, output_compression
+from void_server.plan import PIXELS_VERSION, Plan, base_space
+from void_server.solve import COVERAGE
+from void_server.tiles import Box, unfit
+from void_server.view import HALF_MAX, PlateFrames
+
+Attributes = tuple[tuple[str, str, object], ...]
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A written frame: its size on disk and the shares of the frame that went where."""
+
+    path: str
+    size: int
+    untouched: float
+    recovered: float
+    generated: float
+    broken_pixels: int
+    """NaN or Inf plate pixels that were replaced."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What changes in one frame, in EXR coordinates.
+
+    `rgb` is premultiplied by `alpha`. Where alpha is 0, rgb is -0.0: added to any value, zero included, it gives
+    that value back with all its bits.
+    """
+
+    box: Box
+    rgb: Pixels
+    alpha: Pixels
+    coverage: NDArray[np.float32]
+
+
+class Composer:
+    """Writes the frames of one planned job; safe to use from many threads."""
+
+    def __init__(
+        self, plan: Plan, engine: Engine, settings: RenderSettings, frames: PlateFrames, files: ImageFiles, config: Config
+    ) -> None:
+        self._plan, self._settings, self._frames, self._files = plan, settings, frames, files
+        self._raster = engine.limits().raster
+        self._engine_linear = Colour(config, plan.space)
+        self._encoded = Colour(config, base_space(plan, config), plan.encoding, plan.peak)
+        self._provenance = (
+            ("void/engine", "string", plan.engine),
+            ("void/engine_digest", "string", plan.engine_digest),
+            ("void/encoding", "string", plan.encoding or "linear"),
+            ("void/seed", "string", str(settings.seed)),
+            ("void/pixels_version", "string", str(PIXELS_VERSION)),
+        )
+
+    def patch(self, frame: int, fill: Fill | None) -> Patch | None:
+        """The change to one frame, or None where there is none. Values are in the plate's space and type."""
+        changed = self._frames.weights(frame)
+        if changed is None:
+            return None
+        box, weights = changed
+        if fill is None:
+            raise FrameError(f"Frame {frame} has a matte but no fill; solve its unit first.", "frame.missing")
+        part, names = self._frames.footage.plate_part(frame)
+        kind = np.float32 if any(part.kind(name) == "float" for name in names) else np.float16
+        alpha = weights.astype(kind)
+        pixels, coverage = self._on_plate(fill, box)
+        rgb = np.clip(pixels * alpha.astype(np.float32)[..., None], -HALF_MAX, HALF_MAX).astype(kind)
+        rgb[alpha == 0] = -0.0
+        return Patch(box, rgb, alpha, coverage * (weights > 0))
+
+    def write(self, frame: int, fill: Fill | None, output: Output, path: str) -> Composed:
+        """Write one output of one frame and say what it holds."""
+        patch = self.patch(frame, fill)
+        if output.kind == "patch":
+            parts = [self._patch_part(frame, patch)]
+        else:
+            parts = self._comp_parts(frame, patch)
+        size = self._files.write(path, parts)
+        return self._composed(frame, patch, path, size)
+
+    def _on_plate(self, fill: Fill, box: Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Fill pixels in the plate's space and the coverage, over a box in EXR coordinates."""
+        canvas = self._plan.canvas
+        if self._raster is None:
+            area = box.moved(-canvas.x0, -canvas.y0)
+            if not fill.box.holds(area):
+                raise FrameError(
+                    f"The fill of frame {fill.frame} does not reach the matte's edge; delete the job folder and run again.",
+                    "frame.verify",
+                )
+            take = area.moved(-fill.box.x0, -fill.box.y0)
+            pixels, coverage = fill.pixels[take.rows, take.columns], fill.confidence[take.rows, take.columns]
+            return self._engine_linear.from_engine(pixels), coverage
+        roi = self._plan.roi
+        take = box.moved(-roi.x0, -roi.y0)
+        whole = unfit(np.concatenate([fill.pixels, fill.confidence[..., None]], axis=-1), roi.size)
+        inside = np.clip(np.arange(take.y0, take.y1), 0, roi.height - 1), np.clip(
+            np.arange(take.x0, take.x1), 0, roi.width - 1
+        )
+        cut = whole[inside[0]][:, inside[1]]
+        linear = self._encoded.from_engine(np.clip(cut[..., :3], 0, 1))
+        return self._engine_linear.from_engine(linear), np.clip(cut[..., 3], 0, 1)
+
+    def _patch_part(self, frame: int, patch: Patch | None) -> NewPart:
+        part, names = self._frames.footage.plate_part(frame)
+        if patch is None:
+            # An EXR cannot be empty: one transparent pixel says "nothing changed".
+            box = Box(part.data.x0, part.data.y0, part.data.x0 + 1, part.data.y0 + 1)
+            kind = np.float32 if any(part.kind(name) == "float" for name in names) else np.float16
+            patch = Patch(
+                box, np.full((1, 1, 3), -0.0, kind), np.zeros((1, 1), kind), np.zeros((1, 1), np.float32)
+            )
+        kind_name = "half" if patch.rgb.dtype == np.float16 else "float"
+        planes = [patch.rgb, patch.alpha[..., None]]
+        channels = [("R", kind_name), ("G", kind_name), ("B", kind_name), ("A", kind_name)]
+        if self._settings.coverage_channel:
+            planes.append(patch.coverage.astype(patch.rgb.dtype)[..., None])
+            channels.append((COVERAGE, kind_name))
+        return NewPart(
+            channels=tuple(channels),
+            data=patch.box,
+            display=part.display,
+            compression=output_compression(part, self._settings.compression),
+            attributes=self._attributes(part),
+            pixels=np.concatenate(planes, axis=-1),
+        )
+
+    def _comp_parts(self, frame: int, patch: Patch | None) -> list[NewPart]:
+        """The plate's own parts, all channels, with the patch merged into its picture."""
+        footage = self._frames.footage
+        file = footage.file("plate", frame)
+        picture, names = footage.plate_part(frame)
+        made = []
+        for part in footage.parts("plate", frame):
+            kinds = {kind for _, kind in part.channels}
+            if len(kinds) > 1 and "uint" in kinds:
+                raise FrameError(
+                    f"{file} mixes integer and floating channels, which OpenImageIO cannot write back exactly; use "
+                    "--output patch and merge it over the plate.",
+                    "frame.unsupported",
+                )
+            pixels = self._files.read(file, part, part.names)
+            channels = list(part.channels)
+            if part.index == picture.index:
+                if patch is not None:
+                    area = patch.box.moved(-part.data.x0, -part.data.y0)
+                    indices = [part.names.index(name) for name in names]
+                    under = pixels[area.rows, area.columns][..., indices]
+                    merged = merge_over(patch.rgb, patch.alpha, under)
+                    for at, index in enumerate(indices):
+                        pixels[area.rows, area.columns, index] = merged[..., at]
+                if self._settings.coverage_channel:
+                    extra = np.zeros((*pixels.shape[:2], 1), pixels.dtype)
+                    if patch is not None:
+                        extra[area.rows, area.columns, 0] = patch.coverage
+                    pixels = np.concatenate([pixels, extra], axis=-1)
+                    channels.append((COVERAGE, channels[0][1]))
+            made.append(
+                NewPart(
+                    channels=tuple(channels),
+                    data=part.data,
+                    display=part.display,
+                    compression=output_compression(part, self._settings.compression),
+                    attributes=self._attributes(part),
+                    pixels=pixels,
+                    name=part.name,
+                )
+            )
+        return made
+
+    def _attributes(self, part: Part) -> Attributes:
+        kept = tuple(item for item in part.attributes if item[0] != "compression" and not item[0].startswith("void/"))
+        if part.attribute("DateTime") is None:
+            kept += (("DateTime", "string", FIXED_DATE),)
+        return kept + self._provenance
+
+    def _composed(self, frame: int, patch: Patch | None, path: str, size: int) -> Composed:
+        part, _ = self._frames.footage.plate_part(frame)
+        if patch is None:
+            return Composed(path, size, 1.0, 0.0, 0.0, 0)
+        touched = patch.alpha > 0
+        area = part.data.area
+        recovered = float(patch.coverage[touched].sum()) / area
+        share = float(touched.sum()) / area
+        under = self._frames.footage.plate(frame, patch.box)
+        broken = int((touched & ~np.isfinite(under.astype(np.float32)).all(axis=-1)).sum())
+        return Composed(path, size, 1.0 - share, recovered, share - recovered, broken)
+
+
+def merge_over(rgb: Pixels, alpha: Pixels, plate: Pixels) -> Pixels:
+    """A premultiplied patch over plate pixels, as a host's Merge computes it; result in the plate's type.
+
+    Where alpha is 0 the plate's bits come back, where it is 1 the patch alone: a NaN under it does not shine through.
+    """
+    weight = alpha.astype(np.float32)[..., None]
+    finite = np.nan_to_num(plate.astype(np.float32), nan=0.0, posinf=HALF_MAX, neginf=0.0)
+    limit = HALF_MAX if plate.dtype == np.float16 else np.finfo(np.float32).max
+    mixed = np.clip(rgb.astype(np.float32) + finite * (1 - weight), -limit, limit).astype(plate.dtype)
+    return np.where(alpha[..., None] > 0, mixed, plate)
+
+
+def shares(frames: Mapping[int, Composed]) -> dict[str, float]:
+    """Mean shares of the delivered frames: untouched, recovered from real pixels, generated."""
+    count = max(1, len(frames))
+    return {
+        name: sum(getattr(item, name) for item in frames.values()) / count
+        for name in ("untouched", "recovered", "generated")
+    }

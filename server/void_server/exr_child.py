@@ -1,0 +1,314 @@
+"""The only process that parses image files: reads and writes EXR for `exr.ImageFiles`, one request a line.
+
+Plates come from anywhere, and a malformed EXR can crash, hang or exhaust whatever decodes it. So decoding
+happens here, under a memory limit, and the parent survives, names the file and goes on. It also gives
+decoding and encoding a process each: OpenImageIO holds Python's lock while it compresses.
+
+Started as `python -m void_server.exr_child FD`, where FD is a shared memory file that carries the pixels; JSON
+requests come in on stdin and one JSON answer a request goes out on stdout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import OpenImageIO as oiio
+
+MEMORY_LIMIT = 2 << 30
+"""Private memory of one reader in bytes. Shared pixel memory does not count, so any sane plate fits."""
+STRIP_BYTES = 64 << 20
+"""Decoded bytes held at once; large enough that a strip costs nothing extra, small beside the limit."""
+NUMPY_TYPES = {"half": np.float16, "float": np.float32, "uint": np.uint32}
+OIIO_TYPES = {"half": oiio.HALF, "float": oiio.FLOAT, "uint": oiio.UINT}
+
+# Not carried from a plate to a result. The ACES flag makes OpenImageIO refuse every file that is not strictly
+# RGB(A); a thumbnail would show the removed object; the rest is about the file, not about the picture.
+DROPPED = ("acesImageContainerFlag", "openexr:chunkCount", "oiio:subimages", "oiio:subimagename", "oiio:RowsPerChunk")
+
+
+class Refused(Exception):
+    """The file cannot be used; the text goes to the user after the frame and path."""
+
+    def __init__(self, text: str, code: str = "frame.unreadable") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def last_error(source: Any = None) -> str:
+    """OpenImageIO's pending error as one line; malformed files put bytes in it that are not UTF-8."""
+    try:
+        text = source.geterror() if source is not None else oiio.geterror()
+    except UnicodeDecodeError:
+        text = "the header holds text that is not UTF-8"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0][:300] if lines else ""
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[Any]:
+    """An open image, closed afterwards; refuses what OpenImageIO cannot open or complains about."""
+    if not os.path.isfile(path):
+        raise Refused("there is no such file", "frame.missing")
+    source = oiio.ImageInput.open(path)
+    if source is None:
+        reason = last_error() or "OpenImageIO gives no reason"
+        if "ubsampled" in reason:
+            raise Refused(
+                "it stores luminance and chroma subsampled (YC); render the plate as plain RGB", "frame.unsupported"
+            )
+        if "format reader" in reason:  # what OpenImageIO says of a broken magic number; it only repeats the path
+            raise Refused("it is damaged or not an EXR")
+        raise Refused(f"it is damaged or not an EXR ({reason})")
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def refuse_pending(source: Any) -> None:
+    """OpenImageIO reads around some faults and only leaves a message: such a file is damaged all the same."""
+    reason = last_error(source)
+    if reason:
+        raise Refused(f"it is damaged ({reason})")
+
+
+def plain(value: Any) -> Any:
+    """An attribute value as JSON can carry it."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    return value
+
+
+def header(path: str) -> dict[str, Any]:
+    """Every part of a file: windows, channels with their own types, and all attributes."""
+    parts: list[dict[str, Any]] = []
+    with opened(path) as source:
+        kind = source.format_name()
+        while source.seek_subimage(len(parts), 0):
+            spec = source.spec()
+            formats = spec.channelformats or (spec.format,) * spec.nchannels
+            parts.append(
+                {
+                    "name": spec.get_string_attribute("oiio:subimagename"),
+                    "view": spec.get_string_attribute("view"),
+                    "channels": [[name, str(form)] for name, form in zip(spec.channelnames, formats, strict=True)],
+                    "data": [spec.x, spec.y, spec.x + spec.width, spec.y + spec.height],
+                    "display": [
+                        spec.full_x,
+                        spec.full_y,
+                        spec.full_x + spec.full_width,
+                        spec.full_y + spec.full_height,
+                    ],
+                    "tile": [spec.tile_width, spec.tile_height],
+                    "deep": bool(spec.deep),
+                    "pixel_aspect": spec.get_float_attribute("PixelAspectRatio", 1.0),
+                    "compression": spec.get_string_attribute("compression", "none"),
+                    "attributes": [
+                        [item.name, str(item.type), plain(item.value)]
+                        for item in spec.extra_attribs
+                        if item.name not in DROPPED and not item.name.startswith("thumbnail")
+                    ],
+                }
+            )
+        # The search for one more part ends with a message of its own on some files; clear only that one.
+        reason = last_error(source)
+        if reason and not source.seek_subimage(0, 0):
+            raise Refused(f"it is damaged ({reason})")
+    if not parts:
+        raise Refused("it holds no picture")
+    return {"kind": kind, "parts": parts}
+
+
+class Shared:
+    """The memory that both processes see; grows, never shrinks."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.map: mmap.mmap | None = None
+
+    def view(self, size: int) -> memoryview:
+        """The first `size` bytes."""
+        size = max(size, 1)
+        if self.map is None or len(self.map) < size:
+            if os.fstat(self.descriptor).st_size < size:
+                os.ftruncate(self.descriptor, size)
+            self.map = mmap.mmap(self.descriptor, os.fstat(self.descriptor).st_size)
+        return memoryview(self.map)[:size]
+
+
+def runs(indices: list[int]) -> list[tuple[int, int]]:
+    """Contiguous runs of channel indices as (first, end)."""
+    found: list[tuple[int, int]] = []
+    for index in indices:
+        if found and found[-1][1] == index:
+            found[-1] = (found[-1][0], index + 1)
+        else:
+            found.append((index, index + 1))
+    return found
+
+
+def read(shared: Shared, path: str, part: int, channels: list[str], box: list[int]) -> dict[str, Any]:
+    """Decode a box of channels of one type into shared memory as (height, width, channel); natively, no conversion."""
+    with opened(path) as source:
+        if not source.seek_subimage(part, 0):
+            raise Refused(f"it has no part {part}")
+        spec = source.spec()
+        names = list(spec.channelnames)
+        formats = [str(form) for form in spec.channelformats] or [str(spec.format)] * spec.nchannels
+        indices = [names.index(name) for name in channels]
+        kinds = {formats[index] for index in indices}
+        if len(kinds) != 1:
+            raise Refused("its channels have different types")
+        kind = kinds.pop()
+        x0, y0, x1, y1 = box
+        dtype = np.dtype(NUMPY_TYPES[kind])
+        shape = (y1 - y0, x1 - x0, len(channels))
+        out: np.ndarray[Any, Any] = np.frombuffer(
+            shared.view(dtype.itemsize * shape[0] * shape[1] * shape[2]), dtype
+        ).reshape(shape)
+        row_bytes = max(1, spec.width * len(channels) * dtype.itemsize)
+        rows = max(1, STRIP_BYTES // row_bytes)
+        if spec.tile_width:
+            rows = max(1, rows // spec.tile_height) * spec.tile_height
+        start = spec.y + (y0 - spec.y) // rows * rows if spec.tile_width else y0
+        at = 0
+        for first, end in runs(indices):
+            for top in range(start, y1, rows):
+                strip, left, above = read_rows(source, spec, part, top, min(top + rows, y1), first, end, box, kind)
+                lo, hi = max(top, y0), min(top + rows, y1)
+                out[lo - y0 : hi - y0, :, at : at + end - first] = strip[lo - above : hi - above, x0 - left : x1 - left]
+            at += end - first
+        refuse_pending(source)
+    return {"shape": list(shape), "dtype": dtype.str}
+
+
+def read_rows(
+    source: Any, spec: Any, part: int, top: int, end: int, first: int, last: int, box: list[int], kind: str
+) -> tuple[Any, int, int]:
+    """Rows [top, end) of some channels; returns the pixels and the absolute x and y of their first one."""
+    if not spec.tile_width:
+        pixels = source.read_scanlines(part, 0, top, end, 0, first, last, OIIO_TYPES[kind])
+        left, above = spec.x, top
+    else:
+        wide, high = spec.tile_width, spec.tile_height
+        left = spec.x + (box[0] - spec.x) // wide * wide
+        above = spec.y + (top - spec.y) // high * high
+        right = min(spec.x + spec.width, spec.x - (spec.x - box[2]) // wide * wide)
+        below = min(spec.y + spec.height, spec.y - (spec.y - end) // high * high)
+        pixels = source.read_tiles(part, 0, left, right, above, below, 0, 1, first, last, OIIO_TYPES[kind])
+    if pixels is None:
+        reason = last_error(source) or "its pixels cannot be decoded"
+        raise Refused(f"it is damaged or still being written ({reason})")
+    pixels = np.asarray(pixels)
+    return pixels.reshape(pixels.shape[-3:] if pixels.ndim >= 3 else (*pixels.shape, 1)), left, above
+
+
+def write(shared: Shared, path: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Encode the pixels in shared memory to a temporary file beside `path`, then rename it there."""
+    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.tmp")
+    try:
+        encode(shared, temporary, parts)
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise Refused(f"{error.strerror or error}", "server.unwritable") from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+    return {"size": os.path.getsize(path)}
+
+
+def encode(shared: Shared, temporary: str, parts: list[dict[str, Any]]) -> None:
+    # By format name, because the temporary file does not end in .exr.
+    target = oiio.ImageOutput.create("exr")
+    if target is None:
+        raise Refused("this OpenImageIO cannot write EXR", "server.unwritable")
+    specs = [output_spec(part) for part in parts]
+    if not (target.open(temporary, tuple(specs)) if len(specs) > 1 else target.open(temporary, specs[0])):
+        raise Refused(last_error(target), "server.unwritable")
+    try:
+        for index, (part, spec) in enumerate(zip(parts, specs, strict=True)):
+            if index and not target.open(temporary, spec, "AppendSubimage"):
+                raise Refused(last_error(target), "server.unwritable")
+            dtype = np.dtype(part["dtype"])
+            shape = (spec.height, spec.width, spec.nchannels)
+            count = shape[0] * shape[1] * shape[2]
+            whole = shared.view(part["offset"] + count * dtype.itemsize)
+            pixels = np.frombuffer(whole, dtype, count, part["offset"]).reshape(shape)
+            if not target.write_image(pixels):
+                raise Refused(last_error(target), "server.unwritable")
+    except BaseException:
+        target.close()
+        raise
+    if not target.close():
+        raise Refused(last_error(target), "server.unwritable")
+
+
+def output_spec(part: dict[str, Any]) -> Any:
+    x0, y0, x1, y1 = part["data"]
+    spec = oiio.ImageSpec(x1 - x0, y1 - y0, len(part["channels"]), OIIO_TYPES[part["channels"][0][1]])
+    spec.channelnames = [name for name, _ in part["channels"]]
+    kinds = [kind for _, kind in part["channels"]]
+    if len(set(kinds)) > 1:
+        spec.channelformats = tuple(oiio.TypeDesc(kind) for kind in kinds)
+    spec.x, spec.y = x0, y0
+    spec.full_x, spec.full_y = part["display"][0], part["display"][1]
+    spec.full_width, spec.full_height = part["display"][2] - spec.full_x, part["display"][3] - spec.full_y
+    for name, kind, value in part["attributes"]:
+        if kind == "string":
+            spec.attribute(name, value)
+        else:
+            spec.attribute(name, oiio.TypeDesc(kind), tuple(value) if isinstance(value, list) else value)
+    spec.attribute("compression", part["compression"])
+    if part.get("name"):
+        spec.attribute("oiio:subimagename", part["name"])
+    return spec
+
+
+def answer(shared: Shared, request: dict[str, Any]) -> dict[str, Any]:
+    operation = request.pop("do")
+    if operation == "header":
+        return header(**request)
+    if operation == "read":
+        return read(shared, **request)
+    return write(shared, **request)
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT, MEMORY_LIMIT))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # One thread each: the parent runs as many of these processes as it has workers.
+    oiio.attribute("threads", 1)
+    oiio.attribute("exr_threads", 1)
+    oiio.attribute("limits:imagesize_MB", 4096)
+    oiio.attribute("limits:channels", 256)
+    shared = Shared(int(sys.argv[1]))
+    for line in sys.stdin:
+        try:
+            reply = answer(shared, json.loads(line))
+        except Refused as refusal:
+            reply = {"error": str(refusal), "code": refusal.code}
+        except MemoryError:
+            reply = {"error": "it needs more memory than a picture may take", "code": "frame.unreadable"}
+        except (OSError, ValueError, KeyError, UnicodeDecodeError) as error:
+            reply = {"error": f"it cannot be used ({error})", "code": "frame.unreadable"}
+        sys.stdout.write(json.dumps(reply) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

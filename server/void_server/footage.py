@@ -1,0 +1,194 @@
+"""The images of a request, decoded when asked for and kept in bounded memory.
+
+`Footage` knows files, channels and windows; it knows nothing of engines. Boxes are in EXR coordinates.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from void_plugin.frames import FrameRange, ImageSequence
+from void_plugin.request import INPUTS, RemovalRequest
+from void_server.channels import matte_channel, plate_channels
+from void_server.exr import ImageFile, ImageFiles, Part, Pixels
+from void_server.quadmask import STITCH_THRESHOLD
+from void_server.tiles import Box, box_of
+
+T = TypeVar("T")
+ROW_MARGIN = 64
+"""Rows read beyond a request, so that the next one a few pixels off needs no second decode."""
+
+_LOWEST_HALF = np.float16(STITCH_THRESHOLD).view(np.int16)
+
+
+class ByteCache(Generic[T]):
+    """Keeps the most recently used values up to a number of bytes; one thread makes each value."""
+
+    def __init__(self, limit: int, size: Callable[[T], int]) -> None:
+        self._limit, self._size = limit, size
+        self._values: OrderedDict[Hashable, T] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._making: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, make: Callable[[T | None], T], fits: Callable[[T], bool] = lambda _: True) -> T:
+        """The value for a key; made (from the present one, where there is one that does not fit) when needed."""
+        with self._lock:
+            value = self._values.get(key)
+            if value is not None and fits(value):
+                self._values.move_to_end(key)
+                return value
+            turn = self._making.setdefault(key, threading.Lock())
+        with turn:
+            with self._lock:
+                value = self._values.get(key)
+            if value is None or not fits(value):
+                value = make(value)
+                self._keep(key, value)
+        return value
+
+    def _keep(self, key: Hashable, value: T) -> None:
+        with self._lock:
+            old = self._values.pop(key, None)
+            self._bytes += self._size(value) - (self._size(old) if old is not None else 0)
+            self._values[key] = value
+            while self._bytes > self._limit and len(self._values) > 1:
+                _, dropped = self._values.popitem(last=False)
+                self._bytes -= self._size(dropped)
+            self._making.pop(key, None)
+
+
+@dataclass(frozen=True)
+class Matte:
+    """The part of a matte that is not zero: values 0..1, clipped, NaN taken as 0."""
+
+    box: Box | None
+    values: NDArray[np.float32]
+
+    def within(self, box: Box) -> NDArray[np.float32]:
+        """The matte over a box, 0 where it has no pixels."""
+        out = np.zeros(box.size, np.float32)
+        shared = self.box.within(box) if self.box else None
+        if shared is not None and self.box is not None:
+            out[shared.moved(-box.x0, -box.y0).rows, shared.moved(-box.x0, -box.y0).columns] = self.values[
+                shared.moved(-self.box.x0, -self.box.y0).rows, shared.moved(-self.box.x0, -self.box.y0).columns
+            ]
+        return out
+
+
+EMPTY_MATTE = Matte(None, np.zeros((0, 0), np.float32))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    top: int
+    pixels: Pixels
+
+    def hold(self, box: Box) -> bool:
+        return self.top <= box.y0 and box.y1 <= self.top + self.pixels.shape[0]
+
+
+class Footage:
+    """Plate and mattes of a request."""
+
+    def __init__(self, files: ImageFiles, request: RemovalRequest, cache_bytes: int) -> None:
+        self.files, self.request = files, request
+        self._headers: ByteCache[tuple[Part, ...]] = ByteCache(1 << 16, lambda _: 1)
+        self._rows: ByteCache[_Rows] = ByteCache(cache_bytes, lambda rows: rows.pixels.nbytes)
+        self._mattes: ByteCache[Matte] = ByteCache(cache_bytes // 4, lambda matte: matte.values.nbytes)
+
+    def has(self, name: str) -> bool:
+        """True where the request has this input."""
+        return self.request.input(name) is not None
+
+    def sequence(self, name: str) -> ImageSequence:
+        """The files of an input."""
+        return self.request.sequence(name)
+
+    def file(self, name: str, frame: int) -> ImageFile:
+        """One file of an input, named as errors name it."""
+        return ImageFile(self.sequence(name).path(frame), name.replace("_", " "), frame)
+
+    def parts(self, name: str, frame: int) -> tuple[Part, ...]:
+        """All parts of one file."""
+        file = self.file(name, frame)
+        return self._headers.get(file.path, lambda _: self.files.header(file))
+
+    def plate_part(self, frame: int, name: str = "plate") -> tuple[Part, list[str]]:
+        """The part of a plate (or clean plate) that holds its picture, and the three channel names."""
+        parts = self.parts(name, frame)
+        given = self.request.input(name)
+        wanted = given.channels if given is not None else ()
+        index, names = plate_channels(parts, wanted, self.request.view, self.file(name, frame))
+        return parts[index], names
+
+    def plate(self, frame: int, box: Box, name: str = "plate") -> Pixels:
+        """Plate pixels in the file's own type; the box must lie in the data window."""
+        part, names = self.plate_part(frame, name)
+
+        def decode(present: _Rows | None) -> _Rows:
+            top, bottom = box.y0 - ROW_MARGIN, box.y1 + ROW_MARGIN
+            if present is not None:
+                top, bottom = min(top, present.top), max(bottom, present.top + present.pixels.shape[0])
+            top, bottom = max(top, part.data.y0), min(bottom, part.data.y1)
+            rows = Box(part.data.x0, top, part.data.x1, bottom)
+            return _Rows(top, self.files.read(self.file(name, frame), part, names, rows))
+
+        rows = self._rows.get((name, frame), decode, lambda rows: rows.hold(box))
+        area = box.moved(-part.data.x0, -rows.top)
+        return rows.pixels[area.rows, area.columns]
+
+    def matte(self, name: str, frame: int) -> Matte:
+        """A matte, cropped to what is not zero; `EMPTY_MATTE` where the request has none of that name."""
+        if not self.has(name):
+            return EMPTY_MATTE
+        return self._mattes.get((name, frame), lambda _: self._decode_matte(name, frame))
+
+    def matte_part(self, name: str, frame: int) -> tuple[Part, str]:
+        """The part and channel of a matte."""
+        parts = self.parts(name, frame)
+        given = self.request.input(name)
+        wanted = given.channels if given is not None else ()
+        index, channel = matte_channel(parts, wanted, self.request.view, self.file(name, frame))
+        return parts[index], channel
+
+    def _decode_matte(self, name: str, frame: int) -> Matte:
+        part, channel = self.matte_part(name, frame)
+        pixels = self.files.read(self.file(name, frame), part, [channel])[..., 0]
+        origin = (part.data.x0, part.data.y0)
+        lowest: float | np.int16 = 0.0 if name == "holdout_matte" else STITCH_THRESHOLD
+        if name == "quadmask":
+            return Matte(part.data, np.nan_to_num(pixels.astype(np.float32), nan=255.0))
+        if pixels.dtype == np.float16 and name != "holdout_matte":
+            # Positive halves sort like their bit patterns; comparing integers is fifty times faster. NaN passes
+            # and is taken out below.
+            present = pixels.view(np.int16) > _LOWEST_HALF
+        else:
+            present = pixels > lowest
+        box = box_of(present, origin)
+        if box is None:
+            return EMPTY_MATTE
+        area = box.moved(-origin[0], -origin[1])
+        values = pixels[area.rows, area.columns].astype(np.float32)
+        return Matte(box, np.clip(np.nan_to_num(values, nan=0.0, posinf=1.0), 0, 1))
+
+    def signature(self, frames: FrameRange) -> list[list[Any]]:
+        """Size and modification time of every file that feeds the shot, for unit keys in path mode."""
+        found: list[list[Any]] = []
+        for name in INPUTS:
+            if not self.has(name):
+                continue
+            for frame in frames:
+                path = self.sequence(name).path(frame)
+                if os.path.isfile(path):
+                    state = os.stat(path)
+                    found.append([name, frame, state.st_size, state.st_mtime_ns])
+        return found

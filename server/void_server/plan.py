@@ -1,0 +1,341 @@
+"""Step one, once a shot: read mattes and statistics and fix every number that an estimate decides.
+
+Everything later steps must agree on lies in plan.json, so frames 1040-1044 rendered again equal the full
+render bit for bit. The plan depends on the shot range, never on which of its frames are asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from void_plugin.errors import Cancelled, RequestError
+from void_plugin.frames import Digest, FrameRange, describe
+from void_plugin.request import RemovalRequest
+from void_server import windows
+from void_server.colour import PEAKS, Colour, Config, choose_peak, plate_space
+from void_server.engines import Engine, Frames, IsCancelled, Progress, Unit
+from void_server.footage import Footage
+from void_server.jobfolder import JobFolder, make_folder, read_json, write_json
+from void_server.preflight import PlateFacts, Preflight
+from void_server.quadmask import Reach
+from void_server.tiles import Box, plan_roi
+from void_server.view import PlateFrames, RasterFrames, sanitised
+
+PLAN_VERSION = 1
+"""Layout of plan.json; another number means the plan is made anew."""
+PIXELS_VERSION = 1
+"""Raised whenever equal inputs give other pixels, so that no old unit is ever reused."""
+UNIT_FRAMES = 4
+"""Frames a unit of a plate-resolution engine: few, so that a kill loses seconds and many cores stay busy."""
+STATISTIC_FRAMES = 16
+"""Frames looked at for the shot's peak, evenly spaced (image.md 3.3)."""
+PEAK_PERCENTILE = 99.99
+"""The peak ignores the brightest 0.01 %: single hot pixels must not flatten the curve for a whole shot."""
+
+Warn = Callable[[str, int | None, str], None]
+"""Called with a code, a frame or None, and a sentence."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every number fixed for a shot. Sizes and boxes are plate pixels; boxes are in EXR coordinates."""
+
+    key: str
+    engine: str
+    engine_digest: str
+    shot_range: str
+    canvas: Box
+    display: Box
+    pixel_aspect: float
+    roi: Box
+    reach: Reach
+    space: str
+    space_source: str
+    encoding: str
+    peak: float
+    above_peak: float
+    """Share of sampled ROI pixels above the peak: a model sees them clipped."""
+    empty_frames: str
+    units: tuple[Unit, ...]
+    analysis: Mapping[str, str]
+    """SHA-256 of each array the engine's analysis left."""
+
+    @property
+    def range(self) -> FrameRange:
+        """The frames that feed every estimate."""
+        return FrameRange.parse(self.shot_range)
+
+    def units_for(self, frames: FrameRange) -> list[Unit]:
+        """The units that deliver some of these frames."""
+        return [unit for unit in self.units if any(frame in frames for frame in unit.frames)]
+
+    def save(self, folder: JobFolder) -> None:
+        """Write plan.json."""
+        write_json(folder.plan, {"plan_version": PLAN_VERSION, "pixels_version": PIXELS_VERSION, **asdict(self)})
+
+    @classmethod
+    def load(cls, folder: JobFolder) -> Plan:
+        """Read plan.json. Raises RequestError where it is missing, broken or of another version."""
+        data = read_json(folder.plan)
+        try:
+            version, pixels = data.pop("plan_version"), data.pop("pixels_version")
+            if (version, pixels) != (PLAN_VERSION, PIXELS_VERSION):
+                raise RequestError(
+                    f"{folder.plan} was made by another version (plan {version}, pixels {pixels}; this is "
+                    f"{PLAN_VERSION}, {PIXELS_VERSION}); plan the job again.",
+                    "request.plan",
+                )
+            for name in ("canvas", "display", "roi"):
+                data[name] = Box(**data[name])
+            data["reach"] = Reach(**data["reach"])
+            data["units"] = tuple(
+                Unit(unit["index"], unit["key"], tuple(unit["frames"]), Box(**unit["roi"])) for unit in data["units"]
+            )
+            return cls(**data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RequestError(f"{folder.plan} is damaged ({error!r}); plan the job again.", "request.plan") from error
+
+
+def make_plan(
+    request: RemovalRequest,
+    footage: Footage,
+    engine: Engine,
+    config: Config,
+    folder: JobFolder,
+    workers: int,
+    warn: Warn,
+    progress: Progress,
+    cancelled: IsCancelled,
+) -> Plan:
+    """Check everything, estimate everything, write plan.json; a plan that still fits is kept as it is.
+
+    `request` has its ranges resolved. Raises the error that names every problem found.
+    """
+    facts = Preflight(footage, request, workers).run()
+    shot_range = request.shot_range or FrameRange(0, 0)
+    key = _plan_key(request, footage, engine, config)
+    kept = _kept_plan(folder, key)
+    if kept is not None:
+        _warn_about(kept, request, warn)
+        return kept
+    space, source = _space(request, footage, config, shot_range.first)
+    encoding = request.settings.encoding if engine.limits().encoding == "encoded" else ""
+    colour = Colour(config, space, encoding)
+    colour.check()
+    reach = Reach.for_width(facts.display.width)
+    frames = PlateFrames(footage, list(shot_range), facts.canvas, reach, engine.fills(), Colour(config, space))
+    boxes = _holes(frames, workers, progress, cancelled)
+    _refuse_empty(request, boxes)
+    roi = _roi(engine, boxes, facts)
+    peak, above = PEAKS[0], 0.0
+    if encoding == "srgb_knee":
+        peak, above = _peak(frames, colour, roi)
+    plan = Plan(
+        key=key,
+        engine=engine.name,
+        engine_digest=engine.digest(),
+        shot_range=str(shot_range),
+        canvas=facts.canvas,
+        display=facts.display,
+        pixel_aspect=facts.pixel_aspect,
+        roi=roi.moved(facts.canvas.x0, facts.canvas.y0),
+        reach=reach,
+        space=space,
+        space_source=source,
+        encoding=encoding,
+        peak=peak,
+        above_peak=above,
+        empty_frames=describe(frame for frame, box in boxes.items() if box is None),
+        units=_units(key, engine, boxes, roi),
+        analysis={},
+    )
+    arrays = engine.analyse(
+        engine_frames(plan, engine, footage, config), lambda done, text: progress(0.2 + 0.8 * done, text), cancelled
+    )
+    plan = replace(plan, analysis=_save_analysis(folder, arrays))
+    plan.save(folder)
+    _warn_about(plan, request, warn)
+    return plan
+
+
+def engine_frames(plan: Plan, engine: Engine, footage: Footage, config: Config, folder: JobFolder | None = None) -> Frames:
+    """The shot as this engine sees it; with a job folder, including what its analysis found."""
+    analysis = _load_analysis(folder, plan) if folder is not None else {}
+    base = plate_frames(plan, engine, footage, config, analysis)
+    limits = engine.limits()
+    if limits.raster is None:
+        return base
+    colour = Colour(config, base_space(plan, config), plan.encoding, plan.peak)
+    roi = plan.roi.moved(-plan.canvas.x0, -plan.canvas.y0)
+    return RasterFrames(base, roi, limits.raster, colour, limits.snaps_grid)
+
+
+def plate_frames(
+    plan: Plan, engine: Engine, footage: Footage, config: Config, analysis: Mapping[str, NDArray[Any]] | None = None
+) -> PlateFrames:
+    """The shot at plate resolution in linear light, with the weights that `compose` blends by."""
+    return PlateFrames(
+        footage, list(plan.range), plan.canvas, plan.reach, engine.fills(), Colour(config, plan.space), analysis
+    )
+
+
+def base_space(plan: Plan, config: Config) -> str:
+    """The space `PlateFrames` hands out: the plate's own where that is linear, else the working space."""
+    return plan.space if config.is_linear(plan.space) else "ACEScg"
+
+
+def _plan_key(request: RemovalRequest, footage: Footage, engine: Engine, config: Config) -> str:
+    stable = request.rooted().to_dict()
+    # Where things lie and which part is asked for does not decide pixels; file sizes and times do.
+    for name in ("request_id", "frames", "priority", "roots", "outputs", "context", "handles", "shot"):
+        stable.pop(name)
+    stable["signature"] = footage.signature(request.shot_range or FrameRange(0, 0))
+    stable["engine"] = [engine.name, engine.digest()]
+    stable["ocio"] = config.source
+    stable["versions"] = [PLAN_VERSION, PIXELS_VERSION]
+    stable["settings"].pop("compression")
+    stable["settings"].pop("coverage_channel")
+    return Digest.of_text(json.dumps(stable, sort_keys=True)).sha256[:32]
+
+
+def _kept_plan(folder: JobFolder, key: str) -> Plan | None:
+    if not folder.plan.exists():
+        return None
+    try:
+        plan = Plan.load(folder)
+    except RequestError:
+        return None  # of another version or damaged: made anew, as its own message says
+    if plan.key != key or any(not _array_path(folder, name).exists() for name in plan.analysis):
+        return None
+    return plan
+
+
+def _space(request: RemovalRequest, footage: Footage, config: Config, frame: int) -> tuple[str, str]:
+    part, _ = footage.plate_part(frame)
+    return plate_space(config, request.colour, part.attribute("colorInteropID"), part.attribute("chromaticities"))
+
+
+def _holes(
+    frames: PlateFrames, workers: int, progress: Progress, cancelled: IsCancelled
+) -> dict[int, Box | None]:
+    """The box to fill of every frame, in picture coordinates."""
+    found: dict[int, Box | None] = {}
+    with ThreadPoolExecutor(workers) as pool:
+        for frame, box in zip(frames.numbers, pool.map(frames.hole, frames.numbers), strict=True):
+            if cancelled():
+                raise Cancelled
+            found[frame] = box
+            progress(0.2 * len(found) / len(frames.numbers), "mattes")
+    return found
+
+
+def _refuse_empty(request: RemovalRequest, boxes: Mapping[int, Box | None]) -> None:
+    if any(box is not None for box in boxes.values()):
+        return
+    name = "quadmask" if request.quadmask is not None else "object matte"
+    pattern = request.sequence(name.replace(" ", "_")).pattern
+    shot = f" of {request.shot}" if request.shot else ""
+    raise RequestError(
+        f"The {name}{shot} ({pattern}) is empty on all frames {describe(boxes)}; draw it, or name the channel that "
+        "holds it.",
+        "request.matte_empty",
+    )
+
+
+def _roi(engine: Engine, boxes: Mapping[int, Box | None], facts: PlateFacts) -> Box:
+    canvas = Box(0, 0, facts.canvas.width, facts.canvas.height)
+    raster = engine.limits().raster
+    there = [box for box in boxes.values() if box is not None]
+    if raster is None or not there:
+        return canvas
+    changed = there[0]
+    for box in there[1:]:
+        changed = changed.joined(box)
+    return plan_roi(changed, canvas, raster, facts.pixel_aspect)
+
+
+def _peak(frames: PlateFrames, colour: Colour, roi: Box) -> tuple[float, float]:
+    """The shot's peak in AP1 and the share of sampled pixels above it."""
+    numbers = frames.numbers
+    picked = sorted({numbers[round(i * (len(numbers) - 1) / max(1, STATISTIC_FRAMES - 1))] for i in range(STATISTIC_FRAMES)})
+    samples = []
+    for frame in picked:
+        pixels = frames.plate(frame, roi)
+        stride = max(1, round((roi.area / 250_000) ** 0.5))
+        picture = sanitised(pixels[::stride, ::stride])
+        space = Colour(colour.config, "ACEScg" if not colour.config.is_linear(colour.space) else colour.space)
+        samples.append(space.working(picture).max(axis=-1).ravel())
+    values = np.concatenate(samples)
+    peak = choose_peak(float(np.percentile(values, PEAK_PERCENTILE)))
+    return peak, float((values > peak).mean())
+
+
+def _units(key: str, engine: Engine, boxes: Mapping[int, Box | None], roi: Box) -> tuple[Unit, ...]:
+    limits = engine.limits()
+    longest = limits.lengths.maximum if limits.lengths is not None else UNIT_FRAMES
+    numbers = sorted(boxes)
+    units: list[Unit] = []
+    # Plate engines deliver only frames that have a hole; raster engines need the run without gaps.
+    if limits.lengths is None:
+        runs: Sequence[Sequence[int]] = [numbers[i : i + longest] for i in range(0, len(numbers), longest)]
+        runs = [[frame for frame in run if boxes[frame] is not None] for run in runs]
+    else:
+        runs = windows.segments(numbers, longest)
+    for run in runs:
+        if not any(boxes[frame] is not None for frame in run):
+            continue
+        text = json.dumps([key, list(run), [roi.x0, roi.y0, roi.x1, roi.y1]])
+        units.append(Unit(len(units), Digest.of_text(text).sha256[:32], tuple(run), roi))
+    return tuple(units)
+
+
+def _array_path(folder: JobFolder, name: str) -> Path:
+    return folder.analysis / f"{name}.npy"
+
+
+def _save_analysis(folder: JobFolder, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    digests = {}
+    make_folder(folder.analysis)
+    for name, array in sorted(arrays.items()):
+        path = _array_path(folder, name)
+        temporary = path.with_suffix(".tmp.npy")
+        np.save(temporary, array, allow_pickle=False)
+        temporary.replace(path)
+        digests[name] = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    return digests
+
+
+def _load_analysis(folder: JobFolder, plan: Plan) -> dict[str, NDArray[Any]]:
+    # Memory-mapped: threads and processes share one copy, and only what is looked at is read.
+    return {name: np.load(_array_path(folder, name), mmap_mode="r") for name in plan.analysis}
+
+
+def _warn_about(plan: Plan, request: RemovalRequest, warn: Warn) -> None:
+    if plan.empty_frames:
+        warn(
+            "matte_empty",
+            None,
+            f"The matte is empty on frames {plan.empty_frames}; the plate stays as it is there.",
+        )
+    if plan.space_source == "default":
+        warn(
+            "colour_untagged",
+            None,
+            f"The plate carries no colour tag; it is taken as {plan.space}. Name its space with --colour if it differs.",
+        )
+    if plan.above_peak:
+        warn(
+            "above_peak",
+            None,
+            f"{plan.above_peak:.3%} of the pixels around the object are brighter than {plan.peak:g}; the model sees "
+            "them clipped there, the plate keeps them.",
+        )

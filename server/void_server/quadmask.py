@@ -1,0 +1,125 @@
+"""From mattes to what may change: the quadmask (0, 63, 127, 255) and the weight a result is blended with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE
+
+OBJECT_THRESHOLD = 0.1
+"""Alpha above which a raster pixel counts as removed: low, so that soft and motion-blurred edges are inside."""
+AFFECTED_THRESHOLD = 0.5
+"""Alpha above which a pixel counts as affected."""
+STITCH_THRESHOLD = 0.003
+"""Alpha above which a plate pixel holds some of the object and must be replaced (below 1/255, above noise)."""
+RASTER_GROW = 3
+"""Raster pixels by which the object is grown: artists' edges are tighter than training masks (void_model.md 9)."""
+GRID_CELLS = 8
+"""Cells on the shorter side of VOID's training grid; the longer side has round(8 * aspect)."""
+QUADMASK_EDGES = (31, 95, 191)
+"""Upper ends of 0, 63 and 127 in an 8-bit quadmask (Netflix/void-model loader)."""
+
+FloatMask = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far from the matte pixels may change, in plate pixels."""
+
+    grow: float
+    """Fully replaced up to this distance: roto hugs the object, and its rim would stay."""
+    feather: float
+    """Blended back into the plate over this further distance."""
+
+    @property
+    def total(self) -> float:
+        """The farthest a changed pixel lies from the matte."""
+        return self.grow + self.feather
+
+    @property
+    def pixels(self) -> int:
+        """Whole pixels by which a box must be grown to hold every change."""
+        return int(np.ceil(self.total)) + 1
+
+    @classmethod
+    def for_width(cls, width: int) -> Reach:
+        """4 + 6 pixels at 1920 wide and in proportion: inside the 12 that "outside" begins at."""
+        return cls(grow=4.0 * width / 1920, feather=6.0 * width / 1920)
+
+
+def weights(
+    object_matte: FloatMask, affected_matte: FloatMask | None, holdout: FloatMask | None, reach: Reach
+) -> FloatMask:
+    """How much of each plate pixel is replaced, 0..1: 1 on the mattes and `grow` around, 0 beyond `feather`.
+
+    `affected_matte` is given only where affected pixels are to be replaced too. Everything under the holdout
+    is exactly 0. Arrays are (height, width); the border must hold no matte that reaches in from outside.
+    """
+    core = object_matte > STITCH_THRESHOLD
+    if affected_matte is not None:
+        core |= affected_matte > AFFECTED_THRESHOLD
+    if not core.any():
+        return np.zeros(core.shape, np.float32)
+    distance = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # Distances run between pixel centres, so the first pixel outside is at 1, not at 0.
+    past = np.clip((distance - reach.grow) / max(reach.feather, 1e-6), 0, 1).astype(np.float32)
+    weight: FloatMask = np.where(core, np.float32(1), 1 - past * past * (3 - 2 * past)).astype(np.float32)
+    weight[distance > reach.total] = 0
+    if holdout is not None:
+        weight[holdout > 0] = 0
+    return weight
+
+
+def combine(remove: NDArray[np.bool_], affected: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The four labels from two masks."""
+    labels = np.full(remove.shape, KEEP, np.uint8)
+    labels[affected] = AFFECTED
+    labels[remove] = REMOVE
+    labels[remove & affected] = OVERLAP
+    return labels
+
+
+def raster_labels(
+    object_matte: FloatMask, affected_matte: FloatMask, holdout: FloatMask, *, snaps_grid: bool, first_frame: bool
+) -> NDArray[np.uint8]:
+    """The quadmask on an engine's raster from mattes already fitted to it, each thresholded apart.
+
+    Fitting the finished labels instead would make rims of levels that mean something else (void_model.md 4).
+    With `first_frame`, affected-only pixels are cleared when snapping: training had none on frame 0.
+    """
+    remove = object_matte > OBJECT_THRESHOLD
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * RASTER_GROW + 1, 2 * RASTER_GROW + 1))
+    remove = cv2.dilate(remove.astype(np.uint8), kernel) > 0
+    affected = affected_matte > AFFECTED_THRESHOLD
+    if snaps_grid:
+        affected = snapped(affected)
+    remove &= holdout <= AFFECTED_THRESHOLD
+    labels = combine(remove, affected)
+    if snaps_grid and first_frame:
+        labels[labels == AFFECTED] = KEEP
+    return labels
+
+
+def snapped(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Every grid cell that holds a true pixel, whole. Cell r spans int(r h / n) to int((r + 1) h / n)."""
+    high, wide = mask.shape
+    short = min(high, wide)
+    rows = GRID_CELLS if high == short else round(GRID_CELLS * high / wide)
+    columns = GRID_CELLS if wide == short else round(GRID_CELLS * wide / high)
+    row_edges = [row * high // rows for row in range(rows)]
+    column_edges = [column * wide // columns for column in range(columns)]
+    cells = np.add.reduceat(np.add.reduceat(mask.astype(np.int32), row_edges, axis=0), column_edges, axis=1) > 0
+    heights = np.diff([*row_edges, high])
+    widths = np.diff([*column_edges, wide])
+    return np.repeat(np.repeat(cells, heights, axis=0), widths, axis=1)
+
+
+def split_quadmask(values: FloatMask) -> tuple[FloatMask, FloatMask]:
+    """A ready quadmask as an object and an affected matte, each 0 or 1. Values are 0..1 or 0..255."""
+    codes = values * 255 if values.max(initial=0.0) <= 1.0 else values
+    low, middle, high = QUADMASK_EDGES
+    return (codes <= middle).astype(np.float32), ((codes > low) & (codes <= high)).astype(np.float32)

@@ -1,0 +1,126 @@
+"""What a job delivered: the manifest of each frame, and result.json made from them.
+
+result.json is the one file that hosts, farm and panel read. It has a version of its own, keeps frames of earlier
+runs of the same plan, and names files by root, not by absolute path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from void_plugin.events import Warned
+from void_plugin.frames import Digest, FrameRange, describe
+from void_plugin.request import Output, RemovalRequest
+from void_server.engines import Unit
+from void_server.jobfolder import JobFolder, read_json, write_json
+from void_server.plan import PIXELS_VERSION, Plan
+
+RESULT_VERSION = 1
+"""Layout of result.json."""
+LOW_COVERAGE = 0.9
+"""Below this share of real pixels a frame is named to the user (draft_engine.md 4)."""
+
+
+def frame_key(plan: Plan, unit: Unit | None, output: Output, request: RemovalRequest) -> str:
+    """Names everything that decides one output frame; equal keys mean equal files."""
+    parts = [
+        plan.key,
+        unit.key if unit is not None else "",
+        output.kind,
+        request.output_sequence(output).pattern,
+        request.settings.compression,
+        request.settings.coverage_channel,
+    ]
+    return Digest.of_text(json.dumps(parts)).sha256[:32]
+
+
+def kept(manifest: Path, key: str, path: str) -> dict[str, Any] | None:
+    """The manifest of a frame that is already there exactly as it would be written, else None."""
+    if not manifest.exists() or not os.path.exists(path):
+        return None
+    entry: dict[str, Any] = read_json(manifest)
+    state = os.stat(path)
+    same = entry["key"] == key and entry["size"] == state.st_size and entry["modified"] == state.st_mtime_ns
+    return entry if same else None
+
+
+def write(
+    folder: JobFolder,
+    request: RemovalRequest,
+    plan: Plan,
+    frames: FrameRange,
+    reason: str,
+    timings: Mapping[str, float],
+    warnings: Sequence[Warned],
+) -> dict[str, Any]:
+    """Write result.json and return the summary of the frames asked for."""
+    rooted = request.rooted()
+    unit_of = {frame: unit for unit in plan.units for frame in unit.frames}
+    listed: dict[str, dict[str, Any]] = {}
+    for output in request.outputs:
+        for frame in plan.range:
+            manifest = folder.frame_manifest(output.kind, frame)
+            if not manifest.exists():
+                continue
+            entry = read_json(manifest)
+            if entry["key"] == frame_key(plan, unit_of.get(frame), output, request):
+                listed.setdefault(str(frame), {})[output.kind] = {
+                    name: entry[name]
+                    for name in ("sha256", "size", "untouched", "recovered", "generated", "broken_pixels", "facts")
+                }
+    summary = _summary([entry for frame, entry in listed.items() if int(frame) in frames], frames, listed)
+    summary["seconds"] = round(timings.get("total", 0.0), 3)
+    summary["engine"], summary["reason"] = plan.engine, reason
+    write_json(
+        folder.result,
+        {
+            "result_version": RESULT_VERSION,
+            "pixels_version": PIXELS_VERSION,
+            "request_id": request.request_id,
+            "shot": request.shot,
+            "engine": plan.engine,
+            "engine_digest": plan.engine_digest,
+            "reason": reason,
+            "settings": asdict(request.settings),
+            "plan_key": plan.key,
+            "colour": {"space": plan.space, "from": plan.space_source, "encoding": plan.encoding, "peak": plan.peak},
+            "outputs": [asdict(output) for output in rooted.outputs],
+            "frames_asked": str(frames),
+            "frames": listed,
+            "summary": summary,
+            "timings": {name: round(seconds, 3) for name, seconds in timings.items()},
+            "warnings": [{"code": item.code, "frame": item.frame, "text": item.text} for item in warnings],
+        },
+    )
+    return summary
+
+
+def _summary(
+    entries: Sequence[Mapping[str, Any]], frames: FrameRange, listed: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    firsts = [next(iter(entry.values())) for entry in entries]
+    count = max(1, len(firsts))
+    coverages = {
+        frame: next(iter(entry.values()))["facts"]["coverage"]
+        for frame, entry in listed.items()
+        if int(frame) in frames and "coverage" in next(iter(entry.values()))["facts"]
+    }
+    noise = [entry["facts"]["noise_ratio"] for entry in firsts if "noise_ratio" in entry["facts"]]
+    summary: dict[str, Any] = {
+        "frames": len(firsts),
+        "untouched": round(sum(entry["untouched"] for entry in firsts) / count, 6),
+        "recovered": round(sum(entry["recovered"] for entry in firsts) / count, 6),
+        "generated": round(sum(entry["generated"] for entry in firsts) / count, 6),
+        "broken_pixels": sum(entry["broken_pixels"] for entry in firsts),
+        "coverage": round(sum(coverages.values()) / len(coverages), 4) if coverages else 1.0,
+        "lowest_coverage": round(min(coverages.values()), 4) if coverages else 1.0,
+        "low_coverage": describe(int(frame) for frame, share in coverages.items() if share < LOW_COVERAGE),
+    }
+    if noise:
+        summary["noise_ratio"] = round(sum(noise) / len(noise), 3)
+    return summary

@@ -1,0 +1,96 @@
+"""Step two, per unit: run the engine and commit its fills.
+
+A unit's folder holds one EXR a frame and `manifest.json`, whose rename commits the unit. Fills are kept in the
+engine's own encoding: half for linear light, float where half would lose codes of an encoded curve.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from void_plugin.errors import JobError
+from void_server.engines import Engine, Fill, Frames, IsCancelled, Progress, Unit
+from void_server.exr import FIXED_DATE, ImageFile, ImageFiles, NewPart
+from void_server.jobfolder import JobFolder, make_folder, read_json, write_json
+from void_server.tiles import Box
+from void_server.view import HALF_MAX
+
+COVERAGE = "void.coverage"
+"""Channel of the share that came from real pixels."""
+
+
+def is_solved(folder: JobFolder, unit: Unit) -> bool:
+    """True where the unit was committed."""
+    return folder.unit_manifest(unit.key).exists()
+
+
+def solve_unit(
+    unit: Unit,
+    engine: Engine,
+    frames: Frames,
+    files: ImageFiles,
+    folder: JobFolder,
+    progress: Progress,
+    cancelled: IsCancelled,
+) -> None:
+    """Fill every frame of a unit and commit it; a committed unit is left as it is.
+
+    Raises JobError where the engine breaks its contract.
+    """
+    if is_solved(folder, unit):
+        return
+    place = folder.unit(unit.key)
+    shutil.rmtree(place, ignore_errors=True)  # what a killed run left half-done
+    make_folder(place)
+    facts: dict[str, dict[str, float]] = {}
+    wanted = [frame for frame in unit.frames if frames.hole(frame) is not None]
+    for fill in engine.solve(unit, frames, progress, cancelled):
+        _check(fill, engine, frames, set(wanted) - {int(frame) for frame in facts})
+        files.write(str(place / f"fill.{fill.frame}.exr"), [_part(fill, engine)])
+        facts[str(fill.frame)] = {name: float(value) for name, value in fill.facts.items()}
+    if len(facts) != len(wanted):
+        raise JobError(f"The engine {engine.name} left out frames of unit {unit.index}; report this.")
+    write_json(folder.unit_manifest(unit.key), {"key": unit.key, "unit": unit.index, "facts": facts})
+
+
+def unit_facts(folder: JobFolder, unit: Unit) -> Mapping[str, Mapping[str, float]]:
+    """The engine's numbers about each frame of a committed unit, by frame number as text."""
+    facts: dict[str, dict[str, Any]] = read_json(folder.unit_manifest(unit.key))["facts"]
+    return facts
+
+
+def load_fill(folder: JobFolder, unit: Unit, frame: int, files: ImageFiles) -> Fill:
+    """A committed fill, in the coordinates of the unit's `Frames`."""
+    file = ImageFile(str(folder.unit(unit.key) / f"fill.{frame}.exr"), "fill", frame)
+    part = files.header(file)[0]
+    pixels = files.read(file, part, ["R", "G", "B", COVERAGE]).astype(np.float32)
+    return Fill(frame, part.data, pixels[..., :3], pixels[..., 3], {})
+
+
+def _check(fill: Fill, engine: Engine, frames: Frames, missing: set[int]) -> None:
+    whole = Box(0, 0, frames.size[1], frames.size[0])
+    if fill.frame not in missing:
+        raise JobError(f"The engine {engine.name} returned frame {fill.frame}, which was not asked for; report this.")
+    if not whole.holds(fill.box) or fill.pixels.shape != (*fill.box.size, 3) or fill.confidence.shape != fill.box.size:
+        raise JobError(f"The engine {engine.name} returned frame {fill.frame} with wrong dimensions; report this.")
+    if not np.isfinite(fill.pixels).all():
+        raise JobError(f"The engine {engine.name} returned NaN or Inf on frame {fill.frame}; report this.")
+
+
+def _part(fill: Fill, engine: Engine) -> NewPart:
+    pixels = np.concatenate([fill.pixels, fill.confidence[..., None]], axis=-1)
+    kind = "half" if engine.limits().encoding == "linear" else "float"
+    if kind == "half":
+        pixels = np.clip(pixels, -HALF_MAX, HALF_MAX).astype(np.float16)
+    return NewPart(
+        channels=tuple((name, kind) for name in ("R", "G", "B", COVERAGE)),
+        data=fill.box,
+        display=fill.box,
+        compression="none",  # read once soon, on local disk: packing would cost more than it saves
+        attributes=(("DateTime", "string", FIXED_DATE),),
+        pixels=np.ascontiguousarray(pixels.astype(np.float16 if kind == "half" else np.float32)),
+    )

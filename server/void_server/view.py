@@ -1,0 +1,348 @@
+"""What an engine sees of a shot: `PlateFrames` at plate resolution, `RasterFrames` fitted to a raster.
+
+Picture coordinates begin at the top left of the canvas, the union of all data windows of the shot range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from void_server import quadmask
+from void_server.colour import Colour
+from void_server.engines import AFFECTED, KEEP, Frames, Mask, Picture
+from void_server.exr import Pixels
+from void_server.footage import ByteCache, Footage, Matte
+from void_server.quadmask import Reach
+from void_server.tiles import Box, box_of, fit
+
+HALF_MAX = 65504.0
+LABEL_CACHE = 256 << 20
+"""Bytes of label crops kept; a label is one byte a pixel of the hole, so this holds any usual shot whole."""
+RASTER_CACHE = 256 << 20
+"""Bytes of fitted pictures kept: about 80 frames of 384x672."""
+
+
+class PlateFrames(Frames):
+    """The shot at plate resolution, in the engine's linear encoding."""
+
+    def __init__(
+        self,
+        footage: Footage,
+        numbers: Sequence[int],
+        canvas: Box,
+        reach: Reach,
+        fills: tuple[int, ...],
+        colour: Colour,
+        analysis: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        self.footage, self.canvas, self.reach, self.colour = footage, canvas, reach, colour
+        self.numbers = tuple(numbers)
+        self.size = canvas.size
+        self.analysis = analysis or {}
+        self._fills_affected = AFFECTED in fills
+        self._fill_labels = fills
+        self._crops: ByteCache[_Crop] = ByteCache(LABEL_CACHE, lambda crop: crop.labels.nbytes * 2)
+
+    # -- mattes ----------------------------------------------------------------------------------------------
+
+    def mattes(self, frame: int) -> tuple[Matte, Matte]:
+        """The object and the affected matte, whether given apart or as a quadmask."""
+        footage = self.footage
+        if not footage.has("quadmask"):
+            return footage.matte("object_matte", frame), footage.matte("affected_matte", frame)
+        ready = footage.matte("quadmask", frame)
+        remove, affected = quadmask.split_quadmask(ready.values)
+        return _cropped(ready.box, remove), _cropped(ready.box, affected)
+
+    def weights(self, frame: int) -> tuple[Box, NDArray[np.float32]] | None:
+        """The box that can change in one frame, clipped to its data window, and the blend weights in it.
+
+        In EXR coordinates; None where nothing changes.
+        """
+        crop = self._crop(frame)
+        return None if crop is None or crop.changed is None else (crop.changed, crop.weights)
+
+    def labels(self, frame: int, box: Box) -> NDArray[np.uint8]:
+        crop = self._crop(frame)
+        out = np.full(box.size, KEEP, np.uint8)
+        if crop is not None:
+            _paste(out, self._exr(box), crop.labels, crop.box)
+        return out
+
+    def usable(self, frame: int, box: Box) -> Mask:
+        here = self._exr(box)
+        out = np.zeros(box.size, bool)
+        data = self.footage.plate_part(frame)[0].data
+        inside = here.within(data)
+        if inside is None:
+            return out
+        area = inside.moved(-here.x0, -here.y0)
+        out[area.rows, area.columns] = _finite(self.footage.plate(frame, inside)).all(axis=-1)
+        crop = self._crop(frame)
+        if crop is not None:
+            blocked = np.zeros(box.size, bool)
+            _paste(blocked, here, crop.blocked, crop.box)
+            out &= ~blocked
+        return out
+
+    def hole(self, frame: int) -> Box | None:
+        crop = self._crop(frame)
+        if crop is None:
+            return None
+        # Affected-only pixels belong to the hole only where the engine replaces them.
+        box = box_of(np.isin(crop.labels, self._fill_labels), (crop.box.x0, crop.box.y0))
+        return None if box is None else box.moved(-self.canvas.x0, -self.canvas.y0)
+
+    def _crop(self, frame: int) -> _Crop | None:
+        crop = self._crops.get(frame, lambda _: self._make_crop(frame))
+        return crop if crop.labels.size else None
+
+    def _make_crop(self, frame: int) -> _Crop:
+        """Everything the mattes of one frame say, over the smallest box that holds it."""
+        remove, affected = self.mattes(frame)
+        holdout, exclude = self.footage.matte("holdout_matte", frame), self.footage.matte("exclude_matte", frame)
+        data = self.footage.plate_part(frame)[0].data
+        boxes = [matte.box for matte in (remove, affected, holdout, exclude) if matte.box is not None]
+        if not boxes:
+            return _Crop.empty()
+        whole = boxes[0]
+        for box in boxes[1:]:
+            whole = whole.joined(box)
+        # Weights are made over the uncut box, so that a matte beyond the frame edge still reaches in.
+        whole = whole.grown(self.reach.pixels)
+        shared = whole.within(data)
+        if shared is None:
+            return _Crop.empty()
+        object_here, affected_here = remove.within(whole), affected.within(whole)
+        holdout_here = holdout.within(whole)
+        around_object = quadmask.weights(object_here, None, holdout_here, self.reach)
+        weights = around_object
+        if self._fills_affected:
+            weights = quadmask.weights(object_here, affected_here, holdout_here, self.reach)
+        labels = quadmask.combine(around_object > 0, affected_here > quadmask.AFFECTED_THRESHOLD)
+        labels[(weights > 0) & (labels == KEEP)] = AFFECTED  # the rim around a replaced shadow
+        labels[holdout_here > 0] = KEEP
+        blocked = (
+            (labels != KEEP)
+            | (object_here > quadmask.STITCH_THRESHOLD)
+            | (affected_here > quadmask.OBJECT_THRESHOLD)
+            | (holdout_here > 0)
+            | (exclude.within(whole) > quadmask.STITCH_THRESHOLD)
+        )
+        area = shared.moved(-whole.x0, -whole.y0)
+        labels, blocked = labels[area.rows, area.columns], blocked[area.rows, area.columns]
+        weights = weights[area.rows, area.columns]
+        changed = box_of(weights > 0, (shared.x0, shared.y0))
+        if changed is not None:
+            area = changed.moved(-shared.x0, -shared.y0)
+            weights = weights[area.rows, area.columns].copy()
+        return _Crop(shared, labels, blocked, changed, weights)
+
+    # -- pixels ----------------------------------------------------------------------------------------------
+
+    def plate(self, frame: int, box: Box) -> Picture:
+        return self._finite_pixels(frame, box, "plate")
+
+    def clean_plate(self, frame: int, box: Box) -> Picture | None:
+        footage = self.footage
+        if not footage.has("clean_plate") or footage.sequence("clean_plate").missing([frame]):
+            return None
+        return self._finite_pixels(frame, box, "clean_plate")
+
+    def _finite_pixels(self, frame: int, box: Box, name: str) -> Picture:
+        """Pixels of a box, edge-extended where the file has none, sanitised, in the engine's linear encoding."""
+        here = self._exr(box)
+        data = self.footage.plate_part(frame, name)[0].data
+        inside = here.within(data) or _nearest(here, data)
+        pixels = self.footage.plate(frame, inside, name)
+        values = sanitised(pixels)
+        if inside != here:
+            rows = np.clip(np.arange(here.y0, here.y1), inside.y0, inside.y1 - 1) - inside.y0
+            columns = np.clip(np.arange(here.x0, here.x1), inside.x0, inside.x1 - 1) - inside.x0
+            values = values[rows][:, columns]
+        return self.colour.to_engine(values)
+
+    def reduced(self, frame: int, factor: int) -> tuple[Picture, Mask]:
+        high, wide = (-(-side // factor) for side in self.size)
+        canvas, data = self.canvas, self.footage.plate_part(frame)[0].data
+        pixels = self.footage.plate(frame, data)
+        # Large factors look at a regular sample of each block, taken while still in half: the proxy of an 8K
+        # frame then costs as much as that of a 2K frame, and averages as many pixels.
+        step = next(step for step in range(max(1, factor // 2), 0, -1) if factor % step == 0)
+        across = _sample_grid(canvas.x0, data.x0, data.x1, wide, factor, step)
+        down = _sample_grid(canvas.y0, data.y0, data.y1, high, factor, step)
+        values = pixels[_as_slice(down)][:, _as_slice(across)]
+        known = _finite(values).all(axis=-1)
+        samples = values.astype(np.float32)
+        if not known.all():
+            samples[~known] = 0
+        per_block = factor // step
+        picture = cv2.resize(samples, (wide, high), interpolation=cv2.INTER_AREA) if per_block > 1 else samples
+        usable = np.asarray(known.reshape(high, per_block, wide, per_block).all(axis=(1, 3)))
+        usable &= ~self._blocked_blocks(frame, factor, (high, wide))
+        usable &= _covered_blocks(canvas, data, factor, (high, wide))
+        return self.colour.to_engine(np.ascontiguousarray(picture)), usable
+
+    def _blocked_blocks(self, frame: int, factor: int, size: tuple[int, int]) -> Mask:
+        out = np.zeros(size, bool)
+        crop = self._crop(frame)
+        if crop is None:
+            return out
+        box = crop.box.moved(-self.canvas.x0, -self.canvas.y0)
+        first_x, first_y = box.x0 // factor, box.y0 // factor
+        padded = np.zeros(
+            ((-(-box.y1 // factor) - first_y) * factor, (-(-box.x1 // factor) - first_x) * factor), bool
+        )
+        top, left = box.y0 - first_y * factor, box.x0 - first_x * factor
+        padded[top : top + box.height, left : left + box.width] = crop.blocked
+        blocks = np.asarray(padded.reshape(padded.shape[0] // factor, factor, -1, factor).any(axis=(1, 3)))
+        out[first_y : first_y + blocks.shape[0], first_x : first_x + blocks.shape[1]] = blocks
+        return out
+
+    def _exr(self, box: Box) -> Box:
+        return box.moved(self.canvas.x0, self.canvas.y0)
+
+
+class _Crop:
+    """What the mattes of one frame say, over `box` in EXR coordinates."""
+
+    def __init__(
+        self,
+        box: Box,
+        labels: NDArray[np.uint8],
+        blocked: Mask,
+        changed: Box | None,
+        weights: NDArray[np.float32],
+    ) -> None:
+        self.box, self.labels, self.blocked = box, labels, blocked
+        self.changed, self.weights = changed, weights
+
+    @classmethod
+    def empty(cls) -> _Crop:
+        none = np.zeros((0, 0))
+        return cls(Box(0, 0, 1, 1), none.astype(np.uint8), none.astype(bool), None, none.astype(np.float32))
+
+
+class RasterFrames(Frames):
+    """The ROI of a shot fitted to an engine's raster, in its encoding, clamped to 0..1."""
+
+    def __init__(self, base: PlateFrames, roi: Box, raster: tuple[int, int], colour: Colour, snaps_grid: bool) -> None:
+        self.base, self.roi, self.colour = base, roi, colour
+        self.numbers = base.numbers
+        self.size = raster
+        self.analysis = base.analysis
+        self._snaps_grid = snaps_grid
+        self._pictures: ByteCache[Picture] = ByteCache(RASTER_CACHE, lambda picture: picture.nbytes)
+        self._labels: ByteCache[NDArray[np.uint8]] = ByteCache(LABEL_CACHE, lambda labels: labels.nbytes)
+
+    def plate(self, frame: int, box: Box) -> Picture:
+        def make(_: Picture | None) -> Picture:
+            return np.clip(fit(self.colour.to_engine(self.base.plate(frame, self.roi)), self.size), 0, 1)
+
+        return self._pictures.get(frame, make)[box.rows, box.columns]
+
+    def labels(self, frame: int, box: Box) -> NDArray[np.uint8]:
+        def make(_: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+            area = self.roi.moved(self.base.canvas.x0, self.base.canvas.y0)
+            remove, affected = self.base.mattes(frame)
+            holdout = self.base.footage.matte("holdout_matte", frame)
+            fitted = [fit(matte.within(area), self.size) for matte in (remove, affected, holdout)]
+            return quadmask.raster_labels(
+                *fitted, snaps_grid=self._snaps_grid, first_frame=frame == self.numbers[0]
+            )
+
+        return self._labels.get(frame, make)[box.rows, box.columns]
+
+    def usable(self, frame: int, box: Box) -> Mask:
+        return np.asarray(self.labels(frame, box) == KEEP)
+
+    def hole(self, frame: int) -> Box | None:
+        return box_of(self.labels(frame, Box(0, 0, self.size[1], self.size[0])) != KEEP)
+
+    def reduced(self, frame: int, factor: int) -> tuple[Picture, Mask]:
+        whole = Box(0, 0, self.size[1], self.size[0])
+        high, wide = (-(-side // factor) for side in self.size)
+        picture = cv2.resize(self.plate(frame, whole), (wide, high), interpolation=cv2.INTER_AREA)
+        usable = cv2.resize(self.usable(frame, whole).astype(np.float32), (wide, high), interpolation=cv2.INTER_AREA)
+        return np.asarray(picture, np.float32), usable >= 1
+
+    def clean_plate(self, frame: int, box: Box) -> Picture | None:
+        pixels = self.base.clean_plate(frame, self.roi)
+        if pixels is None:
+            return None
+        return np.clip(fit(self.colour.to_engine(pixels), self.size), 0, 1)[box.rows, box.columns]
+
+
+def sanitised(pixels: Pixels) -> Picture:
+    """Finite float32 values: NaN becomes the median of its finite neighbours, +Inf 65504, -Inf 0 (image.md 1.6)."""
+    values: Picture = pixels.astype(np.float32)
+    broken = ~_finite(pixels)
+    if not broken.any():
+        return values
+    nan = np.isnan(values)
+    values = np.where(values == np.inf, HALF_MAX, np.where(values == -np.inf, 0, values)).astype(np.float32)
+    for y, x, channel in np.argwhere(nan):
+        around = values[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2, channel]
+        finite = around[~np.isnan(around)]
+        values[y, x, channel] = np.median(finite) if finite.size else 0.0
+    return values
+
+
+def _finite(pixels: Pixels) -> NDArray[np.bool_]:
+    if pixels.dtype == np.float16:
+        # All exponent bits set means Inf or NaN; testing bits is several times faster than converting.
+        return cast(Mask, (pixels.view(np.uint16) & 0x7C00) != 0x7C00)
+    return cast(Mask, np.isfinite(pixels))
+
+
+def _cropped(box: Box | None, values: NDArray[np.float32]) -> Matte:
+    if box is None:
+        return Matte(None, values)
+    found = box_of(values > 0, (box.x0, box.y0))
+    if found is None:
+        return Matte(None, np.zeros((0, 0), np.float32))
+    area = found.moved(-box.x0, -box.y0)
+    return Matte(found, values[area.rows, area.columns])
+
+
+def _paste(target: NDArray[Any], target_box: Box, source: NDArray[Any], source_box: Box) -> None:
+    shared = target_box.within(source_box)
+    if shared is not None:
+        to, take = shared.moved(-target_box.x0, -target_box.y0), shared.moved(-source_box.x0, -source_box.y0)
+        target[to.rows, to.columns] = source[take.rows, take.columns]
+
+
+def _nearest(box: Box, data: Box) -> Box:
+    """The row, column or corner pixel of the data window that edge extension continues."""
+    x0 = min(max(box.x0, data.x0), data.x1 - 1)
+    y0 = min(max(box.y0, data.y0), data.y1 - 1)
+    return Box(x0, y0, max(x0 + 1, min(box.x1, data.x1)), max(y0 + 1, min(box.y1, data.y1)))
+
+
+def _sample_grid(canvas0: int, data0: int, data1: int, blocks: int, factor: int, step: int) -> NDArray[np.int64]:
+    """Indices into the data window of the samples of every block, clamped to its edges."""
+    positions = canvas0 + step // 2 + step * np.arange(blocks * (factor // step))
+    return np.clip(positions, data0, data1 - 1) - data0
+
+
+def _as_slice(indices: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """An even run of indices as a slice, which numpy takes without copying."""
+    steps = np.diff(indices)
+    if indices.size > 1 and steps[0] > 0 and (steps == steps[0]).all():
+        return slice(int(indices[0]), int(indices[-1]) + 1, int(steps[0]))
+    return indices
+
+
+def _covered_blocks(canvas: Box, data: Box, factor: int, size: tuple[int, int]) -> Mask:
+    """Blocks that lie wholly inside the data window (what hangs over the canvas does not count against them)."""
+    out = np.zeros(size, bool)
+    x0, y0 = -(-(data.x0 - canvas.x0) // factor), -(-(data.y0 - canvas.y0) // factor)
+    x1 = size[1] if data.x1 >= canvas.x1 else (data.x1 - canvas.x0) // factor
+    y1 = size[0] if data.y1 >= canvas.y1 else (data.y1 - canvas.y0) // factor
+    out[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = True
+    return out

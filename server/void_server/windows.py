@@ -1,0 +1,46 @@
+"""How many frames an engine takes at once: legal clip lengths, mirrored padding, segments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from void_server.engines import ClipLengths
+
+T = TypeVar("T")
+
+VOID_LENGTHS = ClipLengths(minimum=85, step=8, maximum=197)
+"""Clip lengths of VOID: 8k+5 frames give an even number of latent frames; 85 is its window, 197 the longest
+upstream sends (Netflix/void-model, `temporal_padding`)."""
+
+
+def padded_length(count: int, lengths: ClipLengths) -> int:
+    """The smallest legal length that holds `count` frames. Raises ValueError beyond the maximum."""
+    if count > lengths.maximum:
+        raise ValueError(f"{count} frames do not fit into clips of at most {lengths.maximum}")
+    over = max(0, count - lengths.minimum)
+    return lengths.minimum + -(-over // lengths.step) * lengths.step
+
+
+def mirrored(count: int, length: int) -> list[int]:
+    """Indices 0..count-1 played forwards, backwards, forwards … up to `length`; the end frames are repeated.
+
+    The first `count` entries are the real frames, so trimming is `[:count]`. Order of upstream's loader:
+    0..n-1, n-1..0, 0..n-1, …
+    """
+    if count < 1:
+        raise ValueError("no frames to pad")
+    period = 2 * count
+    return [index if index < count else period - 1 - index for index in (step % period for step in range(length))]
+
+
+def pad(items: Sequence[T], lengths: ClipLengths) -> list[T]:
+    """A clip padded to a legal length by mirroring in time."""
+    return [items[index] for index in mirrored(len(items), padded_length(len(items), lengths))]
+
+
+def segments(frames: Sequence[int], longest: int) -> list[tuple[int, ...]]:
+    """Frames cut into runs of at most `longest`, as equal as can be, so that none is left with a single frame."""
+    count = max(1, -(-len(frames) // longest))
+    edges = [round(index * len(frames) / count) for index in range(count + 1)]
+    return [tuple(frames[first:last]) for first, last in zip(edges, edges[1:], strict=False) if last > first]
