@@ -173,7 +173,11 @@ class ChildClient(Client):
             )
         else:
             code = "job.crashed"
-            how = f"crashed with {_signal_name(-status)}" if status < 0 else f"ended with exit code {status} and no result"
+            how = (
+                f"crashed with {_signal_name(-status)}"
+                if status < 0
+                else f"ended with exit code {status} and no result"
+            )
             last_words = _last_line(log, started_at)
             text = (
                 f"void-server {how} {told.where()}"

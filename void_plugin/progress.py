@@ -18,7 +18,7 @@ LOW_COVERAGE = 0.9
 """Below this share of real pixels a frame is named in the summary with advice; above it the eye rarely objects."""
 
 SHARES = ("untouched", "recovered", "generated")
-"""How `Finished.summary["shares"]` divides the pixels of all frames, each 0..1."""
+"""Keys of `Finished.summary` that divide the pixels of all frames between them, each 0..1."""
 
 
 class Tally:
@@ -56,13 +56,12 @@ class Tally:
         rows = [("engine", self.engine + (f" ({self.reason})" if self.reason else ""))]
         rows.append(("frames", f"{len(self.coverage)} ({describe(self.coverage)})" if self.coverage else "0"))
         rows += [("output", pattern) for pattern in outputs]
-        shares = summary.get("shares")
-        if isinstance(shares, dict):
-            rows.append(("pixels", ", ".join(f"{100 * shares.get(name, 0):.1f} % {name}" for name in SHARES)))
+        if all(isinstance(summary.get(name), (int, float)) for name in SHARES):
+            rows.append(("pixels", ", ".join(f"{summary[name]:.1%} {name}" for name in SHARES)))
         if self.coverage:
             frame = min(self.coverage, key=lambda number: (self.coverage[number], number))
             lowest = self.coverage[frame]
-            text = f"{100 * lowest:.0f} % on frame {frame}"
+            text = f"{lowest:.0%} on frame {frame}"
             if lowest < LOW_COVERAGE:
                 text += ": background not seen in this range; extend the range or use VOID"
             rows.append(("lowest coverage", text))
@@ -120,15 +119,15 @@ class PlainLines(Display):
     def __init__(self, stream: IO[str]) -> None:
         super().__init__()
         self._stream = stream
-        self._step = ""
+        self._steps: set[str] = set()
 
     def _show(self, event: Event) -> None:
         if isinstance(event, Progressed):
-            if event.step != self._step:
+            if event.step not in self._steps:  # solving and composing take turns, so a change alone means little
                 self._say(f"step {event.step}")
-            self._step = event.step
+            self._steps.add(event.step)
         elif isinstance(event, FrameReady):
-            self._say(f"frame {event.frame} ({self.tally.done()}), coverage {100 * event.coverage:.0f} %")
+            self._say(f"frame {event.frame} ({self.tally.done()}), coverage {event.coverage:.0%}")
         else:
             text = _sentence(event)
             if text:

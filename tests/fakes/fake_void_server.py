@@ -26,7 +26,9 @@ def say(kind: type[Event], **values: object) -> None:
 
 
 def watch_stdin() -> None:
-    sys.stdin.buffer.read()
+    # os.read and not sys.stdin: a thread inside sys.stdin's lock makes the interpreter abort at exit.
+    while os.read(0, 1024):
+        pass
     asked_to_stop.set()
 
 
@@ -72,10 +74,8 @@ def run(request: RemovalRequest, folder: Path) -> int:
                 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"], stdin=subprocess.DEVNULL)
                 return 5
         say(FrameReady, frame=frame, path=request.output_sequence(request.outputs[0]).path(frame), coverage=0.5)
-    if behaviour == "environment":
-        (folder / "environment.json").write_text(json.dumps(dict(os.environ)))
     shares = {"untouched": 0.9, "recovered": 0.08, "generated": 0.02}
-    say(Finished, result=str(folder / "result.json"), summary={"shares": shares})
+    say(Finished, result=str(folder / "result.json"), summary=shares)
     return 0
 
 
@@ -119,6 +119,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    sys.stdout.flush()
-    os._exit(code)  # the thread that watches stdin may still hold its lock
+    sys.exit(main(sys.argv[1:]))

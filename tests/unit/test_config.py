@@ -55,7 +55,7 @@ def test_engines_are_read_as_names_and_classes(tmp_path: Path) -> None:
 )
 def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path: Path, content: object, named: str) -> None:
     environment = configured(tmp_path, content)
-    with pytest.raises(RequestError, match="config.json") as caught:
+    with pytest.raises(RequestError, match=r"config\.json") as caught:
         load_config(environment)
     assert named in caught.value.message
 

@@ -41,7 +41,7 @@ def test_a_code_of_a_newer_server_becomes_a_job_error_with_the_same_sentence() -
 
 
 def test_an_unknown_code_cannot_be_raised_by_mistake() -> None:
-    with pytest.raises(KeyError, match="request.typo"):
+    with pytest.raises(KeyError, match=r"request\.typo"):
         RequestError("A sentence.", "request.typo")
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_negative_frames_are_read() -> None:
 def test_spans_hold_exactly_the_given_frames_in_order_and_never_touch(frames: list[int]) -> None:
     runs = spans(frames)
     assert [frame for run in runs for frame in run] == sorted(set(frames))
-    assert all(before.last + 1 < after.first for before, after in zip(runs, runs[1:], strict=False))
+    assert all(before.last + 1 < after.first for before, after in itertools.pairwise(runs))
 
 
 def test_frames_are_described_as_people_write_them() -> None:
@@ -83,9 +84,7 @@ def test_a_frame_number_is_written_as_printf_writes_it(frame: int, width: int) -
 
 
 @given(frames=st.sets(numbers, max_size=12), width=widths)
-def test_what_is_written_is_found_again(
-    tmp_path_factory: pytest.TempPathFactory, frames: set[int], width: int
-) -> None:
+def test_what_is_written_is_found_again(tmp_path_factory: pytest.TempPathFactory, frames: set[int], width: int) -> None:
     folder = tmp_path_factory.mktemp("sequence")
     sequence = ImageSequence(str(folder / (f"plate[v1].%0{width}d.exr" if width else "plate[v1].%d.exr")))
     for frame in frames:

@@ -1,0 +1,345 @@
+"""The `void` command as it is typed, with `tests/fakes/fake_void_server.py` in the server's place."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from void_plugin import cli
+from void_plugin.events import Event, Failed, Finished, Stopped, from_line, is_last
+from void_plugin.frames import FrameRange
+from void_plugin.request import ImageInput, Output, RemovalRequest, RenderSettings
+
+ROOT = Path(__file__).parents[2]
+FAKE = ROOT / "tests" / "fakes" / "fake_void_server.py"
+
+needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal to another process there")
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose server is the fake one, with six frames of plate in the current folder."""
+    (tmp_path / "config.json").write_text(json.dumps({"server_command": [sys.executable, str(FAKE)]}))
+    monkeypatch.setenv("VOID_CONFIG", str(tmp_path / "config.json"))
+    for name in ("VOID_SERVER_COMMAND", "VOID_WORKERS", "VOID_CACHE_BYTES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.chdir(tmp_path)
+    for frame in range(1001, 1007):
+        (tmp_path / f"plate.{frame}.exr").touch()
+
+
+REMOVE = ["remove", "--plate", "plate.####.exr", "--matte", "matte.$F4.exr", "--out", "out/result.%04d.exr"]
+
+
+def saved_request() -> RemovalRequest:
+    (path,) = Path("out/.void").glob("*/request.json")
+    return RemovalRequest.load(str(path))
+
+
+def events_in(text: str) -> list[Event]:
+    events = [from_line(line) for line in text.splitlines()]
+    assert None not in events
+    return [event for event in events if event is not None]
+
+
+def start(*arguments: str, **more: object) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-m", "void_plugin.cli", *arguments],
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
+    )
+
+
+def test_a_removal_says_in_plain_lines_what_it_does_and_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*REMOVE, "--prompt", "an empty lawn"]) == 0
+    output, errors = capsys.readouterr()
+    assert errors == ""
+    lines = output.splitlines()
+    assert "identity on cpu: It is asked." in lines
+    assert "warning: The matte is empty. (frame 1003)" in lines
+    assert "frame 1006 (6/6), coverage 50%" in lines
+    assert lines.count("step solve") == 1
+    assert "frames: 6 (1001-1006)" in lines
+    assert f"output: {Path('out/result.%04d.exr')}" in lines
+    assert "pixels: 90.0% untouched, 8.0% recovered, 2.0% generated" in lines
+    assert any(
+        line.startswith("lowest coverage: 50% on frame 1001: background not seen") and "use VOID" in line
+        for line in lines
+    )
+    assert any(line.startswith("time: ") and "frames/s" in line for line in lines)
+
+
+def test_json_prints_event_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*REMOVE, "--json"]) == 0
+    events = events_in(capsys.readouterr().out)
+    assert isinstance(events[-1], Finished)
+    assert [is_last(event) for event in events].count(True) == 1
+
+
+def test_every_option_reaches_the_request(tmp_path: Path) -> None:
+    options = {
+        "--affected": "affected.@@@@.exr", "--holdout": "hold.%04d.exr", "--exclude": "no.%04d.exr",
+        "--clean-plate": "clean.1001.exr", "--plate-channels": "R,G, B", "--matte-channel": "roto.a",
+        "--frames": "1001-1004", "--shot-range": "1001-1006", "--context": "8", "--handles": "2",
+        "--prompt": "grass", "--engine": "identity", "--output": "comp", "--also-output": "patch=out/p.####.exr",
+        "--colour": "ACEScg", "--encoding": "acescct", "--seed": "7", "--recover-affected": "fill",
+        "--recover-grain": "clean", "--compression": "zip", "--view": "left", "--shot": "sh010",
+    }  # fmt: skip
+    typed = [part for pair in options.items() for part in pair]
+    assert cli.main([*REMOVE, *typed, "--coverage-channel", "--workers", "5"]) == 0
+    request = saved_request()
+    assert request.request_id
+    (arguments,) = Path("out/.void").glob("*/arguments.json")
+    assert json.loads(arguments.read_text())[-2:] == ["--workers", "5"]
+
+    def here(root: str, name: str, *channels: str) -> ImageInput:
+        assert request.roots[root] == str(tmp_path)
+        return ImageInput(f"<{root}>/{name}", channels)
+
+    assert request == RemovalRequest(
+        plate=here("plate", "plate.%04d.exr", "R", "G", "B"),
+        object_matte=here("plate", "matte.%04d.exr", "roto.a"),
+        affected_matte=here("plate", "affected.%04d.exr", "roto.a"),
+        holdout_matte=here("plate", "hold.%04d.exr", "roto.a"),
+        exclude_matte=here("plate", "no.%04d.exr", "roto.a"),
+        clean_plate=here("plate", "clean.1001.exr", "R", "G", "B"),
+        outputs=(Output("comp", "<output>/result.%04d.exr"), Output("patch", "<output>/p.%04d.exr")),
+        frames=FrameRange(1001, 1004),
+        shot_range=FrameRange(1001, 1006),
+        context=8,
+        handles=2,
+        prompt="grass",
+        engine="identity",
+        colour="ACEScg",
+        view="left",
+        shot="sh010",
+        settings=RenderSettings(
+            seed=7,
+            encoding="acescct",
+            recover_affected="fill",
+            recover_grain="clean",
+            compression="zip",
+            coverage_channel=True,
+        ),
+        roots=request.roots,
+        request_id=request.request_id,
+    )
+
+
+def test_without_options_the_request_has_its_defaults_and_the_frames_on_disk() -> None:
+    assert cli.main(REMOVE) == 0
+    request = saved_request()
+    assert request.frames == FrameRange(1001, 1006)
+    assert (request.engine, request.settings, request.outputs[0].kind) == ("auto", RenderSettings(), "patch")
+
+
+def test_a_saved_request_is_run_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*REMOVE, "--frames", "1002-1003"]) == 0
+    (path,) = Path("out/.void").glob("*/request.json")
+    capsys.readouterr()
+    assert cli.main(["remove", "--request", str(path)]) == 0
+    assert "frames: 2 (1002-1003)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "COMMAND"),
+        (["remove"], "--plate"),
+        (["remove", "--plate", "p.%04d.exr"], "--out"),
+        (["remove", "--plate", "p.%04d.exr", "--out", "r.%04d.exr"], "--quadmask"),
+        (["remove", "--request", "r.json", "--frames", "1-2", "--seed", "0"], "--frames, --seed"),
+        ([*REMOVE, "--workers", "-1"], "--workers"),
+        ([*REMOVE, "--context", "some"], "--context"),
+        ([*REMOVE, "--output", "plate"], "--output"),
+        (["dance"], "dance"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--frames", "1004-1001"], "runs backwards"),
+        (["--frames", "x"], "1001-1024"),
+        (["--frames", "1005-1012"], "lacks frames 1007-1012"),
+        (["--out", "plate.%04d.exr"], "never overwritten"),
+        (["--out", "result.<UDIM>.exr"], "UDIM"),
+        (["--out", "result.%04d.png"], ".exr"),
+        (["--plate", "nothing.%04d.exr"], "nothing.%04d.exr"),
+        (["--also-output", "comp.%04d.exr"], "comp=comp.%04d.exr"),
+        (["--also-output", "both=comp.%04d.exr"], "patch or comp"),
+        (["--prompt", "refuse"], "The matte of sh010 is empty on frames 1001-1004."),
+        (["--prompt", "silent"], "log.txt"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True], ids=["plain", "json"])
+def test_an_error_is_one_sentence_on_stderr_and_exit_code_1(
+    arguments: list[str], said: str, as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*REMOVE, *arguments, *(["--json"] if as_json else [])]) == 1
+    output, errors = capsys.readouterr()
+    assert said in errors and len(errors.splitlines()) == 1
+    if as_json:
+        last = events_in(output)[-1]
+        assert isinstance(last, Failed) and last.text == errors.strip()
+
+
+def test_a_request_that_cannot_be_read_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["remove", "--request", "none.json"]) == 1
+    assert "none.json" in capsys.readouterr().err
+
+
+def test_a_broken_configuration_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"worker": 3}')
+    assert cli.main(REMOVE) == 1
+    assert "'worker'" in capsys.readouterr().err
+
+
+@needs_signals
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_at_a_checkpoint_and_says_that_the_same_command_resumes(number: int) -> None:
+    with start(*REMOVE, "--prompt", "slow", "--json") as void:
+        assert void.stdout is not None and void.stderr is not None
+        while b"FrameReady" not in void.stdout.readline():
+            pass
+        void.send_signal(number)
+        output, errors = void.communicate(timeout=30)
+    assert void.returncode == 130
+    assert isinstance(events_in(output.decode())[-1], Stopped)
+    assert b"Ctrl-C again" in errors and b"same command resumes" in errors
+    assert b"Traceback" not in errors
+    assert list(Path("out/.void").glob("*/checkpoint"))
+
+
+@needs_signals
+def test_ctrl_c_twice_stops_a_server_that_does_not_listen() -> None:
+    with start(*REMOVE, "--prompt", "deaf", "--json") as void:
+        assert void.stdout is not None
+        while b"FrameReady" not in void.stdout.readline():
+            pass
+        began = time.monotonic()
+        void.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        void.send_signal(signal.SIGINT)
+        void.communicate(timeout=30)
+    assert void.returncode == 130
+    assert time.monotonic() - began < 8
+    (pid,) = Path("out/.void").glob("*/pid")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+@needs_signals
+def test_a_reader_that_leaves_ends_the_job_without_a_traceback() -> None:
+    with start(*REMOVE, "--prompt", "slow", "--json") as void:
+        assert void.stdout is not None and void.stderr is not None
+        void.stdout.readline()
+        void.stdout.close()
+        assert void.stderr.read() == b""
+        assert void.wait(30) == 1
+
+
+@needs_signals
+@pytest.mark.parametrize(("behaviour", "code"), [("well", 0), ("refuse", 1)])
+def test_a_terminal_gets_a_bar_with_warnings_above_and_a_table_below(behaviour: str, code: int) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    with start(
+        *REMOVE,
+        "--prompt",
+        behaviour,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    ) as void:
+        os.close(theirs)
+        shown = b""
+        while select.select([ours], [], [], 30)[0]:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # Linux's way of saying that the other end is closed
+                break
+            if not piece:
+                break
+            shown += piece
+    os.close(ours)
+    assert void.returncode == code
+    assert b"\x1b[" in shown and shown.rindex(b"\x1b[?25h") > 0, "the cursor is shown again"
+    if code == 0:
+        assert shown.index(b"The matte is empty") < shown.rindex(b"6/6 frames")
+        assert b"lowest coverage" in shown and b"extend the range" in shown
+    else:
+        assert shown.rstrip().endswith(b"The matte of sh010 is empty on frames 1001-1004.")
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
+    script = "import sys, void_plugin.cli as cli; cli.build_parser(); print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", script], text=True).split()
+    assert not {"rich", "fileseq", "subprocess", "numpy", "void_plugin.client"} & set(loaded)
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("void 0.")
+
+
+@pytest.mark.parametrize("command", [[], ["remove"], ["demo"], ["doctor"], ["engines"]])
+def test_help_reads_without_leftovers_of_formatting(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*command, "--help"])
+    assert "%%" not in capsys.readouterr().out
+
+
+def test_the_demo_makes_removes_and_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["demo", "--out", "demo", "--frames", "3", "--width", "480"]) == 0
+    output = capsys.readouterr().out
+    assert "frames: 3 (1001-1003)" in output
+    assert "PSNR inside the hole: 51.2 dB" in output
+    assert "coverage: 98.7%" in output
+    assert "contact sheet: sheet.png" in output
+    (path,) = Path("demo/.void").glob("*/request.json")
+    request = RemovalRequest.load(str(path))
+    assert [output.kind for output in request.outputs] == ["patch", "comp"]
+    assert request.settings.recover_affected == "fill" and request.engine == "recover"
+
+
+def test_the_doctor_says_what_runs_here(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor"]) == 0
+    output = capsys.readouterr().out
+    for said in ("Python: 3.", "void-server: 9.9", "engine recover: yes, on cpu", "OCIO: studio, 55 colour spaces"):
+        assert said in output
+    assert cli.main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ready"] is True and found["engines"][0]["name"] == "recover" and found["cores"] >= 1
+
+
+def test_the_doctor_without_a_server_says_why_and_is_exit_code_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOID_SERVER_COMMAND", "no-such-void-server")
+    assert cli.main(["doctor"]) == 1
+    assert "no-such-void-server" in capsys.readouterr().out
+    assert cli.main(["engines"]) == 1
+    assert "no-such-void-server" in capsys.readouterr().err
+
+
+def test_the_engines_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["engines"]) == 0
+    assert capsys.readouterr().out == "engine recover: yes, on cpu\n"
+    assert cli.main(["engines", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["available"] is True
