@@ -77,7 +77,8 @@ def _rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     if found["server_error"]:
         return [*rows, ("void-server", found["server_error"]), ("ready", "no")]
     server = dict(found["server"])
-    rows.append(("void-server", f"{server.pop('version', 'of unknown version')}, {found['server_command']}"))
+    version = f"{server.pop('version', 'of unknown version')} on Python {server.pop('python', 'of unknown version')}"
+    rows.append(("void-server", f"{version}, {found['server_command']}"))
     ocio = server.pop("ocio", None)
     if ocio:
         rows.append(("OCIO", f"{ocio['config']}, {ocio['spaces']} colour spaces"))

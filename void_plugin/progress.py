@@ -120,6 +120,7 @@ class PlainLines(Display):
         super().__init__()
         self._stream = stream
         self._steps: set[str] = set()
+        self._frames: set[int] = set()
 
     def _show(self, event: Event) -> None:
         if isinstance(event, Progressed):
@@ -127,7 +128,9 @@ class PlainLines(Display):
                 self._say(f"step {event.step}")
             self._steps.add(event.step)
         elif isinstance(event, FrameReady):
-            self._say(f"frame {event.frame} ({self.tally.done()}), coverage {event.coverage:.0%}")
+            if event.frame not in self._frames:  # it comes once for each output
+                self._say(f"frame {event.frame} ({self.tally.done()}), coverage {event.coverage:.0%}")
+            self._frames.add(event.frame)
         else:
             text = _sentence(event)
             if text:
