@@ -109,8 +109,7 @@ class ImageFiles:
 
     def close(self) -> None:
         """End the processes."""
-        for _ in range(self._size):
-            child = self._idle.get()
+        for child in [self._idle.get() for _ in range(self._size)]:
             if child is not None:
                 child.stop()
             self._idle.put(None)

@@ -1,0 +1,31 @@
+"""Fixtures that every test may ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from shots import Shot, build_shot
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Shot:
+    """A locked-off shot of eight frames."""
+    return build_shot(tmp_path / "shot")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real clips and EXRs that lies beside the repository."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared data folder is not beside this checkout")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def pinned_ocio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without $OCIO, whatever the machine has set."""
+    monkeypatch.delenv("OCIO", raising=False)
