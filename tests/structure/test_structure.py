@@ -1,10 +1,12 @@
 """Rules about the shape of this repository that no unit test would notice being broken."""
 
 import ast
+import importlib.metadata
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,6 +172,20 @@ def test_the_wheel_holds_every_module_and_the_host_folders_as_data(wheel: list[s
 
 def test_both_commands_are_installed(wheel: list[str]) -> None:
     assert [name for name in wheel if name.endswith(".dist-info/entry_points.txt")]
+
+
+def test_every_package_that_is_imported_is_a_stated_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(name for extra in project["optional-dependencies"].values() for name in extra),
+    ]
+    stated = {re.split(r"[\[<>=~! ]", name)[0].lower() for name in wanted}
+    installed = importlib.metadata.packages_distributions()
+    used = {name.partition(".")[0] for path in SOURCES for name in imported(tree(path))}
+    for module in used - sys.stdlib_module_names - {"void_plugin", "void_server"}:
+        # One that is not installed here is taken to be called like its module.
+        assert stated & {name.lower() for name in installed.get(module, [module])}, module
 
 
 # -- how it is written ----------------------------------------------------------------------------------------
