@@ -204,7 +204,7 @@ def write_sheet(path: Path, shot: Shot, results: Sequence[Picture]) -> None:
     """Plate, ours, truth and the difference times eight, for four frames of the shot."""
     rows = []
     count = len(results)
-    for index in sorted({count // 8, count // 3, count // 2, count - 3}):
+    for index in sorted({count // 8, (2 * count) // 3, count - 3, count - 1}):
         box = _around(shot.mattes[index])
         crop = [shot.curve(picture[index])[box] for picture in (shot.plates, results, shot.truth)]
         crop.append(np.clip(0.5 + 8 * (crop[1] - crop[2]), 0, 1))

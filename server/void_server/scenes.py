@@ -120,12 +120,12 @@ class Scene:
         left, top = 0.5 * (WORLD_WIDTH - 1) * width, 0.5 * (WORLD_HEIGHT - 1) * height
         shift, angle, zoom = np.array([left, top]), 0.0, 1.0
         if self.camera == "pan":
-            shift += np.array([(u - 0.5) * 0.5 * width, 0.01 * height * math.sin(5 * u)])
+            shift += np.array([(0.5 - u) * 0.5 * width, 0.01 * height * math.sin(5 * u)])
         elif self.camera == "parallax":
-            shift += np.array([(u - 0.5) * 0.09 * speed * width, 0.0])
+            shift += np.array([(0.5 - u) * 0.09 * speed * width, 0.0])
         elif self.camera == "handheld":
             shift += np.array([0.03 * width * math.sin(index * 0.7), 0.03 * height * math.sin(index * 0.9 + 1)])
-            shift[0] += (u - 0.5) * 0.1 * width
+            shift[0] += (0.5 - u) * 0.1 * width
             angle, zoom = 0.02 * math.sin(index * 0.5), 1 + 0.04 * math.sin(index * 0.35)
         centre = np.array([0.5 * width, 0.5 * height])
         turn = zoom * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])

@@ -25,7 +25,14 @@ CORNERS = 700
 """Enough for three planes of a scene with some 200 each; more only costs time."""
 
 CORNER_SPACING = 9
-"""Proxy pixels between corners, about 1 % of the width, so that they cover the picture instead of one bush."""
+"""Proxy pixels between corners, about 1 % of the width."""
+
+CORNER_CELLS = (7, 12)
+"""Rows and columns of cells that get an equal share of the corners: otherwise a sharp foreground takes them all
+and a soft background, which is what most holes show, has no motion."""
+
+FAINTEST_CORNER = 5e-4
+"""Share of the strongest corner below which there is only grain."""
 
 WINDOW = (17, 17)
 """Proxy pixels of a tracking window: about two corner spacings."""
@@ -42,6 +49,12 @@ INLIER_ERROR = 1.2
 STILL, STILL_MEDIAN = 0.35, 0.06
 """Proxy pixels: single tracks of a locked-off camera jitter by grain up to the first, their median by less
 than the second."""
+
+OFF_PLANE = 2.0
+"""Proxy pixels from a motion at which a track belongs to another: well past all tracking noise."""
+
+LEAST_PLANE = 0.05
+"""Share of all tracks that a motion of its own must have; fewer are people and leaves."""
 
 FEWEST_TRACKS = 12
 """Three times the four points that define a homography."""
@@ -95,9 +108,26 @@ def make_proxy(picture: Picture, usable: NDArray[np.bool_]) -> tuple[Proxy, floa
     levels = np.clip((coded - middle) / deviation * CONTRAST_LEVELS + MIDDLE_LEVEL, 0, 255).astype(np.uint8)
     # Two proxy pixels away from a matte: a tracking window must not see its edge.
     clear = np.asarray(cv2.erode(usable.astype(np.uint8), np.ones((5, 5), np.uint8)), np.uint8)
-    corners = cv2.goodFeaturesToTrack(levels, CORNERS, 0.004, CORNER_SPACING, mask=clear * np.uint8(255))
-    found = np.zeros((0, 1, 2), np.float32) if corners is None else np.asarray(corners, np.float32).reshape(-1, 1, 2)
-    return Proxy(levels, clear, found), light
+    return Proxy(levels, clear, _corners(levels, clear)), light
+
+
+def _corners(levels: Bytes, clear: Bytes) -> Floats:
+    """The strongest corners of every part of a picture, at most `CORNERS`."""
+    height, width = levels.shape
+    strength = np.asarray(cv2.cornerMinEigenVal(levels, 3), np.float32)
+    strength[clear == 0] = 0
+    # The tracking window must lie inside the picture.
+    strength[:3], strength[-3:], strength[:, :3], strength[:, -3:] = 0, 0, 0, 0
+    peak = np.asarray(cv2.dilate(strength, np.ones((CORNER_SPACING, CORNER_SPACING), np.uint8)), np.float32)
+    y, x = np.nonzero((strength == peak) & (strength > FAINTEST_CORNER * float(strength.max(initial=0))))
+    rows, columns = CORNER_CELLS
+    cell = (y * rows // height) * columns + x * columns // width
+    # Strongest first within each cell; the position decides between equals.
+    order = np.lexsort((x, y, -strength[y, x], cell))
+    first_of_cell = np.searchsorted(cell[order], np.arange(rows * columns))
+    rank = np.arange(len(order)) - first_of_cell[cell[order]]
+    kept = order[np.argsort(rank, kind="stable")][:CORNERS]
+    return np.stack([x[kept], y[kept]], axis=-1).astype(np.float32).reshape(-1, 1, 2)
 
 
 def moved(points: Floats, homography: Homography) -> Floats:
@@ -199,6 +229,24 @@ def track(first: Proxy, second: Proxy, guess: Homography) -> Track:
         return lost
     homography, inliers, error = fitted
     return Track(homography, int(inliers.sum()), error, start, end, indices)
+
+
+def several_motions(found: Track, size: tuple[int, int], most: int) -> list[tuple[Homography, NDArray[np.bool_]]]:
+    """The main motion of a track and those of what is left over, each with the tracks that follow it."""
+    if not len(found.start):
+        return [(found.homography, np.zeros(0, bool))]
+    off = np.abs(moved(found.start, found.homography) - found.end).max(axis=(1, 2))
+    motions = [(found.homography, off <= OFF_PLANE)]
+    left = np.flatnonzero(off > OFF_PLANE)
+    while len(motions) < most and len(left) >= max(14, LEAST_PLANE * len(found.start)):
+        more = fit(found.start[left], found.end[left], size)
+        if more is None or int(more[1].sum()) < max(10, LEAST_PLANE * len(found.start)):
+            break
+        members = np.zeros(len(found.start), bool)
+        members[left[more[1]]] = True
+        motions.append((more[0], members))
+        left = left[~more[1]]
+    return motions
 
 
 def shifted_guess(first: Proxy, second: Proxy) -> Homography:

@@ -9,16 +9,13 @@ import cv2
 import numpy as np
 
 from void_server.engines import Mask
-from void_server.engines.recover.motion import Homography, Track, fit, moved
-from void_server.engines.recover.pyramid import Floats, enlarge, soften
+from void_server.engines.recover.motion import OFF_PLANE, Homography, Track, fit, moved, several_motions
+from void_server.engines.recover.pyramid import Floats, enlarge, reduce, soften
 from void_server.engines.recover.shot import Shot
 from void_server.tiles import Box
 
 MOST_PLANES = 3
 """Ground, middle and background; a fourth rarely has the tracks to define it."""
-
-OFF_PLANE = 2.0
-"""Proxy pixels from the main motion at which a track belongs elsewhere: well past all tracking noise."""
 
 OFF_SHARE = 0.1
 """Share of tracks off the main motion at which a scene counts as deep; less is people and leaves."""
@@ -29,12 +26,24 @@ WORST = 40.0
 PATCH_SIGMA = 2.0
 """Proxy pixels over which differences are averaged: grain needs a few pixels, layer edges ask for few."""
 
-MARGIN = 4.0
-"""Levels by which another plane must explain a pixel better; about twice the grain left after averaging."""
-
-FRONT_BONUS = 6.0
+FRONT_BONUS = 2.0
 """Levels a plane may match worse for each plane it lies in front of: behind it, background revealed in other
-frames always matches too, so a tie goes to the front."""
+frames matches too, so a tie goes to the front. About the grain left after averaging."""
+
+COVERED = 12.0
+"""Levels added where all sources show another plane at the place: as much as a plain mismatch of textures."""
+
+SMOOTHNESS = 15.0
+"""Levels by which a pixel must match better to stand alone against all its neighbours; planes are large."""
+
+NEIGHBOURHOOD = 6.0
+"""Proxy pixels (sigma) that count as neighbours, half a percent of the width."""
+
+TEMPERATURE = 3.0
+"""Levels of difference that tell one plane from another with odds of e to one: grain alone gives two."""
+
+ROUNDS = 8
+"""Rounds of agreement with the neighbours: news travels a neighbourhood in each, some 50 proxy pixels in all."""
 
 
 @dataclass(frozen=True)
@@ -85,48 +94,77 @@ def find_layers(shot: Shot, target: int, tracks: Mapping[int, Track], box: Box) 
         for index in range(len(frames)):
             members[index, plane] = _best_two([cost for pair, cost in pairs[plane].items() if index in pair])
     hidden = np.zeros(seen.shape, bool)
-    for index, frame in enumerate(frames):
-        for plane in range(count):
-            for other in range(count):
-                here, there = motions[frame][plane] if index else np.eye(3), motions[frame][other] if index else np.eye(3)
-                if other == plane or here is None or there is None:
-                    continue
-                # Where this pixel of the source lies on the target's grid if it belonged to the other plane.
-                across = np.linalg.inv(corner) @ np.linalg.inv(there) @ here @ corner
-                rival = cv2.warpPerspective(
-                    members[index, other], across, (box.width, box.height),
-                    flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderValue=(WORST,),
-                )  # fmt: skip
-                hidden[index, plane] |= members[index, plane] - rival > MARGIN
+    for index, frame in enumerate(sources, start=1):
+        hidden[index] = _hidden_in(members[index], motions[frame], corner)
     scores = _scores(pairs, members, seen, hidden)
     return Layers(
         box, motions, scores, {frame: list(hidden[index + 1]) for index, frame in enumerate(sources)}
     )
 
 
+def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homography) -> Mask:
+    """Per plane, where a source shows another plane at the place of a target's pixel."""
+    count, height, width = costs.shape
+    hidden = np.zeros(costs.shape, bool)
+    first = next((plane for plane in range(count) if motions[plane] is not None), None)
+    if first is None:
+        return hidden
+    anchor = motions[first]
+
+    def onto(image: Floats, across: Homography, outside: float, nearest: bool) -> Floats:
+        flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR)
+        return np.asarray(cv2.warpPerspective(image, across, (width, height), flags=flags, borderValue=(outside,)), np.float32)
+
+    # All costs of a source side by side on its own pixels, which the first plane's motion brings to the grid.
+    aligned = np.full(costs.shape, WORST, np.float32)
+    for plane, motion in enumerate(motions):
+        if motion is not None and anchor is not None:
+            across = np.linalg.inv(corner) @ np.linalg.inv(motion) @ anchor @ corner
+            aligned[plane] = onto(costs[plane], across, WORST, nearest=False)
+    half = max(2, height // 2), max(2, width // 2)
+    likely = _agree(np.stack([reduce(cost, half) for cost in aligned]), NEIGHBOURHOOD / 2)
+    likely = np.stack([enlarge(share, (height, width)) for share in likely])
+    for plane, motion in enumerate(motions):
+        if motion is not None and anchor is not None:
+            across = np.linalg.inv(corner) @ np.linalg.inv(anchor) @ motion @ corner
+            # Beyond the box nothing is known against the plane.
+            hidden[plane] = onto(likely[plane], across, 1.0, nearest=False) < 1.0 / (count + 1)
+    return hidden
+
+
+def _agree(costs: Floats, sigma: float) -> Floats:
+    """Per plane the share of belief in it, from matching costs and the belief of the neighbours."""
+    belief = _softmax(-costs / TEMPERATURE)
+    for _ in range(ROUNDS):
+        around = np.stack([soften(share, sigma) for share in belief])
+        belief = _softmax((SMOOTHNESS * around - costs) / TEMPERATURE)
+    return belief
+
+
+def _softmax(values: Floats) -> Floats:
+    powers = np.exp(values - values.max(axis=0))
+    return np.asarray(powers / powers.sum(axis=0), np.float32)
+
+
 def _plane_motions(shot: Shot, tracks: Mapping[int, Track]) -> dict[int, list[Homography | None]] | None:
     size = shot.proxy_size
-    best, worst_share, rest = None, OFF_SHARE, np.zeros(0, bool)
+    best, worst_share = None, OFF_SHARE
     for source, track in tracks.items():
         if track.still or len(track.start) < 40:
             continue
         off = np.abs(moved(track.start, track.homography) - track.end).max(axis=(1, 2)) > OFF_PLANE
         if float(off.mean()) > worst_share:
-            best, worst_share, rest = source, float(off.mean()), off
+            best, worst_share = source, float(off.mean())
     if best is None:
         return None
     lead = tracks[best]
     plane_of = np.full(int(shot.corners.shape[1]), -1)
-    plane_of[lead.indices[~rest]] = 0
-    left, count = np.flatnonzero(rest), 1
-    while count < MOST_PLANES and len(left) >= max(14, 0.05 * len(lead.start)):
-        found = fit(lead.start[left], lead.end[left], size)
-        if found is None or int(found[1].sum()) < max(10, 0.04 * len(lead.start)):
-            break
-        plane_of[lead.indices[left[found[1]]]] = count
-        left, count = left[~found[1]], count + 1
+    found = several_motions(lead, size, MOST_PLANES)
+    count = len(found)
     if count == 1:
         return None
+    for plane, (_, members) in enumerate(found):
+        plane_of[lead.indices[members]] = plane
     motions: dict[int, list[Homography | None]] = {}
     for source, track in tracks.items():
         if not track.found or not len(track.start):
@@ -174,10 +212,13 @@ def _scores(pairs: Sequence[Mapping[tuple[int, int], Floats]], members: Floats, 
         ]
         costs.append(np.broadcast_to(_best_two(kept), members.shape[2:]))
     order = _front_first(members[0], seen[0, 0], support)
-    scores = np.zeros((count, *members.shape[2:]), np.float32)
+    shares = support / np.maximum(seen[1:].sum(axis=0), 1)
+    data = np.zeros((count, *members.shape[2:]), np.float32)
     for plane in range(count):
-        scores[plane] = costs[plane] + FRONT_BONUS * order.index(plane) + np.where(support[plane] > 0, 0, WORST)
-    return scores
+        data[plane] = costs[plane] + FRONT_BONUS * order.index(plane) + COVERED * (1 - shares[plane])
+    # What the target itself shows needs no guess.
+    data = np.where(seen[0, 0], members[0], data)
+    return np.asarray(-np.log(np.maximum(_agree(data, NEIGHBOURHOOD), 1e-6)), np.float32)
 
 
 def _front_first(own: Floats, visible: Mask, support: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> list[int]:
@@ -185,7 +226,7 @@ def _front_first(own: Floats, visible: Mask, support: np.ndarray[tuple[int, ...]
     count = len(own)
     winner = np.argmin(own, axis=0)
     second = np.partition(own, 1, axis=0)[1]
-    clear = visible & (second - own.min(axis=0) > MARGIN)
+    clear = visible & (second - own.min(axis=0) > TEMPERATURE)
     wins = np.zeros((count, count))
     for plane in range(count):
         for other in range(count):

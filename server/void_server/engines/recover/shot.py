@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_plugin.errors import Cancelled
-from void_server.engines import Frames, IsCancelled, Picture, Progress
+from void_server.engines import Frames, IsCancelled, Mask, Picture, Progress
 from void_server.engines.recover.motion import (
     CORNERS,
     PROXY_LONG_SIDE,
@@ -21,6 +21,7 @@ from void_server.engines.recover.motion import (
     Proxy,
     Track,
     make_proxy,
+    several_motions,
     shifted_guess,
     track,
 )
@@ -32,6 +33,9 @@ COARSE_LONG_SIDE = 240
 """Cells of the visibility maps along the long side: 16 plate pixels at 4K, a fraction of any matte."""
 
 INVENTED, KNOWN = 1, 2
+
+REGION = (14, 24)
+"""Rows and columns of the cells by which the tracks of a plane are recognised in the next frame."""
 
 SAME_SHOT = 0.55
 """Correlation of two coarse pictures above which a failed track is a lack of texture, not a cut."""
@@ -193,10 +197,7 @@ def survey(frames: Frames, fills: Sequence[int], workers: int, progress: Progres
     corners = np.zeros((len(numbers), CORNERS, 2), np.float32)
     for index, proxy in enumerate(proxies):
         corners[index, : len(proxy.corners)] = proxy.corners[:, 0]
-    chain, segments = [np.eye(3)], [0]
-    for step in steps:
-        chain.append(np.eye(3) if step is None else step.homography @ chain[-1])
-        segments.append(segments[-1] + (step is None))
+    chain, segments = _chain(steps, (rows, columns))
     shot = Shot(
         numbers=numbers, size=frames.size, factor=factor,
         knee=knee_of(float(np.median([result[1] for result in looked]))),
@@ -210,6 +211,38 @@ def survey(frames: Frames, fills: Sequence[int], workers: int, progress: Progres
         coarse_hole=np.stack([result[3] for result in looked]),
     )  # fmt: skip
     return replace(shot, locked=_locked(shot, workers))
+
+
+def _chain(steps: Sequence[Track | None], size: tuple[int, int]) -> tuple[list[Homography], list[int]]:
+    """Motions and segments along the shot, following one and the same plane of a deep scene throughout."""
+    chain, segments = [np.eye(3)], [0]
+    region = np.zeros(REGION, bool)
+    for step in steps:
+        if step is None:
+            chain.append(np.eye(3))
+            segments.append(segments[-1] + 1)
+            region = np.zeros(REGION, bool)
+            continue
+        best, best_overlap = step.homography, -1.0
+        start, end = region, region
+        for homography, members in several_motions(step, size, 2):
+            begins = _region(step.start[members] if len(members) else step.start, size)
+            overlap = float((begins & region).sum()) / max(1, int((begins | region).sum()))
+            # The first is the largest: it leads where there is nothing to compare with yet.
+            if overlap > best_overlap:
+                best, best_overlap, start = homography, overlap, begins
+                end = _region(step.end[members] if len(members) else step.end, size)
+        chain.append(best @ chain[-1])
+        segments.append(segments[-1])
+        region = end if start.any() else region
+    return chain, segments
+
+
+def _region(points: Floats, size: tuple[int, int]) -> Mask:
+    cells = np.zeros(REGION, bool)
+    row = np.clip(points[:, 0, 1] * REGION[0] / size[0], 0, REGION[0] - 1).astype(int)
+    cells[row, np.clip(points[:, 0, 0] * REGION[1] / size[1], 0, REGION[1] - 1).astype(int)] = True
+    return cells
 
 
 def _step(first: Proxy, second: Proxy) -> Track | None:
