@@ -75,7 +75,7 @@ class Config:
 
     def resolve(self, name: str) -> str:
         """The canonical name behind a name, alias or role. Raises RequestError listing what exists."""
-        found = self.ocio.getCanonicalName(name)
+        found = self.ocio.getCanonicalName(name) or self._tagged(name)
         if not found or self.ocio.getColorSpace(found) is None:
             raise RequestError(
                 f"The colour space {name!r} is not in the OCIO configuration {self.source}; it has "
@@ -88,6 +88,13 @@ class Config:
                 "request.colour",
             )
         return str(found)
+
+    def _tagged(self, tag: str) -> str:
+        """The space whose interop id is this tag, with or without the `ocio:` of spaces that CIF does not name."""
+        for name in self.names():
+            if tag and self.ocio.getColorSpace(name).getInteropID().removeprefix("ocio:") == tag.removeprefix("ocio:"):
+                return name
+        return ""
 
     def is_linear(self, space: str) -> bool:
         """True where code values are proportional to scene light."""
@@ -107,7 +114,7 @@ def plate_space(config: Config, asked: str, interop: object, chromaticities: Seq
     if asked:
         return config.resolve(asked), "request"
     if isinstance(interop, str) and interop and interop not in ("data", "unknown"):
-        return config.resolve(interop.removeprefix("ocio:")), "colorInteropID"
+        return config.resolve(interop), "colorInteropID"
     if chromaticities is not None and len(chromaticities) == 8:
         for name, numbers in CHROMATICITIES.items():
             if np.allclose(chromaticities, numbers, atol=CHROMATICITY_TOLERANCE):

@@ -12,7 +12,6 @@ import mmap
 import os
 import queue
 import select
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from void_plugin.errors import FrameError, JobError, ServerError, VoidError, from_code
+from void_plugin.errors import FrameError, JobError, VoidError, from_code
+from void_server.jobfolder import write_error
 from void_server.tiles import Box
 
 Pixels = NDArray[Any]
@@ -186,7 +186,8 @@ class ImageFiles:
             try:
                 reply = child.ask(ImageFile(path, "result"), {"do": "write", "path": path, "parts": descriptions})
             except VoidError as error:
-                raise _write_error(path, offset, error) from error
+                reason = error.message.split("cannot be used: ")[-1].rstrip(".")
+                raise write_error(path, offset, "No space" in reason, reason) from error
         return int(reply["size"])
 
     @contextmanager
@@ -290,19 +291,6 @@ def _part(index: int, item: dict[str, Any]) -> Part:
         compression=item["compression"].split(":")[0],
         attributes=tuple((name, kind, value) for name, kind, value in item["attributes"]),
     )
-
-
-def _write_error(path: str, size: int, error: VoidError) -> VoidError:
-    folder = os.path.dirname(path) or "."
-    free = shutil.disk_usage(folder).free if os.path.isdir(folder) else 0
-    reason = error.message.split("cannot be used: ")[-1].rstrip(".")
-    if free < size or "No space" in reason or "too large" in reason:
-        return ServerError(
-            f"The disk is full: writing {path} needs up to {size / 1e6:.0f} MB and {free / 1e6:.0f} MB are free. "
-            "Free some space and run again; finished frames are kept.",
-            "server.disk_full",
-        )
-    return ServerError(f"Cannot write {path}: {reason}. Choose another output folder.", "server.unwritable")
 
 
 def output_compression(plate: Part, wanted: str) -> str:

@@ -6,6 +6,7 @@ finished when its manifest is there, so starting again resumes.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -82,11 +83,20 @@ def write_text(path: Path, text: str) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        free = shutil.disk_usage(path.parent).free / 1e6
-        code = "server.disk_full" if error.errno == 28 else "server.unwritable"
-        raise ServerError(
-            f"Cannot write {path}: {error.strerror or error} ({free:.0f} MB free).", code
-        ) from error
+        raise write_error(str(path), len(text), error.errno == errno.ENOSPC, error.strerror or str(error)) from error
+
+
+def write_error(path: str, size: int, full: bool, reason: str) -> ServerError:
+    """The error for a file of up to `size` bytes that could not be written; says so with figures on a full disk."""
+    folder = os.path.dirname(path) or "."
+    free = shutil.disk_usage(folder).free if os.path.isdir(folder) else 0
+    if full or free < size:
+        return ServerError(
+            f"The disk is full: writing {path} needs up to {size / 1e6:.1f} MB and {free / 1e6:.1f} MB are free. "
+            "Free some space and run again; finished frames are kept.",
+            "server.disk_full",
+        )
+    return ServerError(f"Cannot write {path}: {reason}. Choose another output folder.", "server.unwritable")
 
 
 def write_json(path: Path, value: Any) -> None:

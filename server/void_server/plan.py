@@ -6,6 +6,7 @@ render bit for bit. The plan depends on the shot range, never on which of its fr
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from void_server import windows
 from void_server.colour import PEAKS, Colour, Config, choose_peak, plate_space
 from void_server.engines import Engine, Frames, IsCancelled, Progress, Unit
 from void_server.footage import Footage
-from void_server.jobfolder import JobFolder, make_folder, read_json, write_json
+from void_server.jobfolder import JobFolder, make_folder, read_json, write_error, write_json
 from void_server.preflight import PlateFacts, Preflight
 from void_server.quadmask import Reach
 from void_server.tiles import Box, plan_roi
@@ -308,8 +309,13 @@ def _save_analysis(folder: JobFolder, arrays: Mapping[str, NDArray[Any]]) -> dic
     for name, array in sorted(arrays.items()):
         path = _array_path(folder, name)
         temporary = path.with_suffix(".tmp.npy")
-        np.save(temporary, array, allow_pickle=False)
-        temporary.replace(path)
+        try:
+            np.save(temporary, array, allow_pickle=False)
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            full = error.errno in (None, errno.ENOSPC)  # numpy tells a short write without a number
+            raise write_error(str(path), array.nbytes, full, error.strerror or str(error)) from error
         digests[name] = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
     return digests
 

@@ -120,6 +120,7 @@ def snapped(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def split_quadmask(values: FloatMask) -> tuple[FloatMask, FloatMask]:
     """A ready quadmask as an object and an affected matte, each 0 or 1. Values are 0..1 or 0..255."""
-    codes = values * 255 if values.max(initial=0.0) <= 1.0 else values
+    # Rounded, because 31 / 255 in float comes back a hair above 31.
+    codes = np.rint(values * 255 if values.max(initial=0.0) <= 1.0 else values)
     low, middle, high = QUADMASK_EDGES
     return (codes <= middle).astype(np.float32), ((codes > low) & (codes <= high)).astype(np.float32)

@@ -1,0 +1,108 @@
+"""Mattes to labels and weights."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE
+from void_server.quadmask import Reach, combine, raster_labels, snapped, split_quadmask, weights
+
+masks = hnp.arrays(bool, st.tuples(st.integers(8, 40), st.integers(8, 60)))
+
+
+def disc(size: tuple[int, int], x: float, y: float, radius: float) -> np.ndarray:
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    return (np.hypot(columns - x, rows - y) < radius).astype(np.float32)
+
+
+@given(masks)
+def test_combining_gives_the_four_labels_by_definition(remove: np.ndarray) -> None:
+    affected = np.roll(remove, 3, axis=1)
+    labels = combine(remove, affected)
+    assert ((labels == OVERLAP) == (remove & affected)).all()
+    assert ((labels == REMOVE) == (remove & ~affected)).all()
+    assert ((labels == AFFECTED) == (affected & ~remove)).all()
+    assert ((labels == KEEP) == (~affected & ~remove)).all()
+
+
+@settings(deadline=None)
+@given(masks, st.integers(64, 4096))
+def test_weights_are_one_on_the_matte_and_exactly_zero_beyond_twelve_pixels_at_1920(
+    mask: np.ndarray, width: int
+) -> None:
+    import cv2
+
+    reach = Reach.for_width(width)
+    weight = weights(mask.astype(np.float32), None, None, reach)
+    assert (weight[mask] == 1).all() and weight.min() >= 0 and weight.max() <= 1
+    if mask.any():
+        distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        assert (weight[distance > 12 * width / 1920] == 0).all()
+        # Farther away never weighs more.
+        order = np.argsort(distance.ravel())
+        assert (np.diff(weight.ravel()[order]) <= 1e-6).all()
+    else:
+        assert (weight == 0).all()
+
+
+def test_the_holdout_is_exactly_zero_however_faint() -> None:
+    matte, holdout = disc((60, 60), 30, 30, 15), np.zeros((60, 60), np.float32)
+    holdout[:, 30:] = 6e-8
+    weight = weights(matte, None, holdout, Reach.for_width(1920))
+    assert (weight[:, 30:] == 0).all() and weight[:, :30].max() == 1
+
+
+def test_a_soft_edge_of_half_a_percent_is_replaced_whole() -> None:
+    matte = np.zeros((20, 20), np.float32)
+    matte[10, 10] = 0.005
+    assert weights(matte, None, None, Reach.for_width(64))[10, 10] == 1
+
+
+def test_affected_pixels_are_replaced_only_on_request() -> None:
+    affected = disc((80, 80), 40, 40, 10)
+    nothing = np.zeros_like(affected)
+    assert weights(nothing, None, None, Reach.for_width(1920)).max() == 0
+    assert (weights(nothing, affected, None, Reach.for_width(1920))[affected > 0] == 1).all()
+
+
+@given(masks)
+def test_snapping_fills_whole_cells_and_touches_no_other(mask: np.ndarray) -> None:
+    result = snapped(mask)
+    assert (result | ~mask).all()
+    assert (snapped(result) == result).all()
+
+
+def test_the_grid_of_the_raster_has_48_pixel_cells() -> None:
+    mask = np.zeros((384, 672), bool)
+    mask[100, 100] = True
+    rows, columns = np.nonzero(snapped(mask))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (96, 143, 96, 143)
+
+
+def test_raster_labels_grow_the_object_by_three_and_clear_affected_on_the_first_frame() -> None:
+    size = (384, 672)
+    matte, affected, none = disc(size, 300, 200, 20), disc(size, 400, 300, 10), np.zeros(size, np.float32)
+    later = raster_labels(matte, affected, none, snaps_grid=True, first_frame=False)
+    first = raster_labels(matte, affected, none, snaps_grid=True, first_frame=True)
+    assert (later == AFFECTED).any() and not (first == AFFECTED).any()
+    removed = (later == REMOVE) | (later == OVERLAP)
+    assert removed[200, 300 + 22] and not removed[200, 300 + 24]
+
+
+def test_a_faint_matte_counts_on_the_raster_from_a_tenth() -> None:
+    size = (64, 96)
+    flat = np.zeros(size, np.float32)
+    flat[30:34, 30:34] = 0.11
+    none = np.zeros(size, np.float32)
+    assert (raster_labels(flat, none, none, snaps_grid=False, first_frame=False) == REMOVE).any()
+    assert not (raster_labels(flat * 0.8, none, none, snaps_grid=False, first_frame=False) == REMOVE).any()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 / 255])
+def test_a_ready_quadmask_is_split_at_upstreams_edges(scale: float) -> None:
+    codes = np.array([[0, 31, 32, 63, 95, 96, 127, 191, 192, 255]], np.float32)
+    remove, affected = split_quadmask(codes * np.float32(scale))
+    assert remove[0].tolist() == [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]
+    assert affected[0].tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 0, 0]

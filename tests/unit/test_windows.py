@@ -1,0 +1,45 @@
+"""Clip lengths, mirrored padding and segments."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from void_server.windows import VOID_LENGTHS, mirrored, pad, padded_length, segments
+
+
+@given(st.integers(1, 197))
+def test_a_padded_clip_is_legal_and_begins_with_the_real_frames(count: int) -> None:
+    clip = pad(range(count), VOID_LENGTHS)
+    assert len(clip) >= 85 and len(clip) % 8 == 5 and len(clip) <= 197
+    assert clip[:count] == list(range(count))
+    assert len(clip) - count < 8 or len(clip) == 85
+
+
+@given(st.integers(1, 50), st.integers(1, 200))
+def test_padding_moves_by_at_most_one_frame_at_a_time(count: int, length: int) -> None:
+    order = mirrored(count, length)
+    assert all(abs(one - other) <= 1 for one, other in zip(order, order[1:], strict=False))
+
+
+def test_clips_beyond_the_maximum_are_refused() -> None:
+    with pytest.raises(ValueError, match="198"):
+        padded_length(198, VOID_LENGTHS)
+
+
+def test_padding_agrees_with_upstream(data: Path) -> None:
+    golden = json.loads((data / "void_parity/goldens/temporal_padding.json").read_text())["min85_max197"]
+    counts = [int(count) for count in golden if int(count) <= 197]
+    assert counts
+    for count in counts:
+        assert pad(range(count), VOID_LENGTHS) == golden[str(count)], count
+
+
+@given(st.integers(1, 1000), st.integers(1, 200))
+def test_segments_cover_every_frame_once_and_are_even(count: int, longest: int) -> None:
+    runs = segments(range(1001, 1001 + count), longest)
+    assert [frame for run in runs for frame in run] == list(range(1001, 1001 + count))
+    assert max(map(len, runs)) <= longest
+    assert max(map(len, runs)) - min(map(len, runs)) <= 1
