@@ -85,7 +85,5 @@ def _layer(part: Part, layer: str, view: str) -> list[str | None]:
 
 
 def _missing(what: str, parts: Sequence[Part]) -> str:
-    listed = "; ".join(
-        (f"part {part.name}: " if len(parts) > 1 else "") + ", ".join(part.names) for part in parts
-    )
+    listed = "; ".join((f"part {part.name}: " if len(parts) > 1 else "") + ", ".join(part.names) for part in parts)
     return f"{what}; it has {listed}. Name one of these."

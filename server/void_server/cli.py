@@ -104,6 +104,7 @@ def _task(options: argparse.Namespace, machine: Config) -> int:
     try:
         return _steps(options, machine, request, folder, log, stop)
     except Cancelled:
+        logging.getLogger(__name__).info("stopped; finished units and frames are kept")
         log.emit(Stopped())
         return EXIT_STOPPED
     except VoidError as error:
@@ -115,10 +116,9 @@ def _task(options: argparse.Namespace, machine: Config) -> int:
         )
     except Exception as error:  # the process boundary: whoever started us must learn of it in one sentence
         traceback.print_exc()
-        failure = JobError(f"void-server failed unexpectedly ({type(error).__name__}: {error}); the log has the details.")
-    finally:
-        if stop.is_set():
-            logging.getLogger(__name__).info("stopped; finished units and frames are kept")
+        failure = JobError(
+            f"void-server failed unexpectedly ({type(error).__name__}: {error}); the log has the details."
+        )
     log.emit(Failed(code=failure.code, text=failure.message))
     if not options.events:
         print(failure.message, file=sys.stderr)

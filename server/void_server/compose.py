@@ -56,7 +56,13 @@ class Composer:
     """Writes the frames of one planned job; safe to use from many threads."""
 
     def __init__(
-        self, plan: Plan, engine: Engine, settings: RenderSettings, frames: PlateFrames, files: ImageFiles, config: Config
+        self,
+        plan: Plan,
+        engine: Engine,
+        settings: RenderSettings,
+        frames: PlateFrames,
+        files: ImageFiles,
+        config: Config,
     ) -> None:
         self._plan, self._settings, self._frames, self._files = plan, settings, frames, files
         self._raster = engine.limits().raster
@@ -103,7 +109,8 @@ class Composer:
             area = box.moved(-canvas.x0, -canvas.y0)
             if not fill.box.holds(area):
                 raise FrameError(
-                    f"The fill of frame {fill.frame} does not reach the matte's edge; delete the job folder and run again.",
+                    f"The fill of frame {fill.frame} does not reach the matte's edge; delete the job folder and "
+                    "run again.",
                     "frame.verify",
                 )
             take = area.moved(-fill.box.x0, -fill.box.y0)
@@ -112,8 +119,9 @@ class Composer:
         roi = self._plan.roi
         take = box.moved(-roi.x0, -roi.y0)
         whole = unfit(np.concatenate([fill.pixels, fill.confidence[..., None]], axis=-1), roi.size)
-        inside = np.clip(np.arange(take.y0, take.y1), 0, roi.height - 1), np.clip(
-            np.arange(take.x0, take.x1), 0, roi.width - 1
+        inside = (
+            np.clip(np.arange(take.y0, take.y1), 0, roi.height - 1),
+            np.clip(np.arange(take.x0, take.x1), 0, roi.width - 1),
         )
         cut = whole[inside[0]][:, inside[1]]
         linear = self._encoded.from_engine(np.clip(cut[..., :3], 0, 1))
@@ -125,9 +133,7 @@ class Composer:
             # An EXR cannot be empty: one transparent pixel says "nothing changed".
             box = Box(part.data.x0, part.data.y0, part.data.x0 + 1, part.data.y0 + 1)
             kind = np.float32 if any(part.kind(name) == "float" for name in names) else np.float16
-            patch = Patch(
-                box, np.full((1, 1, 3), -0.0, kind), np.zeros((1, 1), kind), np.zeros((1, 1), np.float32)
-            )
+            patch = Patch(box, np.full((1, 1, 3), -0.0, kind), np.zeros((1, 1), kind), np.zeros((1, 1), np.float32))
         kind_name = "half" if patch.rgb.dtype == np.float16 else "float"
         planes = [patch.rgb, patch.alpha[..., None]]
         channels = [("R", kind_name), ("G", kind_name), ("B", kind_name), ("A", kind_name)]

@@ -141,7 +141,7 @@ def _read(files: ImageFiles, path: Path, number: int) -> NDArray[np.float32]:
 
 
 def _display(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.clip(srgb_encode(np.clip(linear, 0, 1)), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(srgb_encode(np.clip(linear, 0, 1)), 0, 1), np.float32)
 
 
 def _psnr(error: float) -> float:

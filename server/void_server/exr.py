@@ -15,7 +15,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -269,10 +269,8 @@ class _Child:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                try:
+                with suppress(BrokenPipeError):  # bytes that the dead process never took
                     stream.close()
-                except BrokenPipeError:
-                    pass  # bytes that the dead process never took
         self._map = None
         os.close(self._memory)
 

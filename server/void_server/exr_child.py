@@ -232,6 +232,7 @@ def write(shared: Shared, path: str, parts: list[dict[str, Any]]) -> dict[str, A
 
 
 def encode(shared: Shared, temporary: str, parts: list[dict[str, Any]]) -> None:
+    """Write the pixels in shared memory as one EXR of one or more parts."""
     # By format name, because the temporary file does not end in .exr.
     target = oiio.ImageOutput.create("exr")
     if target is None:
@@ -258,6 +259,7 @@ def encode(shared: Shared, temporary: str, parts: list[dict[str, Any]]) -> None:
 
 
 def output_spec(part: dict[str, Any]) -> Any:
+    """OpenImageIO's description of one part to write."""
     x0, y0, x1, y1 = part["data"]
     spec = oiio.ImageSpec(x1 - x0, y1 - y0, len(part["channels"]), OIIO_TYPES[part["channels"][0][1]])
     spec.channelnames = [name for name, _ in part["channels"]]
@@ -279,6 +281,7 @@ def output_spec(part: dict[str, Any]) -> Any:
 
 
 def answer(shared: Shared, request: dict[str, Any]) -> dict[str, Any]:
+    """Do what one request asks and return its answer."""
     operation = request.pop("do")
     if operation == "header":
         return header(**request)

@@ -168,7 +168,9 @@ def make_plan(
     return plan
 
 
-def engine_frames(plan: Plan, engine: Engine, footage: Footage, config: Config, folder: JobFolder | None = None) -> Frames:
+def engine_frames(
+    plan: Plan, engine: Engine, footage: Footage, config: Config, folder: JobFolder | None = None
+) -> Frames:
     """The shot as this engine sees it; with a job folder, including what its analysis found."""
     analysis = _load_analysis(folder, plan) if folder is not None else {}
     base = plate_frames(plan, engine, footage, config, analysis)
@@ -225,9 +227,7 @@ def _space(request: RemovalRequest, footage: Footage, config: Config, frame: int
     return plate_space(config, request.colour, part.attribute("colorInteropID"), part.attribute("chromaticities"))
 
 
-def _holes(
-    frames: PlateFrames, workers: int, progress: Progress, cancelled: IsCancelled
-) -> dict[int, Box | None]:
+def _holes(frames: PlateFrames, workers: int, progress: Progress, cancelled: IsCancelled) -> dict[int, Box | None]:
     """The box to fill of every frame, in picture coordinates."""
     found: dict[int, Box | None] = {}
     with ThreadPoolExecutor(workers) as pool:
@@ -267,7 +267,9 @@ def _roi(engine: Engine, boxes: Mapping[int, Box | None], facts: PlateFacts) -> 
 def _peak(frames: PlateFrames, colour: Colour, roi: Box) -> tuple[float, float]:
     """The shot's peak in AP1 and the share of sampled pixels above it."""
     numbers = frames.numbers
-    picked = sorted({numbers[round(i * (len(numbers) - 1) / max(1, STATISTIC_FRAMES - 1))] for i in range(STATISTIC_FRAMES)})
+    picked = sorted(
+        {numbers[round(i * (len(numbers) - 1) / max(1, STATISTIC_FRAMES - 1))] for i in range(STATISTIC_FRAMES)}
+    )
     samples = []
     for frame in picked:
         pixels = frames.plate(frame, roi)
@@ -336,7 +338,8 @@ def _warn_about(plan: Plan, request: RemovalRequest, warn: Warn) -> None:
         warn(
             "colour_untagged",
             None,
-            f"The plate carries no colour tag; it is taken as {plan.space}. Name its space with --colour if it differs.",
+            f"The plate carries no colour tag; it is taken as {plan.space}. Name its space with --colour if it "
+            "differs.",
         )
     if plan.above_peak:
         warn(

@@ -44,8 +44,7 @@ def resolve_ranges(request: RemovalRequest) -> RemovalRequest:
         frames = request.frames or FrameRange(1, 1)
         if len(frames) > 1:
             raise RequestError(
-                f"The plate {plate.pattern} is one still, but frames {frames} were asked for; "
-                "put %04d in the pattern.",
+                f"The plate {plate.pattern} is one still, but frames {frames} were asked for; put %04d in the pattern.",
                 "request.pattern",
             )
         return replace(request, frames=frames, shot_range=request.shot_range or frames)
@@ -170,7 +169,8 @@ class Preflight:
         if not there:
             self._add(
                 "frame.missing",
-                f"The clean plate {sequence.pattern} has no frame in {self.shot_range}; leave it out or fix its pattern.",
+                f"The clean plate {sequence.pattern} has no frame in {self.shot_range}; leave it out or "
+                "fix its pattern.",
             )
         for frame in there:
             try:
@@ -212,7 +212,8 @@ class Preflight:
             if sequence.is_still and len(self.frames) > 1:
                 self._add(
                     "request.output",
-                    f"The output {sequence.pattern} has no frame number for frames {self.frames}; put %04d in the name.",
+                    f"The output {sequence.pattern} has no frame number for frames {self.frames}; put %04d in "
+                    "the name.",
                 )
             try:
                 folder = os.path.abspath(sequence.folder)
@@ -241,5 +242,6 @@ def make_folder_checked(folder: str) -> None:
             pass
     except OSError as error:
         code = "server.disk_full" if error.errno == 28 else "server.unwritable"
-        raise ServerError(f"Cannot write into {folder}: {error.strerror or error}. Choose another output folder.", code) from error
-
+        raise ServerError(
+            f"Cannot write into {folder}: {error.strerror or error}. Choose another output folder.", code
+        ) from error

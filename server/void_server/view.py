@@ -195,9 +195,7 @@ class PlateFrames(Frames):
             return out
         box = crop.box.moved(-self.canvas.x0, -self.canvas.y0)
         first_x, first_y = box.x0 // factor, box.y0 // factor
-        padded = np.zeros(
-            ((-(-box.y1 // factor) - first_y) * factor, (-(-box.x1 // factor) - first_x) * factor), bool
-        )
+        padded = np.zeros(((-(-box.y1 // factor) - first_y) * factor, (-(-box.x1 // factor) - first_x) * factor), bool)
         top, left = box.y0 - first_y * factor, box.x0 - first_x * factor
         padded[top : top + box.height, left : left + box.width] = crop.blocked
         blocks = np.asarray(padded.reshape(padded.shape[0] // factor, factor, -1, factor).any(axis=(1, 3)))
@@ -252,9 +250,7 @@ class RasterFrames(Frames):
             remove, affected = self.base.mattes(frame)
             holdout = self.base.footage.matte("holdout_matte", frame)
             fitted = [fit(matte.within(area), self.size) for matte in (remove, affected, holdout)]
-            return quadmask.raster_labels(
-                *fitted, snaps_grid=self._snaps_grid, first_frame=frame == self.numbers[0]
-            )
+            return quadmask.raster_labels(*fitted, snaps_grid=self._snaps_grid, first_frame=frame == self.numbers[0])
 
         return self._labels.get(frame, make)[box.rows, box.columns]
 

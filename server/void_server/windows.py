@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
-from void_server.engines import ClipLengths
-
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ClipLengths:
+    """Frame counts an engine accepts: `minimum`, then every `step` up to `maximum`."""
+
+    minimum: int
+    step: int
+    maximum: int
+
 
 VOID_LENGTHS = ClipLengths(minimum=85, step=8, maximum=197)
 """Clip lengths of VOID: 8k+5 frames give an even number of latent frames; 85 is its window, 197 the longest
@@ -43,4 +53,4 @@ def segments(frames: Sequence[int], longest: int) -> list[tuple[int, ...]]:
     """Frames cut into runs of at most `longest`, as equal as can be, so that none is left with a single frame."""
     count = max(1, -(-len(frames) // longest))
     edges = [round(index * len(frames) / count) for index in range(count + 1)]
-    return [tuple(frames[first:last]) for first, last in zip(edges, edges[1:], strict=False) if last > first]
+    return [tuple(frames[first:last]) for first, last in pairwise(edges) if last > first]

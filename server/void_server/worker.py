@@ -49,6 +49,7 @@ class Job:
 
     def __enter__(self) -> Job:
         self.folder.create()
+        self._asked = self.request
         self.files = ImageFiles(self.workers)
         self.request = resolve_ranges(self.request)
         self.colour = ColourConfig.chosen(os.environ, self.machine.ocio)
@@ -69,7 +70,8 @@ class Job:
 
     def start(self) -> None:
         """Keep the request beside its results and say what runs."""
-        write_text(self.folder.request, self.request.rooted().to_json())
+        # As it was asked: with the ranges found on disk filled in, it would belong to another job folder.
+        write_text(self.folder.request, self._asked.rooted().to_json())
         self.log.emit(
             Started(
                 engine=self.engine.name,
@@ -156,9 +158,7 @@ class Job:
             else:
                 loose.append(frame)
         tracker = _Tracker(self.log, units, len(frames) if compose else 0)
-        waiting: deque[Callable[[], Unit | None]] = deque(
-            self._solve_task(unit, view, tracker) for unit in units
-        )
+        waiting: deque[Callable[[], Unit | None]] = deque(self._solve_task(unit, view, tracker) for unit in units)
         ready: deque[Callable[[], Unit | None]] = deque()
 
         def queue_frames(numbers: list[int]) -> None:
@@ -286,5 +286,3 @@ def load_job_request(path: str) -> tuple[RemovalRequest, JobFolder]:
     if not request.request_id:
         request = replace(request, request_id=Digest.of_text(request.to_json()).sha256[:32])
     return request, JobFolder(request.job_folder())
-
-

@@ -80,7 +80,11 @@ def units(shot: Shot, engine: Engine, roi: Box) -> list[Unit]:
 def solve(shot: Shot, files: ImageFiles, name: str, workers: int = 1) -> dict[int, Fill]:
     engine = open_engine(name, RenderSettings(seed=5), workers)
     frames, roi = view(shot, files, engine)
-    return {fill.frame: fill for unit in units(shot, engine, roi) for fill in engine.solve(unit, frames, nothing, lambda: False)}
+    return {
+        fill.frame: fill
+        for unit in units(shot, engine, roi)
+        for fill in engine.solve(unit, frames, nothing, lambda: False)
+    }
 
 
 @pytest.mark.parametrize("name", HERE)

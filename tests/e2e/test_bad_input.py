@@ -164,7 +164,9 @@ def test_a_full_disk_is_told_with_figures_and_leaves_nothing_half_written(shot: 
     small = shot.folder / "small"
     small.mkdir()
     mount = ["unshare", "-rm", "sh", "-c"]
-    if subprocess.run([*mount, f"mount -t tmpfs -o size=400k tmpfs {small}"], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        [*mount, f"mount -t tmpfs -o size=400k tmpfs {small}"], capture_output=True, check=False
+    ).returncode:
         pytest.skip("this machine lets nobody mount a small file system")
     request = shot.request(outputs=(Output("comp", str(small / "comp.%04d.exr")),), engine="identity")
     path = shot.folder / "request.json"

@@ -17,7 +17,7 @@ def both(shot: Shot) -> tuple[Output, Output]:
 
 
 def outside(shot: Shot, frame: int) -> np.ndarray:
-    """Pixels farther than 12 px at 1920 wide (in proportion, at least 1) from the matte: a distance transform of ours."""
+    """Pixels farther than 12 px at 1920 wide (in proportion, at least 1) from the matte, measured apart."""
     import cv2
 
     core = (shot.mattes[frame].astype(np.float16) > 0).astype(np.uint8)
@@ -83,9 +83,7 @@ def test_nothing_changes_under_the_holdout_matte(shot: Shot) -> None:
     half[:, : shot.size[1] // 2] = 0.004
     for frame in shot.frames:
         save_exr(shot.folder / f"holdout.{frame}.exr", half, ["A"])
-    run_in_process(
-        shot.request(holdout_matte=ImageInput(str(shot.folder / "holdout.%04d.exr")), outputs=both(shot))
-    )
+    run_in_process(shot.request(holdout_matte=ImageInput(str(shot.folder / "holdout.%04d.exr")), outputs=both(shot)))
     changed = 0
     for frame in shot.frames:
         plate, comp = load_exr(shot.plate % frame), load_exr(shot.out("comp") % frame)
@@ -123,7 +121,9 @@ def test_a_frame_without_matte_gives_a_one_pixel_patch_and_the_plate_as_comp(sho
     assert any(warning.code == "matte_empty" and str(frame) in warning.text for warning in ran.warnings)
 
 
-def one_frame(folder: Path, source: Path, matte: np.ndarray, origin: tuple[int, int], display: object) -> RemovalRequest:
+def one_frame(
+    folder: Path, source: Path, matte: np.ndarray, origin: tuple[int, int], display: object
+) -> RemovalRequest:
     """A one-frame job on a real file, its matte on windows of its own."""
     save_exr(folder / "matte.0001.exr", matte.astype(np.float16), ["A"], origin=origin, display=display)  # type: ignore[arg-type]
     (folder / "plate.0001.exr").write_bytes(source.read_bytes())
@@ -151,7 +151,10 @@ def check_one_frame(folder: Path, reach: int) -> None:
     rows, columns = np.nonzero(near)
     away = np.ones(near.shape, bool)
     if rows.size:
-        away[max(0, rows.min() - reach) : rows.max() + reach + 1, max(0, columns.min() - reach) : columns.max() + reach + 1] = False
+        away[
+            max(0, rows.min() - reach) : rows.max() + reach + 1,
+            max(0, columns.min() - reach) : columns.max() + reach + 1,
+        ] = False
     over = merged(patch, plate)
     for name in plate.planes:
         assert (bits(comp.planes[name]) == bits(plate.planes[name]))[away].all()
@@ -180,7 +183,14 @@ def test_display_window_files_keep_windows_metadata_and_pixels(tmp_path: Path, d
 
 
 @pytest.mark.parametrize(
-    "name", ["test_images/BrightRingsNanInf", "test_images/WideColorGamut", "photo/Desk", "photo/GoldenGate", "photo/Cannon_b44"]
+    "name",
+    [
+        "test_images/BrightRingsNanInf",
+        "test_images/WideColorGamut",
+        "photo/Desk",
+        "photo/GoldenGate",
+        "photo/Cannon_b44",
+    ],
 )
 def test_real_pictures_run_and_keep_what_is_outside(tmp_path: Path, data: Path, name: str) -> None:
     source = data / f"exr/{name}.exr"
@@ -250,7 +260,14 @@ def test_metadata_is_kept_and_nothing_volatile_is_added(shot: Shot) -> None:
     plate = load_exr(shot.plate % frame)
     for kind in ("patch", "comp"):
         result = load_exr(shot.out(kind) % frame)
-        for name in ("reelName", "nuke/input/frame_rate", "smpte:TimeCode", "FramesPerSecond", "colorInteropID", "DateTime"):
+        for name in (
+            "reelName",
+            "nuke/input/frame_rate",
+            "smpte:TimeCode",
+            "FramesPerSecond",
+            "colorInteropID",
+            "DateTime",
+        ):
             assert result.attributes[name] == plate.attributes[name], name
         added = {name: value for name, value in result.attributes.items() if name.startswith("void/")}
         assert set(added) == {"void/engine", "void/engine_digest", "void/encoding", "void/seed", "void/pixels_version"}
@@ -260,9 +277,7 @@ def test_thumbnails_and_the_aces_flag_do_not_travel(shot: Shot) -> None:
     frame = shot.frames.first
     plate = load_exr(shot.plate % frame)
     pixels = np.stack([plate.planes[name] for name in RGB], axis=-1)
-    save_exr(
-        shot.folder / f"plate.{frame}.exr", pixels, compression="none", attributes={"acesImageContainerFlag": 1}
-    )
+    save_exr(shot.folder / f"plate.{frame}.exr", pixels, compression="none", attributes={"acesImageContainerFlag": 1})
     assert load_exr(shot.plate % frame).attributes["acesImageContainerFlag"] == 1
     run_in_process(shot.request(outputs=both(shot)))
     assert "acesImageContainerFlag" not in load_exr(shot.out("patch") % frame).attributes

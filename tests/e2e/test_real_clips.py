@@ -105,7 +105,15 @@ def test_a_real_clip_with_a_matte_at_the_frame_edge_is_exact_outside(plates: Cal
         matte[-80:, -120 + 10 * (frame - 1001) :] = 1
         mattes[frame] = matte
         save_exr(folder / f"corner.{frame}.exr", matte, ["A"])
-    remove(folder, "corner", "comp", "--matte", str(folder / "corner.%04d.exr"), "--affected", str(folder / "corner.%04d.exr"))
+    remove(
+        folder,
+        "corner",
+        "comp",
+        "--matte",
+        str(folder / "corner.%04d.exr"),
+        "--affected",
+        str(folder / "corner.%04d.exr"),
+    )
     for frame, matte in mattes.items():
         plate, comp = load_exr(folder / f"plate.{frame}.exr"), load_exr(folder / f"corner/comp.{frame}.exr")
         for name in RGB:

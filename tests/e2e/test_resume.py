@@ -128,7 +128,9 @@ def test_no_reader_process_outlives_a_killed_job(moving: Shot) -> None:
     path.write_text(moving.request().to_json())
     child = start(path)
     wait_for_unit(child)
-    listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(child.pid)], capture_output=True, text=True, check=False)
+    listing = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(child.pid)], capture_output=True, text=True, check=False
+    )
     readers = [int(text) for text in listing.stdout.split()]
     assert readers
     child.kill()
@@ -157,7 +159,9 @@ def test_context_limits_what_is_looked_at(moving: Shot) -> None:
     run_in_process(moving.request(frames=FrameRange(1005, 1006), context=2))
     import json
 
-    plan = json.loads((Path(moving.request(frames=FrameRange(1005, 1006), context=2).job_folder()) / "plan.json").read_text())
+    plan = json.loads(
+        (Path(moving.request(frames=FrameRange(1005, 1006), context=2).job_folder()) / "plan.json").read_text()
+    )
     assert plan["shot_range"] == "1003-1008"
 
 

@@ -27,7 +27,9 @@ def part(*names: str, index: int = 0, name: str = "", view: str = "") -> Part:
         (("x", "y", "z"), ("z", "x", "y"), ["z", "x", "y"]),
     ],
 )
-def test_plate_channels_are_found_by_layer_or_name(names: tuple[str, ...], wanted: tuple[str, ...], found: list[str]) -> None:
+def test_plate_channels_are_found_by_layer_or_name(
+    names: tuple[str, ...], wanted: tuple[str, ...], found: list[str]
+) -> None:
     assert plate_channels([part(*names)], wanted, "", FILE) == (0, found)
 
 
@@ -43,7 +45,9 @@ def test_plate_channels_are_found_by_layer_or_name(names: tuple[str, ...], wante
         (("whitebarmask.mask", "A"), ("whitebarmask.mask",), "whitebarmask.mask"),
     ],
 )
-def test_a_matte_channel_is_found_by_the_fields_habits(names: tuple[str, ...], wanted: tuple[str, ...], found: str) -> None:
+def test_a_matte_channel_is_found_by_the_fields_habits(
+    names: tuple[str, ...], wanted: tuple[str, ...], found: str
+) -> None:
     assert matte_channel([part(*names)], wanted, "", FILE) == (0, found)
 
 

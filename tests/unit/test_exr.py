@@ -120,7 +120,11 @@ def test_a_huge_header_is_refused_without_allocating(files: ImageFiles, data: Pa
 def test_other_formats_are_refused_by_name(files: ImageFiles, tmp_path: Path) -> None:
     path = tmp_path / "plate.tif"
     out = oiio.ImageOutput.create(str(path))
-    assert out and out.open(str(path), oiio.ImageSpec(4, 4, 3, oiio.UINT8)) and out.write_image(np.zeros((4, 4, 3), np.uint8))
+    assert (
+        out
+        and out.open(str(path), oiio.ImageSpec(4, 4, 3, oiio.UINT8))
+        and out.write_image(np.zeros((4, 4, 3), np.uint8))
+    )
     out.close()
     with pytest.raises(FrameError, match="tiff"):
         files.header(ImageFile(str(path)))
@@ -128,8 +132,17 @@ def test_other_formats_are_refused_by_name(files: ImageFiles, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("codec", "wanted", "result"),
-    [("piz", "", "piz"), ("zips", "", "zips"), ("dwaa", "", "zip"), ("b44a", "", "zip"), ("pxr24", "", "zip"), ("none", "dwab", "dwab")],
+    [
+        ("piz", "", "piz"),
+        ("zips", "", "zips"),
+        ("dwaa", "", "zip"),
+        ("b44a", "", "zip"),
+        ("pxr24", "", "zip"),
+        ("none", "dwab", "dwab"),
+    ],
 )
-def test_a_lossy_codec_is_never_inherited(files: ImageFiles, tmp_path: Path, codec: str, wanted: str, result: str) -> None:
+def test_a_lossy_codec_is_never_inherited(
+    files: ImageFiles, tmp_path: Path, codec: str, wanted: str, result: str
+) -> None:
     path = save_exr(tmp_path / "c.exr", np.ones((16, 16, 3), np.float16), compression=codec)
     assert output_compression(files.header(ImageFile(str(path)))[0], wanted) == result

@@ -47,7 +47,14 @@ def test_the_box_of_a_mask_holds_exactly_its_pixels(box: Box) -> None:
 canvases = st.sampled_from([(1920, 1080), (3840, 2160), (4096, 2160), (2048, 1556), (640, 480), (300, 200)])
 
 
-@given(canvases, st.floats(0, 1), st.floats(0, 1), st.integers(4, 300), st.integers(4, 300), st.sampled_from([0.667, 1.0, 1.5, 2.0]))
+@given(
+    canvases,
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.integers(4, 300),
+    st.integers(4, 300),
+    st.sampled_from([0.667, 1.0, 1.5, 2.0]),
+)
 def test_the_roi_holds_the_change_lies_in_the_canvas_and_has_the_rasters_aspect(
     canvas_size: tuple[int, int], at_x: float, at_y: float, width: int, height: int, pixel_aspect: float
 ) -> None:

@@ -1,6 +1,7 @@
 """Clip lengths, mirrored padding and segments."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def test_a_padded_clip_is_legal_and_begins_with_the_real_frames(count: int) -> N
 @given(st.integers(1, 50), st.integers(1, 200))
 def test_padding_moves_by_at_most_one_frame_at_a_time(count: int, length: int) -> None:
     order = mirrored(count, length)
-    assert all(abs(one - other) <= 1 for one, other in zip(order, order[1:], strict=False))
+    assert all(abs(one - other) <= 1 for one, other in pairwise(order))
 
 
 def test_clips_beyond_the_maximum_are_refused() -> None:

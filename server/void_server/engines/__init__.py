@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from void_plugin.errors import JobError, RequestError
 from void_plugin.request import RenderSettings
 from void_server.tiles import Box
+from void_server.windows import ClipLengths
 
 Picture = NDArray[np.float32]
 """(height, width, 3) RGB."""
@@ -31,15 +32,6 @@ IsCancelled = Callable[[], bool]
 
 REMOVE, OVERLAP, AFFECTED, KEEP = 0, 63, 127, 255
 """The four values of a quadmask: remove, remove inside affected, affected only, untouched."""
-
-
-@dataclass(frozen=True)
-class ClipLengths:
-    """Frame counts an engine accepts: `minimum`, then every `step` up to `maximum`."""
-
-    minimum: int
-    step: int
-    maximum: int
 
 
 @dataclass(frozen=True)
@@ -180,7 +172,8 @@ def engine_class(name: str, more: Mapping[str, str] | None = None) -> type[Engin
     """
     table = {**ENGINES, **(more or {})}
     if name not in table:
-        raise RequestError(f"There is no engine {name!r}; this server has {', '.join(sorted(table))}.", "request.engine")
+        have = ", ".join(sorted(table))
+        raise RequestError(f"There is no engine {name!r}; this server has {have}.", "request.engine")
     try:
         found = pkgutil.resolve_name(table[name])
     except ModuleNotFoundError as error:
