@@ -6,13 +6,10 @@ render bit for bit. The plan depends on the shot range, never on which of its fr
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,15 +18,16 @@ from numpy.typing import NDArray
 from void_plugin.errors import Cancelled, RequestError
 from void_plugin.frames import Digest, FrameRange, describe
 from void_plugin.request import RemovalRequest
-from void_server import windows
+from void_server import analysis, windows
 from void_server.colour import PEAKS, Colour, Config, choose_peak, plate_space
 from void_server.engines import Engine, Frames, IsCancelled, Progress, Unit
 from void_server.footage import Footage
-from void_server.jobfolder import JobFolder, make_folder, read_json, write_error, write_json
+from void_server.jobfolder import JobFolder, read_json, write_json
 from void_server.preflight import PlateFacts, Preflight
 from void_server.quadmask import Reach
+from void_server.raster import RasterFrames
 from void_server.tiles import Box, plan_roi
-from void_server.view import PlateFrames, RasterFrames, sanitised
+from void_server.view import PlateFrames, sanitised
 
 PLAN_VERSION = 1
 """Layout of plan.json; another number means the plan is made anew."""
@@ -162,7 +160,7 @@ def make_plan(
     arrays = engine.analyse(
         engine_frames(plan, engine, footage, config), lambda done, text: progress(0.2 + 0.8 * done, text), cancelled
     )
-    plan = replace(plan, analysis=_save_analysis(folder, arrays))
+    plan = replace(plan, analysis=analysis.save(folder, arrays))
     plan.save(folder)
     _warn_about(plan, request, warn)
     return plan
@@ -172,8 +170,8 @@ def engine_frames(
     plan: Plan, engine: Engine, footage: Footage, config: Config, folder: JobFolder | None = None
 ) -> Frames:
     """The shot as this engine sees it; with a job folder, including what its analysis found."""
-    analysis = _load_analysis(folder, plan) if folder is not None else {}
-    base = plate_frames(plan, engine, footage, config, analysis)
+    arrays = analysis.load(folder, plan.analysis) if folder is not None else {}
+    base = plate_frames(plan, engine, footage, config, arrays)
     limits = engine.limits()
     if limits.raster is None:
         return base
@@ -183,11 +181,11 @@ def engine_frames(
 
 
 def plate_frames(
-    plan: Plan, engine: Engine, footage: Footage, config: Config, analysis: Mapping[str, NDArray[Any]] | None = None
+    plan: Plan, engine: Engine, footage: Footage, config: Config, arrays: Mapping[str, NDArray[Any]] | None = None
 ) -> PlateFrames:
     """The shot at plate resolution in linear light, with the weights that `compose` blends by."""
     return PlateFrames(
-        footage, list(plan.range), plan.canvas, plan.reach, engine.fills(), Colour(config, plan.space), analysis
+        footage, list(plan.range), plan.canvas, plan.reach, engine.fills(), Colour(config, plan.space), arrays
     )
 
 
@@ -217,7 +215,7 @@ def _kept_plan(folder: JobFolder, key: str) -> Plan | None:
         plan = Plan.load(folder)
     except RequestError:
         return None  # of another version or damaged: made anew, as its own message says
-    if plan.key != key or any(not _array_path(folder, name).exists() for name in plan.analysis):
+    if plan.key != key or not analysis.is_there(folder, plan.analysis):
         return None
     return plan
 
@@ -299,32 +297,6 @@ def _units(key: str, engine: Engine, boxes: Mapping[int, Box | None], roi: Box) 
         text = json.dumps([key, list(run), [roi.x0, roi.y0, roi.x1, roi.y1]])
         units.append(Unit(len(units), Digest.of_text(text).sha256[:32], tuple(run), roi))
     return tuple(units)
-
-
-def _array_path(folder: JobFolder, name: str) -> Path:
-    return folder.analysis / f"{name}.npy"
-
-
-def _save_analysis(folder: JobFolder, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
-    digests = {}
-    make_folder(folder.analysis)
-    for name, array in sorted(arrays.items()):
-        path = _array_path(folder, name)
-        temporary = path.with_suffix(".tmp.npy")
-        try:
-            np.save(temporary, array, allow_pickle=False)
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            full = error.errno in (None, errno.ENOSPC)  # numpy tells a short write without a number
-            raise write_error(str(path), array.nbytes, full, error.strerror or str(error)) from error
-        digests[name] = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-    return digests
-
-
-def _load_analysis(folder: JobFolder, plan: Plan) -> dict[str, NDArray[Any]]:
-    # Memory-mapped: threads and processes share one copy, and only what is looked at is read.
-    return {name: np.load(_array_path(folder, name), mmap_mode="r") for name in plan.analysis}
 
 
 def _warn_about(plan: Plan, request: RemovalRequest, warn: Warn) -> None:

@@ -1,4 +1,4 @@
-"""What an engine sees of a shot: `PlateFrames` at plate resolution, `RasterFrames` fitted to a raster.
+"""What an engine that works in plate pixels sees of a shot: `PlateFrames`.
 
 Picture coordinates begin at the top left of the canvas, the union of all data windows of the shot range.
 """
@@ -18,13 +18,11 @@ from void_server.engines import AFFECTED, KEEP, Frames, Mask, Picture
 from void_server.exr import Pixels
 from void_server.footage import ByteCache, Footage, Matte
 from void_server.quadmask import Reach
-from void_server.tiles import Box, box_of, fit
+from void_server.tiles import Box, box_of
 
 HALF_MAX = 65504.0
 LABEL_CACHE = 256 << 20
 """Bytes of label crops kept; a label is one byte a pixel of the hole, so this holds any usual shot whole."""
-RASTER_CACHE = 256 << 20
-"""Bytes of fitted pictures kept: about 80 frames of 384x672."""
 
 
 class PlateFrames(Frames):
@@ -224,54 +222,6 @@ class _Crop:
     def empty(cls) -> _Crop:
         none = np.zeros((0, 0))
         return cls(Box(0, 0, 1, 1), none.astype(np.uint8), none.astype(bool), None, none.astype(np.float32))
-
-
-class RasterFrames(Frames):
-    """The ROI of a shot fitted to an engine's raster, in its encoding, clamped to 0..1."""
-
-    def __init__(self, base: PlateFrames, roi: Box, raster: tuple[int, int], colour: Colour, snaps_grid: bool) -> None:
-        self.base, self.roi, self.colour = base, roi, colour
-        self.numbers = base.numbers
-        self.size = raster
-        self.analysis = base.analysis
-        self._snaps_grid = snaps_grid
-        self._pictures: ByteCache[Picture] = ByteCache(RASTER_CACHE, lambda picture: picture.nbytes)
-        self._labels: ByteCache[NDArray[np.uint8]] = ByteCache(LABEL_CACHE, lambda labels: labels.nbytes)
-
-    def plate(self, frame: int, box: Box) -> Picture:
-        def make(_: Picture | None) -> Picture:
-            return np.clip(fit(self.colour.to_engine(self.base.plate(frame, self.roi)), self.size), 0, 1)
-
-        return self._pictures.get(frame, make)[box.rows, box.columns]
-
-    def labels(self, frame: int, box: Box) -> NDArray[np.uint8]:
-        def make(_: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-            area = self.roi.moved(self.base.canvas.x0, self.base.canvas.y0)
-            remove, affected = self.base.mattes(frame)
-            holdout = self.base.footage.matte("holdout_matte", frame)
-            fitted = [fit(matte.within(area), self.size) for matte in (remove, affected, holdout)]
-            return quadmask.raster_labels(*fitted, snaps_grid=self._snaps_grid, first_frame=frame == self.numbers[0])
-
-        return self._labels.get(frame, make)[box.rows, box.columns]
-
-    def usable(self, frame: int, box: Box) -> Mask:
-        return np.asarray(self.labels(frame, box) == KEEP)
-
-    def hole(self, frame: int) -> Box | None:
-        return box_of(self.labels(frame, Box(0, 0, self.size[1], self.size[0])) != KEEP)
-
-    def reduced(self, frame: int, factor: int) -> tuple[Picture, Mask]:
-        whole = Box(0, 0, self.size[1], self.size[0])
-        high, wide = (-(-side // factor) for side in self.size)
-        picture = cv2.resize(self.plate(frame, whole), (wide, high), interpolation=cv2.INTER_AREA)
-        usable = cv2.resize(self.usable(frame, whole).astype(np.float32), (wide, high), interpolation=cv2.INTER_AREA)
-        return np.asarray(picture, np.float32), usable >= 1
-
-    def clean_plate(self, frame: int, box: Box) -> Picture | None:
-        pixels = self.base.clean_plate(frame, self.roi)
-        if pixels is None:
-            return None
-        return np.clip(fit(self.colour.to_engine(pixels), self.size), 0, 1)[box.rows, box.columns]
 
 
 def sanitised(pixels: Pixels) -> Picture:

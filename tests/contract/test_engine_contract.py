@@ -27,8 +27,9 @@ from void_server.engines import (
 from void_server.exr import ImageFiles
 from void_server.footage import Footage
 from void_server.quadmask import Reach
+from void_server.raster import RasterFrames
 from void_server.tiles import Box
-from void_server.view import PlateFrames, RasterFrames
+from void_server.view import PlateFrames
 
 HERE = [name for name in ENGINES if unavailable_reason(name) is None]
 

@@ -24,7 +24,9 @@ def shape(value: Any) -> Any:
 
 def test_the_files_of_a_job_have_the_shapes_that_were_agreed(shot: Shot) -> None:
     """Rewrite tests/golden/formats.json by hand, together with the version number, when a shape must change."""
-    request = shot.request(engine="identity", outputs=(Output("patch", shot.out()),))
+    request = shot.request(
+        engine="identity", outputs=(Output("patch", shot.out()),), frames=shot.frames, shot_range=shot.frames
+    )
     ran = run_in_process(request)
     found: dict[str, Any] = {}
     for name in ("request", "plan", "result"):

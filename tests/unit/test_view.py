@@ -16,8 +16,9 @@ from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE
 from void_server.exr import ImageFiles
 from void_server.footage import ByteCache, Footage
 from void_server.quadmask import Reach
+from void_server.raster import RasterFrames
 from void_server.tiles import VOID_RASTER, Box
-from void_server.view import PlateFrames, RasterFrames, sanitised
+from void_server.view import PlateFrames, sanitised
 
 COLOUR = Colour(Config(PINNED_CONFIG), "ACEScg")
 

@@ -1,0 +1,46 @@
+"""The engine's shot-wide estimates on disk: one array a file, named and digested in plan.json."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from void_server.jobfolder import JobFolder, make_folder, write_error
+
+
+def save(folder: JobFolder, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    """Write every array whole or not at all and return their SHA-256 by name."""
+    digests = {}
+    make_folder(folder.analysis)
+    for name, array in sorted(arrays.items()):
+        path = _path(folder, name)
+        temporary = path.with_suffix(".tmp.npy")
+        try:
+            np.save(temporary, array, allow_pickle=False)
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            full = error.errno in (None, errno.ENOSPC)  # numpy tells a short write without a number
+            raise write_error(str(path), array.nbytes, full, error.strerror or str(error)) from error
+        digests[name] = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    return digests
+
+
+def load(folder: JobFolder, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The arrays, memory-mapped: threads and processes share one copy, and only what is looked at is read."""
+    return {name: np.load(_path(folder, name), mmap_mode="r") for name in names}
+
+
+def is_there(folder: JobFolder, names: Iterable[str]) -> bool:
+    """True where every array has its file."""
+    return all(_path(folder, name).exists() for name in names)
+
+
+def _path(folder: JobFolder, name: str) -> Path:
+    return folder.analysis / f"{name}.npy"
