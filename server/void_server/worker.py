@@ -135,8 +135,8 @@ class Job:
             self.log.warn(
                 "low_coverage",
                 None,
-                f"On frames {low} the background behind the object is seen in no other frame (lowest coverage "
-                f"{summary['lowest_coverage']:.0%}); extend the range or use VOID.",
+                f"On frames {low} part of what is behind the object is seen in no other frame (lowest coverage "
+                f"{summary['lowest_coverage']:.0%}); extend the range, give a clean plate, or use VOID.",
             )
         self.log.emit(Finished(result=str(self.folder.result), summary=summary))
 

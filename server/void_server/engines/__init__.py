@@ -178,7 +178,7 @@ def engine_class(name: str, more: Mapping[str, str] | None = None) -> type[Engin
         found = pkgutil.resolve_name(table[name])
     except ModuleNotFoundError as error:
         raise JobError(
-            f"The engine {name} is not part of this installation (no module {error.name}); use the engine recover.",
+            f"The engine {name} is not part of this installation (no module {error.name}).",
             "job.engine_unavailable",
         ) from error
     return cast("type[Engine]", found)
@@ -200,12 +200,12 @@ def choose_engine(name: str, more: Mapping[str, str] | None = None) -> tuple[str
     if name != "auto":
         reason = unavailable_reason(name, more)
         if reason is not None:
-            raise JobError(reason, "job.engine_unavailable")
+            raise JobError(f"{reason} The engine recover always can.", "job.engine_unavailable")
         return name, ""
     reason = unavailable_reason("void", more)
     if reason is None:
         return "void", "A GPU and the VOID weights are here."
-    return "recover", f"VOID cannot run here: {reason}"
+    return "recover", f"VOID cannot run here. {reason}"
 
 
 def open_engine(
