@@ -32,6 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "server")]
 from void_plugin.request import RenderSettings  # noqa: E402
 from void_server.engines import Picture, Unit  # noqa: E402
 from void_server.engines.recover import RecoverEngine  # noqa: E402
+from void_server.engines.recover.pyramid import spread  # noqa: E402
 from void_server.scenes import CAMERAS, MemoryFrames, Scene, quadmask  # noqa: E402
 from void_server.tiles import Box  # noqa: E402
 
@@ -79,7 +80,8 @@ def display(light: Picture) -> Picture:
 
 def log_display(light: Picture) -> Picture:
     """Log-encoded so that 60 is 1, as the prototype's evaluation of its `hdr` scene."""
-    return np.clip(np.log2(1 + np.maximum(light, 0) * 8) / math.log2(1 + 60 * 8), 0, 1).astype(np.float32)
+    coded = np.log2(1 + np.maximum(light, 0) * 8) / math.log2(1 + 60 * 8)
+    return np.asarray(np.clip(coded, 0, 1), np.float32)
 
 
 def own_shot(name: str, frames: int, width: int) -> Shot:
@@ -171,10 +173,9 @@ def run_telea(shot: Shot) -> Score:
     start, results = time.perf_counter(), []
     for plate, labels in zip(shot.plates, shot.labels, strict=True):
         coded = (shot.curve(plate) * 255 + 0.5).astype(np.uint8)
-        filled = cv2.inpaint(coded, (labels < 255).astype(np.uint8), 5, cv2.INPAINT_TELEA).astype(np.float32) / 255
-        light = filled if shot.curve is not display else _linear(filled)
-        if shot.curve is log_display:
-            light = ((1 + 60 * 8) ** filled - 1) / 8
+        inpainted = cv2.inpaint(coded, (labels < 255).astype(np.uint8), 5, cv2.INPAINT_TELEA)
+        filled = np.asarray(inpainted, np.float32) * np.float32(1 / 255)
+        light = _linear(filled) if shot.curve is display else ((1 + 60 * 8) ** filled - 1) / 8
         results.append(np.where(labels[..., None] < 255, light, plate).astype(np.float32))
     return judge(shot, results, time.perf_counter() - start)
 
@@ -184,17 +185,20 @@ def _linear(coded: Picture) -> Picture:
 
 
 def run_median(shot: Shot) -> Score:
-    """The median over time of each pixel where it is not masked; the mean of the picture where it always is."""
+    """The median over time of each pixel where it is not masked, spread into what always is."""
     start = time.perf_counter()
     height = shot.plates[0].shape[0]
     median = np.zeros_like(shot.plates[0])
+    never = np.ones(median.shape[:2], bool)
     for row in range(0, height, 60):
         band = slice(row, row + 60)
-        stack = np.stack([np.where(labels[band, :, None] < 255, plate[band], np.nan)
+        stack = np.stack([np.where(labels[band, :, None] == 255, plate[band], np.nan)
                           for plate, labels in zip(shot.plates, shot.labels, strict=True)])  # fmt: skip
-        never = np.isnan(stack).all(axis=0)
-        stack[0][never] = float(np.nanmean(stack)) if not never.all() else 0.0
+        never[band] = np.isnan(stack).all(axis=(0, 3))
+        stack[0][never[band]] = 0.0
         median[band] = np.nanmedian(stack, axis=0)
+    if never.any():
+        median[never] = spread(median, (~never).astype(np.float32))[never]
     results = [np.where(matte[..., None] > 0, median, plate).astype(np.float32)
                for plate, matte in zip(shot.plates, shot.mattes, strict=True)]  # fmt: skip
     return judge(shot, results, time.perf_counter() - start)

@@ -110,7 +110,7 @@ class Scene:
         place = motion[0, 2] + np.arange(width)
         edge = height * (0.64 + 0.035 * np.sin(place / (0.09 * width)) + 0.012 * np.sin(place / (0.021 * width)))
         cover = np.clip(np.arange(height)[:, None] - edge[None] + 0.5, 0, 1).astype(np.float32)[..., None]
-        return far * (1 - cover) + near * cover
+        return np.asarray(far * (1 - cover) + near * cover, np.float32)
 
     def _camera(self, index: int, speed: float) -> Homography:
         """Frame pixels to pixels of the set."""
@@ -122,7 +122,7 @@ class Scene:
         if self.camera == "pan":
             shift += np.array([(0.5 - u) * 0.5 * width, 0.01 * height * math.sin(5 * u)])
         elif self.camera == "parallax":
-            shift += np.array([(0.5 - u) * 0.09 * speed * width, 0.0])
+            shift += np.array([(u - 0.5) * 0.09 * speed * width, 0.0])
         elif self.camera == "handheld":
             shift += np.array([0.03 * width * math.sin(index * 0.7), 0.03 * height * math.sin(index * 0.9 + 1)])
             shift[0] += (0.5 - u) * 0.1 * width
@@ -163,7 +163,8 @@ class Scene:
             size = self.size[1], self.size[0]
             picture += cv2.warpAffine(colour * alpha[..., None], shift, size, flags=cv2.INTER_LINEAR)
             matte += cv2.warpAffine(alpha, shift, size, flags=cv2.INTER_LINEAR)
-        return picture / SHUTTER_SAMPLES, matte / SHUTTER_SAMPLES
+        share = np.float32(1 / SHUTTER_SAMPLES)
+        return picture * share, matte * share
 
     def _shadow(self, alpha: Matte) -> Matte:
         """The figure laid down to the right of its feet, soft."""
@@ -172,17 +173,16 @@ class Scene:
         if not len(rows):
             return np.zeros_like(alpha)
         feet = float(rows[-1])
-        lean = np.array([[1.0, -0.9, 0.9 * feet], [0.0, 0.28, 0.72 * feet]])
+        lean = np.array([[1.0, -0.55, 0.55 * feet], [0.0, 0.28, 0.72 * feet]])
         laid = np.asarray(cv2.warpAffine(alpha, lean, (width, height), flags=cv2.INTER_LINEAR), np.float32)
         soft = np.asarray(cv2.GaussianBlur(laid, (0, 0), max(0.7, 0.004 * width)), np.float32)
         # A shadow fainter than 1/200 is below the grain, and its matte would reach across the frame.
         return np.where(soft > 0.005, soft, 0).astype(np.float32)
 
 
-def quadmask(
-    object_matte: Matte, affected_matte: Matte | None = None, grow: int = 0, threshold: float = 0.0
-) -> Labels:
+def quadmask(object_matte: Matte, affected_matte: Matte | None = None, grow: int = 0, threshold: float = 0.0) -> Labels:
     """Labels of soft mattes: every pixel above the threshold, grown by a number of pixels."""
+
     def grown(matte: Matte) -> Mask:
         mask = (matte > threshold).astype(np.uint8)
         if grow:
@@ -228,11 +228,12 @@ class MemoryFrames(Frames):
         self._holes: dict[int, Box | None] = {}
         for number, plate in zip(self.numbers, plates, strict=True):
             finite = np.isfinite(plate).all(axis=-1)
-            self._plates[number] = plate if finite.all() else np.nan_to_num(plate, nan=0.0, posinf=65504.0, neginf=0.0)
+            clean = plate if finite.all() else np.nan_to_num(plate, nan=0.0, posinf=65504.0, neginf=0.0)
+            self._plates[number] = _read_only(clean)
             usable = (self._labels[number] == KEEP) & finite
             if excluded is not None and number in excluded:
                 usable &= ~excluded[number]
-            self._usable[number] = usable
+            self._usable[number] = _read_only(usable)
             self._holes[number] = _box_of(np.isin(self._labels[number], fills))
 
     def plate(self, frame: int, box: Box) -> Picture:
@@ -263,6 +264,13 @@ class MemoryFrames(Frames):
         picture = np.asarray(cv2.resize(wide, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
         mask = cv2.copyMakeBorder(usable.astype(np.uint8), 0, bottom, 0, right, cv2.BORDER_REPLICATE)
         return picture, np.asarray(mask).reshape(rows, factor, columns, factor).min(axis=(1, 3)) > 0
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    # Engines must not change what they are shown; a view leaves the caller's own array as it is.
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _box_of(mask: Mask) -> Box | None:

@@ -192,7 +192,7 @@ def test_a_clean_plate_is_used_where_it_is_given_and_before_inventing() -> None:
     mask = np.full(SIZE, KEEP, np.uint8)
     mask[80:160, 100:160] = REMOVE  # never moves, so no frame shows what is behind
     engine = open_recover()
-    frames = MemoryFrames([s.plate for s in shots], [mask] * 5, fills=engine.fills(),
+    frames = MemoryFrames([s.grainy_truth for s in shots], [mask] * 5, fills=engine.fills(),
                           clean_plates={FIRST_FRAME + 1: shots[1].truth})  # fmt: skip
     fills = solve(engine, frames)
     own = fills[FIRST_FRAME + 1]
@@ -202,7 +202,7 @@ def test_a_clean_plate_is_used_where_it_is_given_and_before_inventing() -> None:
     assert min(decibels(fills, frames, [s.truth for s in shots], engine)) > 38
 
 
-def strange_shots() -> dict[str, tuple[list[Picture], list[np.ndarray]]]:  # type: ignore[type-arg]
+def strange_shots() -> dict[str, tuple[list[Picture], list[np.ndarray]]]:
     random = np.random.default_rng(0)
     size = (36, 64)
     mask = np.full(size, KEEP, np.uint8)

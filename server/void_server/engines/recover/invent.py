@@ -81,7 +81,7 @@ def _unseen(shot: Shot, target: int, cancelled: IsCancelled) -> Bytes:
             raise Cancelled
         cells = everything if shot.clean[other] else shot.coarse_seen[other]
         left &= 1 - shot.seen_from(target, other, cells)
-    return left
+    return np.asarray(left, np.uint8)
 
 
 def _make_key(shot: Shot, frames: Frames, position: int, revealed: Revealed, seed: int) -> KeyFill:
@@ -95,7 +95,7 @@ def _make_key(shot: Shot, frames: Frames, position: int, revealed: Revealed, see
     wide = tight.grown(reach).within(whole) or tight
     number = shot.numbers[position]
     picture = encode(frames.plate(number, wide), shot.knee)
-    known = frames.usable(number, wide)
+    known = frames.usable(number, wide).copy()
     hole = np.zeros(wide.size, bool)
     shared = revealed.box.within(wide) or wide
     inner, outer = _inside(shared, revealed.box), _inside(shared, wide)

@@ -205,10 +205,11 @@ def track(first: Proxy, second: Proxy, guess: Homography) -> Track:
         return lost
     start, ahead = first.corners[indices], ahead[indices]
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.02)
-    end, there, _ = cv2.calcOpticalFlowPyrLK(
+    found, there, _ = cv2.calcOpticalFlowPyrLK(
         first.luma, second.luma, start, ahead.copy(), None, None, WINDOW, PYRAMID_LEVELS, criteria,
         cv2.OPTFLOW_USE_INITIAL_FLOW,
     )  # fmt: skip
+    end = np.asarray(found, np.float32)
     back, again, _ = cv2.calcOpticalFlowPyrLK(
         second.luma, first.luma, end, start.copy(), None, None, WINDOW, PYRAMID_LEVELS, criteria,
         cv2.OPTFLOW_USE_INITIAL_FLOW,
@@ -217,7 +218,7 @@ def track(first: Proxy, second: Proxy, guess: Homography) -> Track:
     column, row = np.round(end[:, 0, 0]).astype(int), np.round(end[:, 0, 1]).astype(int)
     good &= (column >= 0) & (row >= 0) & (column < width) & (row < height)
     good[good] &= second.usable[row[good], column[good]] > 0
-    start, end = start[good], np.asarray(end[good], np.float32)
+    start, end = start[good], end[good]
     indices = indices[good]
     if len(start) < FEWEST_TRACKS:
         return lost

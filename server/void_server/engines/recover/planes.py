@@ -42,6 +42,9 @@ NEIGHBOURHOOD = 6.0
 TEMPERATURE = 3.0
 """Levels of difference that tell one plane from another with odds of e to one: grain alone gives two."""
 
+COARSER = 4
+"""Proxy pixels per cell in which neighbours are summed: less than their sigma."""
+
 ROUNDS = 8
 """Rounds of agreement with the neighbours: news travels a neighbourhood in each, some 50 proxy pixels in all."""
 
@@ -61,10 +64,6 @@ class Layers:
     @property
     def count(self) -> int:
         return len(self.scores)
-
-    def chosen(self, size: tuple[int, int]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-        """The plane of each pixel at a larger size; interpolated scores put the border between proxy pixels."""
-        return np.argmin(np.stack([enlarge(score, size) for score in self.scores]), axis=0)
 
 
 def find_layers(shot: Shot, target: int, tracks: Mapping[int, Track], box: Box) -> Layers | None:
@@ -111,16 +110,17 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
         return hidden
     anchor = motions[first]
 
-    def onto(image: Floats, across: Homography, outside: float, nearest: bool) -> Floats:
-        flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR)
-        return np.asarray(cv2.warpPerspective(image, across, (width, height), flags=flags, borderValue=(outside,)), np.float32)
+    def onto(image: Floats, across: Homography, outside: float) -> Floats:
+        flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+        laid = cv2.warpPerspective(image, across, (width, height), flags=flags, borderValue=(outside,))
+        return np.asarray(laid, np.float32)
 
     # All costs of a source side by side on its own pixels, which the first plane's motion brings to the grid.
     aligned = np.full(costs.shape, WORST, np.float32)
     for plane, motion in enumerate(motions):
         if motion is not None and anchor is not None:
             across = np.linalg.inv(corner) @ np.linalg.inv(motion) @ anchor @ corner
-            aligned[plane] = onto(costs[plane], across, WORST, nearest=False)
+            aligned[plane] = onto(costs[plane], across, WORST)
     half = max(2, height // 2), max(2, width // 2)
     likely = _agree(np.stack([reduce(cost, half) for cost in aligned]), NEIGHBOURHOOD / 2)
     likely = np.stack([enlarge(share, (height, width)) for share in likely])
@@ -128,15 +128,18 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
         if motion is not None and anchor is not None:
             across = np.linalg.inv(corner) @ np.linalg.inv(anchor) @ motion @ corner
             # Beyond the box nothing is known against the plane.
-            hidden[plane] = onto(likely[plane], across, 1.0, nearest=False) < 1.0 / (count + 1)
+            hidden[plane] = onto(likely[plane], across, 1.0) < 1.0 / (count + 1)
     return hidden
 
 
 def _agree(costs: Floats, sigma: float) -> Floats:
     """Per plane the share of belief in it, from matching costs and the belief of the neighbours."""
     belief = _softmax(-costs / TEMPERATURE)
+    size = belief.shape[1], belief.shape[2]
+    # Neighbourhoods are smooth, so a quarter of the pixels carries them as well.
+    small = max(2, size[0] // COARSER), max(2, size[1] // COARSER)
     for _ in range(ROUNDS):
-        around = np.stack([soften(share, sigma) for share in belief])
+        around = np.stack([enlarge(soften(reduce(share, small), sigma / COARSER), size) for share in belief])
         belief = _softmax((SMOOTHNESS * around - costs) / TEMPERATURE)
     return belief
 
@@ -186,7 +189,8 @@ def _pair_costs(luma: Floats, seen: Mask) -> dict[tuple[int, int], Floats]:
             weight = soften(both, PATCH_SIGMA)
             difference = soften(both * np.minimum(np.abs(luma[first] - luma[second]), WORST), PATCH_SIGMA)
             # A tenth of the patch: less is a rim of a matte, where neighbours decide.
-            costs[first, second] = np.where(weight > 0.1, difference / np.maximum(weight, 0.1), WORST).astype(np.float32)
+            mean = difference / np.maximum(weight, 0.1)
+            costs[first, second] = np.where(weight > 0.1, mean, WORST).astype(np.float32)
     return costs
 
 
@@ -194,10 +198,13 @@ def _best_two(costs: Sequence[Floats]) -> Floats | float:
     """Mean of the two lowest: a true match is confirmed by two frames, others may be covered."""
     if not costs:
         return WORST
-    if len(costs) == 1:
-        return costs[0]
-    lowest = np.partition(np.stack(costs), 1, axis=0)[:2]
-    return np.asarray(lowest.mean(axis=0), np.float32)
+    lowest, second = costs[0], costs[0]
+    for index, cost in enumerate(costs[1:]):
+        # Of the first two, the second is simply the larger; later ones must push in.
+        larger = np.maximum(lowest, cost)
+        second = larger if index == 0 else np.minimum(second, larger)
+        lowest = np.minimum(lowest, cost)
+    return np.asarray(0.5 * (lowest + second), np.float32)
 
 
 def _scores(pairs: Sequence[Mapping[tuple[int, int], Floats]], members: Floats, seen: Mask, hidden: Mask) -> Floats:

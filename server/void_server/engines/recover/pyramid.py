@@ -20,7 +20,7 @@ def spread(values: Floats, weights: Floats) -> Floats:
     `values` is (h, w) or (h, w, channels up to 3); `weights` is (h, w) in 0..1.
     """
     flat = values.ndim == 2
-    stack = np.dstack([values, weights]).astype(np.float32, copy=False)
+    stack: Floats = np.dstack([values, weights]).astype(np.float32, copy=False)
     stack[..., :-1] *= weights[..., None]
     levels: list[Floats] = []
     while max(stack.shape[:2]) > 1:
@@ -30,11 +30,11 @@ def spread(values: Floats, weights: Floats) -> Floats:
         # or a small island of values would fade away before it reaches the far side of a large hole.
         weight = stack[..., -1]
         stack *= (np.minimum(1.0, 4.0 * weight) / np.maximum(weight, TINY))[..., None]
-    field: Floats = stack[..., :-1] / np.maximum(stack[..., -1:], TINY)
+    field = np.asarray(stack[..., :-1] / np.maximum(stack[..., -1:], TINY), np.float32)
     for level in reversed(levels):
         height, width = level.shape[:2]
         wide = np.asarray(cv2.pyrUp(field, dstsize=(width, height)), np.float32).reshape(height, width, -1)
-        field = level[..., :-1] + wide * (1.0 - level[..., -1:])
+        field = np.asarray(level[..., :-1] + wide * (1.0 - level[..., -1:]), np.float32)
     return field[..., 0] if flat else field
 
 
@@ -67,7 +67,8 @@ def carry_into(values: Floats, known: NDArray[np.bool_], coarse: int) -> Floats:
     height, width = known.shape
     size = max(2, height // coarse), max(2, width // coarse)
     share = reduce(known, size)
-    mean = reduce(values * known[..., None], size) / np.maximum(share, 1e-3)[..., None]
+    total = reduce(values * known[..., None], size)
+    mean = np.asarray(total / np.maximum(share, 1e-3)[..., None], np.float32)
     # Cells with less than 30 % known pixels are a few pixels at the very edge of the matte: the least reliable.
     trusted = (share > 0.3).astype(np.float32)
     if float(trusted.sum()) < 4:

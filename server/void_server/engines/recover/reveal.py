@@ -13,7 +13,15 @@ from void_server.engines import Frames, IsCancelled, Mask, Picture
 from void_server.engines.recover.merge import Merged, match_light, merge
 from void_server.engines.recover.planes import find_layers
 from void_server.engines.recover.pyramid import spread
-from void_server.engines.recover.sample import NO_ERROR, Sample, lay, proxy_box, sample, sample_clean_plate
+from void_server.engines.recover.sample import (
+    NO_ERROR,
+    Sample,
+    choose_planes,
+    lay,
+    proxy_box,
+    sample,
+    sample_clean_plate,
+)
 from void_server.engines.recover.shot import INVENTED, Shot
 from void_server.engines.recover.sources import choose_sources
 from void_server.engines.recover.still import merge_still
@@ -80,7 +88,9 @@ def reveal(
     if given is not None:
         colour = np.where(hole[..., None], encode(given, shot.knee), plate).astype(np.float32)
         return Revealed(box, plate, hole, ring, colour, hole, hole, 1, 1, 0.0)
-    merged, count, planes = _from_sources(shot, frames, target, box, around, linear, plate, ring, hole, single, cancelled)
+    merged, count, planes = _from_sources(
+        shot, frames, target, box, around, linear, plate, ring, hole, single, cancelled
+    )
     real = hole & merged.seen
     colour = np.where(real[..., None], merged.colour, plate).astype(np.float32)
     revealed = Revealed(box, plate, hole, ring, colour, real, real, count, planes, merged.ring_error)
@@ -97,6 +107,8 @@ def _from_sources(
     hole: Mask, single: bool, cancelled: IsCancelled,
 ) -> tuple[Merged, int, int]:  # fmt: skip
     sources = choose_sources(shot, target, single)
+    if not sources:
+        return Merged(plate, np.zeros(hole.shape, bool), 0.0), 0, 1
     if shot.locked[target]:
         merged = merge_still(shot, frames, target, sources, box, linear, plate, ring, hole, single, cancelled)
         return merged, len(sources), 1
@@ -111,11 +123,12 @@ def _from_sources(
     if any(track.found for track in tracks.values()):
         tracks = {source: track for source, track in tracks.items() if track.found}
     layers = find_layers(shot, target, tracks, context)
+    chosen = None if layers is None else choose_planes(shot, layers, box)
     samples = []
     for source, track in tracks.items():
         if cancelled():
             raise Cancelled
-        samples.append(sample(shot, frames, target, source, track, layers, box, context))
+        samples.append(sample(shot, frames, target, source, track, layers, chosen, box, context))
     merged = merge(samples, target, plate, ring, hole, shot.knee, single)
     return merged, len(samples), 1 if layers is None else layers.count
 

@@ -54,11 +54,11 @@ def proxy_box(shot: Shot, box: Box) -> Box:
     return Box(box.x0 // factor, box.y0 // factor, min(columns, -(-box.x1 // factor)), min(rows, -(-box.y1 // factor)))
 
 
-def sample(shot: Shot, frames: Frames, target: int, source: int, track: Track, layers: Layers | None, box: Box,
-           context: Box) -> Sample:  # fmt: skip
+def sample(shot: Shot, frames: Frames, target: int, source: int, track: Track, layers: Layers | None,
+           chosen: Bytes | None, box: Box, context: Box) -> Sample:  # fmt: skip
     """The source on a box of the target; flow is judged on the wider proxy box `context`."""
-    if layers is not None and source in layers.motions:
-        return _sample_layers(shot, frames, source, layers, box, context)
+    if layers is not None and chosen is not None and source in layers.motions:
+        return _sample_layers(shot, frames, source, layers, chosen, box, context)
     if track.still:
         whole = frames.plate(shot.numbers[source], box)
         return Sample(source, encode(whole, shot.knee), frames.usable(shot.numbers[source], box), NO_ERROR)
@@ -70,10 +70,11 @@ def sample(shot: Shot, frames: Frames, target: int, source: int, track: Track, l
     return Sample(source, colour, seen, _onto_plate(shot, error, box, context))
 
 
-def _sample_layers(shot: Shot, frames: Frames, source: int, layers: Layers, box: Box, context: Box) -> Sample:
+def _sample_layers(
+    shot: Shot, frames: Frames, source: int, layers: Layers, chosen: Bytes, box: Box, context: Box
+) -> Sample:
     colour = np.zeros((*box.size, 3), np.float32)
     seen = np.zeros(box.size, bool)
-    chosen = _plate_choice(shot, layers, box)
     for plane, motion in enumerate(layers.motions[source]):
         here = chosen == plane
         if motion is None or not here.any():
@@ -88,8 +89,15 @@ def _sample_layers(shot: Shot, frames: Frames, source: int, layers: Layers, box:
     return Sample(source, colour, seen, NO_ERROR)
 
 
-def _plate_choice(shot: Shot, layers: Layers, box: Box) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    return np.argmin(np.stack([_onto_plate(shot, score, box, layers.box) for score in layers.scores]), axis=0)
+def choose_planes(shot: Shot, layers: Layers, box: Box) -> Bytes:
+    """The plane of each plate pixel; interpolated scores put the border between proxy pixels."""
+    best = _onto_plate(shot, layers.scores[0], box, layers.box).copy()
+    chosen = np.zeros(box.size, np.uint8)
+    for plane in range(1, layers.count):
+        score = _onto_plate(shot, layers.scores[plane], box, layers.box)
+        chosen[score < best] = plane
+        np.minimum(best, score, out=best)
+    return chosen
 
 
 def _onto_plate(shot: Shot, field: Floats, box: Box, context: Box) -> Floats:
@@ -97,8 +105,11 @@ def _onto_plate(shot: Shot, field: Floats, box: Box, context: Box) -> Floats:
     if field.shape == (1, 1):
         return field
     factor = shot.factor
-    wide = enlarge(field, (context.height * factor, context.width * factor))
-    top, left = box.y0 - context.y0 * factor, box.x0 - context.x0 * factor
+    # Only what lies under the box is enlarged, and a proxy pixel more for the interpolation at its rim.
+    near = proxy_box(shot, box).grown(1).within(context) or context
+    part = near.moved(-context.x0, -context.y0)
+    wide = enlarge(field[part.rows, part.columns], (near.height * factor, near.width * factor))
+    top, left = box.y0 - near.y0 * factor, box.x0 - near.x0 * factor
     return wide[top : top + box.height, left : left + box.width]
 
 
@@ -219,4 +230,4 @@ WORST_ERROR = 60.0
 
 def _mean_difference(difference: Floats, known: Mask) -> Floats:
     weight = soften(known.astype(np.float32), 2.0)
-    return soften(np.abs(difference) * known, 2.0) / np.maximum(weight, 0.05)
+    return np.asarray(soften(np.abs(difference) * known, 2.0) / np.maximum(weight, 0.05), np.float32)

@@ -34,6 +34,12 @@ COARSE_LONG_SIDE = 240
 
 INVENTED, KNOWN = 1, 2
 
+STORED = (
+    "luma", "usable", "corners", "corner_counts", "chain", "second_chain", "segments", "locked", "clean",
+    "coarse_seen", "coarse_hole",
+)  # fmt: skip
+"""The fields of a shot that are arrays as they stand."""
+
 REGION = (14, 24)
 """Rows and columns of the cells by which the tracks of a plane are recognised in the next frame."""
 
@@ -70,6 +76,8 @@ class Shot:
     corner_counts: NDArray[np.int64]
     chain: NDArray[np.float64]
     """From the first frame of the segment to each frame, in proxy pixels. Drifts, so it only serves as a guess."""
+    second_chain: NDArray[np.float64]
+    """The same for the second plane of a deep scene; equal to `chain` where there is none."""
     segments: NDArray[np.int64]
     """Which run of frames between cuts each frame belongs to."""
     locked: Bytes
@@ -98,9 +106,15 @@ class Shot:
         count = int(self.corner_counts[position])
         return Proxy(self.luma[position], self.usable[position], self.corners[position, :count].reshape(-1, 1, 2))
 
-    def guess(self, target: int, source: int) -> Homography:
+    @property
+    def deep(self) -> bool:
+        """True where the shot has a second plane."""
+        return not np.array_equal(self.chain, self.second_chain)
+
+    def guess(self, target: int, source: int, second: bool = False) -> Homography:
         """Proxy motion from one frame to another by way of all between; meaningless across a cut."""
-        both = self.chain[source] @ np.linalg.inv(self.chain[target])
+        chain = self.second_chain if second else self.chain
+        both = chain[source] @ np.linalg.inv(chain[target])
         return np.asarray(both / both[2, 2], np.float64)
 
     def register(self, target: int, source: int) -> Track:
@@ -119,12 +133,12 @@ class Shot:
         """Other positions of the same segment, in order."""
         return [int(i) for i in np.flatnonzero(self.segments == self.segments[position]) if i != position]
 
-    def seen_from(self, target: int, source: int, cells: Bytes) -> Bytes:
+    def seen_from(self, target: int, source: int, cells: Bytes, second: bool = False) -> Bytes:
         """Coarse cells of a source frame as they lie in the target frame; 0 outside the source's picture."""
         height, width = self.coarse_size
         rows, columns = self.proxy_size
         scale = np.diag([width / columns, height / rows, 1.0])
-        homography = scale @ self.guess(target, source) @ np.linalg.inv(scale)
+        homography = scale @ self.guess(target, source, second) @ np.linalg.inv(scale)
         return np.asarray(
             cv2.warpPerspective(cells, homography, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP),
             np.uint8,
@@ -133,10 +147,8 @@ class Shot:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays that `from_arrays` understands."""
         arrays: dict[str, NDArray[Any]] = {
-            name: getattr(self, name)
-            for name in ("luma", "usable", "corners", "corner_counts", "chain", "segments", "locked", "clean",
-                         "coarse_seen", "coarse_hole")
-        }  # fmt: skip
+            name: getattr(self, name) for name in STORED
+        }
         arrays["knee"] = np.array([self.knee], np.float64)
         arrays["factor"] = np.array([self.factor], np.int64)
         boxes = [(key.position, key.box.x0, key.box.y0, key.box.x1, key.box.y1) for key in self.keys]
@@ -154,11 +166,9 @@ class Shot:
                     arrays[f"key_kinds_{index}"])
             for index, row in enumerate(arrays["keys"])
         )  # fmt: skip
-        names = ("luma", "usable", "corners", "corner_counts", "chain", "segments", "locked", "clean",
-                 "coarse_seen", "coarse_hole")  # fmt: skip
         return cls(
             numbers=tuple(frames.numbers), size=frames.size, factor=int(arrays["factor"][0]),
-            knee=float(arrays["knee"][0]), keys=keys, **{name: arrays[name] for name in names},
+            knee=float(arrays["knee"][0]), keys=keys, **{name: arrays[name] for name in STORED},
         )  # fmt: skip
 
 
@@ -197,14 +207,14 @@ def survey(frames: Frames, fills: Sequence[int], workers: int, progress: Progres
     corners = np.zeros((len(numbers), CORNERS, 2), np.float32)
     for index, proxy in enumerate(proxies):
         corners[index, : len(proxy.corners)] = proxy.corners[:, 0]
-    chain, segments = _chain(steps, (rows, columns))
+    chain, second_chain, segments = _chain(steps, (rows, columns))
     shot = Shot(
         numbers=numbers, size=frames.size, factor=factor,
         knee=knee_of(float(np.median([result[1] for result in looked]))),
         luma=np.stack([proxy.luma for proxy in proxies]),
         usable=np.stack([proxy.usable for proxy in proxies]),
         corners=corners, corner_counts=np.array([len(proxy.corners) for proxy in proxies], np.int64),
-        chain=np.stack(chain), segments=np.array(segments, np.int64),
+        chain=np.stack(chain), second_chain=np.stack(second_chain), segments=np.array(segments, np.int64),
         locked=np.zeros(len(numbers), np.uint8),
         clean=np.array([result[4] for result in looked], np.uint8),
         coarse_seen=np.stack([result[2] for result in looked]),
@@ -213,29 +223,31 @@ def survey(frames: Frames, fills: Sequence[int], workers: int, progress: Progres
     return replace(shot, locked=_locked(shot, workers))
 
 
-def _chain(steps: Sequence[Track | None], size: tuple[int, int]) -> tuple[list[Homography], list[int]]:
-    """Motions and segments along the shot, following one and the same plane of a deep scene throughout."""
-    chain, segments = [np.eye(3)], [0]
+def _chain(
+    steps: Sequence[Track | None], size: tuple[int, int]
+) -> tuple[list[Homography], list[Homography], list[int]]:
+    """Motions of the main and the second plane along the shot, each following one plane throughout, and segments."""
+    chain, second, segments = [np.eye(3)], [np.eye(3)], [0]
     region = np.zeros(REGION, bool)
     for step in steps:
         if step is None:
             chain.append(np.eye(3))
+            second.append(np.eye(3))
             segments.append(segments[-1] + 1)
             region = np.zeros(REGION, bool)
             continue
-        best, best_overlap = step.homography, -1.0
-        start, end = region, region
-        for homography, members in several_motions(step, size, 2):
-            begins = _region(step.start[members] if len(members) else step.start, size)
-            overlap = float((begins & region).sum()) / max(1, int((begins | region).sum()))
-            # The first is the largest: it leads where there is nothing to compare with yet.
-            if overlap > best_overlap:
-                best, best_overlap, start = homography, overlap, begins
-                end = _region(step.end[members] if len(members) else step.end, size)
-        chain.append(best @ chain[-1])
+        motions = several_motions(step, size, 2)
+        begins = [_region(step.start[members] if len(members) else step.start, size) for _, members in motions]
+        # The first is the largest: it leads where there is nothing to compare with yet.
+        overlaps = [float((cells & region).sum()) / max(1, int((cells | region).sum())) for cells in begins]
+        main = int(np.argmax(overlaps))
+        homography, members = motions[main]
+        chain.append(homography @ chain[-1])
+        second.append(motions[1 - main][0] @ second[-1] if len(motions) > 1 else homography @ second[-1])
         segments.append(segments[-1])
-        region = end if start.any() else region
-    return chain, segments
+        if begins[main].any():
+            region = _region(step.end[members] if len(members) else step.end, size)
+    return chain, second, segments
 
 
 def _region(points: Floats, size: tuple[int, int]) -> Mask:

@@ -53,15 +53,19 @@ def choose_sources(shot: Shot, target: int, turns: bool, wanted: int = WANTED_SO
     hole = shot.coarse_hole[target] > 0
     if not hole.any():
         return []
+    # Which plane a hidden cell shows is not known yet, so in a deep scene it is to be seen along both.
+    planes = (False, True) if shot.deep else (False,)
     visible = {
-        other: shot.seen_from(target, other, shot.coarse_seen[other])[hole].astype(np.float32)
+        other: np.concatenate([
+            shot.seen_from(target, other, shot.coarse_seen[other], second)[hole] for second in planes
+        ]).astype(np.float32)
         for other in candidates(shot, target)
-    }
+    }  # fmt: skip
     # A second look is free where nothing moves, so a locked-off shot takes as many as it may.
     most = LOCKED_SOURCES if shot.locked[target] else MOST_SOURCES
     wanted = LOCKED_SOURCES if shot.locked[target] else wanted
     chosen: list[int] = []
-    need = np.full(int(hole.sum()), float(wanted), np.float32)
+    need = np.full(len(planes) * int(hole.sum()), float(wanted), np.float32)
     while len(chosen) < most and (need > 0).any():
         # A cell that nobody shows yet counts three times one that lacks a second look.
         worth = np.where(need >= wanted, 3.0, np.minimum(need, 1.0)).astype(np.float32)

@@ -48,7 +48,7 @@ def synthesise(picture: Picture, hole: Mask, forbidden: Mask, seed: int) -> Pict
         size = max(2 * PATCH, round(hole.shape[0] * scale)), max(2 * PATCH, round(hole.shape[1] * scale))
         share = reduce(known, size)
         wanted = reduce(hole, size) > 0.02
-        small = reduce(picture * known[..., None], size) / np.maximum(share, 1e-3)[..., None]
+        small = np.asarray(reduce(picture * known[..., None], size) / np.maximum(share, 1e-3)[..., None], np.float32)
         clear = (share > 0.98) & ~wanted
         small = np.where(clear[..., None], small, spread(small, clear.astype(np.float32))).astype(np.float32)
         if solved is not None:
@@ -91,7 +91,6 @@ def _solve_level(
     whole = np.asarray(cv2.erode(clear.astype(np.uint8), kernel, borderValue=(0,)), np.uint8) > 0
     if not whole.any():
         return None
-    offered_y, offered_x = np.nonzero(whole)
     around = np.asarray(cv2.dilate(wanted.astype(np.uint8), kernel), np.uint8) > 0
     y, x = np.nonzero(around)
     count = len(y)
@@ -133,8 +132,8 @@ def _solve_level(
                 neighbour = order[np.clip(y - dy, 0, height - 1), np.clip(x - dx, 0, width - 1)]
                 offer(at_y[neighbour] + dy, at_x[neighbour] + dx, neighbour >= 0)
             radius = max(4, max(height, width) // 6**search)
-            offer(at_y + random.integers(-radius, radius + 1, count), at_x + random.integers(-radius, radius + 1, count),
-                  np.ones(count, bool))  # fmt: skip
+            jump = random.integers(-radius, radius + 1, (2, count))
+            offer(at_y + jump[0], at_x + jump[1], np.ones(count, bool))
         # Patches worse than most get little say; twelve scales is nothing already, and keeps exp from underflow.
         scale = float(np.percentile(costs, 75)) + 1e-9
         weight = (np.exp(-np.minimum(costs / scale, 12.0)) * trust).astype(np.float32)

@@ -67,13 +67,11 @@ def gain_between(target: Picture, source: Picture, knee: float) -> NDArray[np.fl
         if int(bright.sum()) < 32:
             continue
         there, here = there[bright], here[bright]
-        ratio = float(np.median(here / there))
-        error = np.abs(here - ratio * there) / np.abs(there)
-        kept = error <= 3.0 * float(np.median(error)) + 1e-6
-        there, here = there[kept], here[kept]
-        # Divided by the light itself each pixel counts alike, so one lamp does not decide the gain.
-        scale = 1.0 / np.abs(there)
-        gains[channel] = float((here * scale).sum() / (there * scale).sum())
+        # A mean over ratios lets each pixel count alike, so one lamp does not decide the gain.
+        ratios = here / there
+        middle = float(np.median(ratios))
+        error = np.abs(ratios - middle)
+        gains[channel] = float(ratios[error <= 3.0 * float(np.median(error)) + 1e-6].mean())
     return np.asarray(np.clip(gains, 1.0 / LARGEST_GAIN, LARGEST_GAIN), np.float32)
 
 
