@@ -128,7 +128,7 @@ def _from_sources(
     for source, track in tracks.items():
         if cancelled():
             raise Cancelled
-        samples.append(sample(shot, frames, target, source, track, layers, chosen, box, context))
+        samples.append(sample(shot, frames, target, source, track, layers, chosen, box, context, single))
     merged = merge(samples, target, plate, ring, hole, shot.knee, single)
     return merged, len(samples), 1 if layers is None else layers.count
 
@@ -160,7 +160,7 @@ def _from_keys(shot: Shot, target: int, revealed: Revealed, cancelled: IsCancell
         if cancelled():
             raise Cancelled
         motion = shot.to_plate(shot.register(target, key.position).homography)
-        colour, kinds = lay(key.pixels, key.kinds, key.box, motion, revealed.box)
+        colour, kinds = lay(key.pixels, key.kinds, key.box, motion, revealed.box, sharp=True)
         laid = Sample(key.position, colour, kinds > 0, NO_ERROR)
         # The invented part joins what is around it: plate and recovered pixels that the key frame shows as well.
         laid, _ = match_light(laid, revealed.colour, revealed.ring | revealed.known, shot.knee)

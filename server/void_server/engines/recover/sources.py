@@ -23,8 +23,9 @@ MOST_SOURCES = 6
 WANTED_SOURCES = 3
 """Three frames tell which of them is wrong; two do not."""
 
-LOCKED_SOURCES = 24
-"""For a locked-off camera a sample costs no resampling; a mean of 24 has a fifth of the plate's noise."""
+LOCKED_SOURCES, LOCKED_GRAIN_SOURCES = 24, 12
+"""For a locked-off camera a sample costs no resampling; a mean of 24 has a fifth of the plate's noise. Where
+one source lends its grain the mean only has to tell which are wrong."""
 
 GRAIN_CYCLE = 3
 """Targets share a preferred source only every third frame, so grain never stands still in the fill."""
@@ -62,8 +63,9 @@ def choose_sources(shot: Shot, target: int, turns: bool, wanted: int = WANTED_SO
         for other in candidates(shot, target)
     }  # fmt: skip
     # A second look is free where nothing moves, so a locked-off shot takes as many as it may.
-    most = LOCKED_SOURCES if shot.locked[target] else MOST_SOURCES
-    wanted = LOCKED_SOURCES if shot.locked[target] else wanted
+    most = MOST_SOURCES
+    if shot.locked[target]:
+        most = wanted = LOCKED_GRAIN_SOURCES if turns else LOCKED_SOURCES
     chosen: list[int] = []
     need = np.full(len(planes) * int(hole.sum()), float(wanted), np.float32)
     while len(chosen) < most and (need > 0).any():

@@ -16,14 +16,21 @@ from void_server.engines.recover.sources import in_turn
 from void_server.engines.recover.tone import GAIN_TOLERANCE, encode, gain_between, pixels_under
 from void_server.tiles import Box
 
-CHUNK = 16384
+CHUNK = 4096
 """Pixels averaged at once: 24 samples of them fit the second-level cache of a core."""
+
+MOST_VALUES, FEWEST_SOURCES = 1 << 27, 3
+"""512 MiB of samples at once, so that a hole as large as a 4K frame stays in memory on every thread; three
+sources are still enough to tell the odd one."""
 
 OUTLIER = 3.0
 """Deviations from the median past which a sample shows something else; grain loses 0.3 % of itself."""
 
 QUARTILES = 1.349
 """Deviations between the quartiles of a normal distribution."""
+
+ODD_SHARE = 0.001
+"""Share of the hole that may keep the average: single pixels without grain do not show."""
 
 ODD_GRAIN = 3.0
 """Deviations, of a mean over a few pixels, past which a frame is not used for its grain."""
@@ -40,6 +47,7 @@ def merge_still(
     places = np.flatnonzero(hole | sparse)
     around = pixels_under(ring, 6000)
     here = linear.reshape(-1, 3)[around]
+    sources = sources[: max(FEWEST_SOURCES, MOST_VALUES // (3 * max(1, len(places))))]
     light = np.full((len(sources), len(places), 3), np.inf, np.float32)
     for index, source in enumerate(sources):
         if cancelled():
@@ -50,7 +58,10 @@ def merge_still(
         gains = gain_between(here[common], there[around[common]], shot.knee)
         # Most locked shots have no flicker at all, and a gain of grain is worse than none.
         gains[np.abs(gains - 1.0) < GAIN_TOLERANCE] = 1.0
-        light[index] = np.where(usable[places, None], there[places] * gains, np.inf)
+        taken = there.take(places, axis=0)
+        taken *= gains
+        taken[~usable[places]] = np.inf
+        light[index] = taken
     counts = np.isfinite(light[..., 0]).sum(axis=0)
     average = np.zeros((len(places), 3), np.float32)
     spreads = np.zeros((len(places), 3), np.float32)
@@ -82,16 +93,18 @@ def _steady_mean(light: Floats, counts: np.ndarray[tuple[int], np.dtype[np.int64
         index = np.maximum(0, np.rint(share * (counts - 1))).astype(np.int64)
         return np.asarray(np.take_along_axis(ordered, index[None, :, None], axis=0)[0], np.float32)
 
+    # Where nothing is seen the answer is never used; it only has to be finite.
+    ordered[:, counts == 0] = 0.0
     middle = 0.5 * (rank(0.5 - 1e-3) + rank(0.5 + 1e-3))
-    middle[counts == 0] = 0.0
-    quartiles = np.zeros_like(middle)
-    enough = counts > 0
-    quartiles[enough] = (rank(0.75) - rank(0.25))[enough] / QUARTILES
     # With three samples or fewer the quartiles are the extremes, which is wide enough.
-    near = np.abs(light - middle) <= OUTLIER * quartiles + 1e-7
-    number = near.sum(axis=0)
-    mean = np.where(near, light, 0).sum(axis=0) / np.maximum(number, 1)
-    return np.where(number > 0, mean, middle).astype(np.float32), quartiles
+    quartiles = (rank(0.75) - rank(0.25)) / np.float32(QUARTILES)
+    # The order does not matter to a mean, so the sorted copy serves as the room to work in.
+    np.subtract(light, middle, out=ordered)
+    near = np.abs(ordered) <= OUTLIER * quartiles + 1e-7
+    number = near.sum(axis=0, dtype=np.int32)
+    ordered[~near] = 0
+    mean = middle + ordered.sum(axis=0) / np.maximum(number, 1)
+    return np.asarray(np.where(number > 0, mean, middle), np.float32), np.asarray(quartiles, np.float32)
 
 
 def _exchanges(count: int) -> Iterator[tuple[int, int]]:
@@ -123,7 +136,7 @@ def _own_grain(
     # A mean over 25 grains deviates by a fifth of one; this scale is what a wrong source must clearly exceed.
     limit = ODD_GRAIN * spreads.max(axis=-1) / 5.0 + 1e-6
     for index in order:
-        if not open_places.any():
+        if float(open_places.mean()) < ODD_SHARE:
             break
         there = np.isfinite(light[index, :, 0])
         field = np.zeros((shape[0] * shape[1], 4), np.float32)
