@@ -28,8 +28,9 @@ from void_server.engines.recover.still import merge_still
 from void_server.engines.recover.tone import encode
 from void_server.tiles import Box
 
-RING_SHARE = 0.02
-"""Of the width: how far around the hole light is compared. Wide enough for a median, near enough to be its light."""
+RING_SHARE, WIDEST_RING = 0.02, 48
+"""Of the width, and in pixels: how far around the hole light is compared. Wide enough for a median, near enough to
+be its light; past 48 pixels even a small hole has thousands of them, and more only cost time."""
 
 CONTEXT_SHARE = 0.05
 """Of the width: how far around the hole motion is judged; flow needs more surroundings than light."""
@@ -79,7 +80,7 @@ def reveal(
     height, width = shot.size
     whole = Box(0, 0, width, height)
     # Four pixels at least, so that the smallest proxy still has a ring.
-    box = _grown(around, max(4, round(RING_SHARE * width)), whole)
+    box = _grown(around, max(4, min(round(RING_SHARE * width), WIDEST_RING)), whole)
     linear, labels = frames.plate(number, box), frames.labels(number, box)
     hole = np.isin(labels, fills)
     plate = encode(linear, shot.knee)

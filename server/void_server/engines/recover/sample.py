@@ -21,6 +21,10 @@ FINE_LEVELS = 3.0
 FINE_SHARE = 0.02
 """Share of the surroundings that may differ by more before flow is tried: twigs, a moving leaf."""
 
+FLOW_WORTH = 0.7
+"""Flow must bring the mean difference of the surroundings down to this share: what it cannot explain is light or
+noise, not motion, and following that bends straight edges inside the hole."""
+
 MOST_LEVELS = 14.0
 """Levels above which flow has matched two different things."""
 
@@ -229,7 +233,8 @@ def _residual_flow(
     good = known & (after < MOST_LEVELS) & (np.abs(flow).max(axis=-1) < MOST_FLOW * shot.proxy_size[1])
     # Where flow gains less than 0.6 levels it only follows grain, and the homography is the steadier guess.
     flow[before <= after + 0.6] *= 0.25
-    if int(good.sum()) < 20:
+    explains = float(after[known].mean()) < FLOW_WORTH * float(before[known].mean())
+    if int(good.sum()) < 20 or not explains:
         return None, np.full((1, 1), float(before[known].mean()), np.float32)
     flow = soften(spread(flow, good.astype(np.float32)), 1.5)
     return flow, spread(np.minimum(after, WORST_ERROR), known.astype(np.float32))

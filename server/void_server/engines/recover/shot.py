@@ -190,9 +190,7 @@ def survey(frames: Frames, fills: Sequence[int], workers: int, progress: Progres
         hole = np.zeros(coarse, np.uint8)
         box = frames.hole(frame)
         if box is not None:
-            wanted = np.zeros((height, width), np.uint8)
-            wanted[box.rows, box.columns] = np.isin(frames.labels(frame, box), fills)
-            hole = (reduce(wanted, coarse) > 0).astype(np.uint8)
+            hole = _cells(np.isin(frames.labels(frame, box), fills), box, frames.size, coarse)
         # 97 %: the coarse grid does not divide the proxy, so a clear cell may touch a sliver of its neighbour.
         seen = (reduce(usable, coarse) > 0.97).astype(np.uint8)
         return proxy, light, seen, hole, frames.clean_plate(frame, whole) is not None
@@ -221,6 +219,17 @@ def survey(frames: Frames, fills: Sequence[int], workers: int, progress: Progres
         coarse_hole=np.stack([result[3] for result in looked]),
     )  # fmt: skip
     return replace(shot, locked=_locked(shot, workers))
+
+
+def _cells(mask: Mask, box: Box, size: tuple[int, int], coarse: tuple[int, int]) -> Bytes:
+    """1 for every coarse cell that holds a true pixel of a mask over a box; looks at no pixel beyond the box."""
+    rows = np.arange(box.y0, box.y1) * coarse[0] // size[0]
+    columns = np.arange(box.x0, box.x1) * coarse[1] // size[1]
+    first_rows, first_columns = (np.flatnonzero(np.diff(cells, prepend=-1)) for cells in (rows, columns))
+    any_row = np.logical_or.reduceat(mask, first_rows, axis=0)
+    found = np.zeros(coarse, np.uint8)
+    found[np.ix_(rows[first_rows], columns[first_columns])] = np.logical_or.reduceat(any_row, first_columns, axis=1)
+    return found
 
 
 def _chain(
