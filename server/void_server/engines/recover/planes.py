@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from void_server.engines import Mask
-from void_server.engines.recover.motion import OFF_PLANE, Homography, Track, fit, moved, several_motions
+from void_server.engines.recover.motion import OFF_PLANE, Bytes, Homography, Track, fit, moved, several_motions
 from void_server.engines.recover.pyramid import Floats, enlarge, reduce, soften
 from void_server.engines.recover.shot import Shot
 from void_server.tiles import Box
@@ -45,6 +45,13 @@ TEMPERATURE = 3.0
 COARSER = 4
 """Proxy pixels per cell in which neighbours are summed: less than their sigma."""
 
+EDGE_REACH, EDGE_SLOPE, FEWEST_EDGE = 3, 4.0, 30
+"""Proxy pixels around the border of two planes in which their common edge lies (the patch blurs it by two), levels a
+pixel above which a slope is an edge and not grain, and edge pixels below which nothing is read from them."""
+
+RARELY_COVERED = 0.01
+"""Share of covered pixels that uncertain labels make by themselves; below it the sign says nothing."""
+
 ROUNDS = 8
 """Rounds of agreement with the neighbours: news travels a neighbourhood in each, some 50 proxy pixels in all."""
 
@@ -76,7 +83,7 @@ def find_layers(shot: Shot, target: int, tracks: Mapping[int, Track], box: Box) 
     frames = [target, *sources]
     corner = np.array([[1, 0, box.x0], [0, 1, box.y0], [0, 0, 1.0]])
     pairs: list[dict[tuple[int, int], Floats]] = []
-    members = np.full((len(frames), count, box.height, box.width), WORST, np.float32)
+    members = np.full((len(frames), count, box.height, box.width), np.inf, np.float32)
     seen = np.zeros((len(frames), count, box.height, box.width), bool)
     for plane in range(count):
         luma = np.zeros((len(frames), box.height, box.width), np.float32)
@@ -91,11 +98,12 @@ def find_layers(shot: Shot, target: int, tracks: Mapping[int, Track], box: Box) 
             seen[index, plane] = cv2.warpPerspective(shot.usable[frame], place, size, flags=flags) > 0
         pairs.append(_pair_costs(luma, seen[:, plane]))
         for index in range(len(frames)):
-            members[index, plane] = _best_two([cost for pair, cost in pairs[plane].items() if index in pair])
+            own = [cost for pair, cost in pairs[plane].items() if index in pair]
+            members[index, plane] = _best_two(own, (box.height, box.width))
     hidden = np.zeros(seen.shape, bool)
     for index, frame in enumerate(sources, start=1):
         hidden[index] = _hidden_in(members[index], motions[frame], corner)
-    scores = _scores(pairs, members, seen, hidden)
+    scores = _scores(pairs, shot.luma[target][box.rows, box.columns], members, seen, hidden)
     return Layers(
         box, motions, scores, {frame: list(hidden[index + 1]) for index, frame in enumerate(sources)}
     )
@@ -116,11 +124,14 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
         return np.asarray(laid, np.float32)
 
     # All costs of a source side by side on its own pixels, which the first plane's motion brings to the grid.
-    aligned = np.full(costs.shape, WORST, np.float32)
+    aligned = np.full(costs.shape, np.inf, np.float32)
     for plane, motion in enumerate(motions):
         if motion is not None and anchor is not None:
             across = np.linalg.inv(corner) @ np.linalg.inv(motion) @ anchor @ corner
-            aligned[plane] = onto(costs[plane], across, WORST)
+            known = np.isfinite(costs[plane])
+            laid = onto(np.where(known, costs[plane], WORST).astype(np.float32), across, WORST)
+            aligned[plane] = np.where(onto(known.astype(np.float32), across, 0.0) > 0.99, laid, np.inf)
+    aligned = _undecided(aligned)
     half = max(2, height // 2), max(2, width // 2)
     likely = _agree(np.stack([reduce(cost, half) for cost in aligned]), NEIGHBOURHOOD / 2)
     likely = np.stack([enlarge(share, (height, width)) for share in likely])
@@ -130,6 +141,13 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
             # Beyond the box nothing is known against the plane.
             hidden[plane] = onto(likely[plane], across, 1.0) < 1.0 / (count + 1)
     return hidden
+
+
+def _undecided(costs: Floats) -> Floats:
+    """The costs per plane, where a plane that was never compared (infinite) is neither for nor against: it ties."""
+    best = costs.min(axis=0)
+    best[~np.isfinite(best)] = 0.0
+    return np.where(np.isfinite(costs), costs, best).astype(np.float32)
 
 
 def _agree(costs: Floats, sigma: float) -> Floats:
@@ -179,7 +197,7 @@ def _plane_motions(shot: Shot, tracks: Mapping[int, Track]) -> dict[int, list[Ho
 
 
 def _pair_costs(luma: Floats, seen: Mask) -> dict[tuple[int, int], Floats]:
-    """Local mean difference of every two pictures, WORST where they do not both show a place."""
+    """Local mean difference of every two pictures, infinite where they do not both show a place."""
     costs = {}
     for first in range(len(luma)):
         for second in range(first):
@@ -190,55 +208,72 @@ def _pair_costs(luma: Floats, seen: Mask) -> dict[tuple[int, int], Floats]:
             difference = soften(both * np.minimum(np.abs(luma[first] - luma[second]), WORST), PATCH_SIGMA)
             # A tenth of the patch: less is a rim of a matte, where neighbours decide.
             mean = difference / np.maximum(weight, 0.1)
-            costs[first, second] = np.where(weight > 0.1, mean, WORST).astype(np.float32)
+            costs[first, second] = np.where(weight > 0.1, mean, np.inf).astype(np.float32)
     return costs
 
 
-def _best_two(costs: Sequence[Floats]) -> Floats | float:
-    """Mean of the two lowest: a true match is confirmed by two frames, others may be covered."""
-    if not costs:
-        return WORST
-    lowest, second = costs[0], costs[0]
-    for index, cost in enumerate(costs[1:]):
-        # Of the first two, the second is simply the larger; later ones must push in.
-        larger = np.maximum(lowest, cost)
-        second = larger if index == 0 else np.minimum(second, larger)
+def _best_two(costs: Sequence[Floats], shape: tuple[int, ...]) -> Floats:
+    """Mean of the two lowest: a true match is confirmed by two frames, others may be covered. Where only two frames
+    show a place their one cost counts; where fewer do it is infinite."""
+    lowest = second = np.full(shape, np.inf, np.float32)
+    for cost in costs:
+        second = np.minimum(second, np.maximum(lowest, cost))
         lowest = np.minimum(lowest, cost)
-    return np.asarray(0.5 * (lowest + second), np.float32)
+    return np.where(np.isfinite(second), 0.5 * (lowest + second), lowest).astype(np.float32)
 
 
-def _scores(pairs: Sequence[Mapping[tuple[int, int], Floats]], members: Floats, seen: Mask, hidden: Mask) -> Floats:
+def _scores(
+    pairs: Sequence[Mapping[tuple[int, int], Floats]], luma: Bytes, members: Floats, seen: Mask, hidden: Mask
+) -> Floats:
     count = members.shape[1]
     shown = seen & ~hidden
     support = shown[1:].sum(axis=0)
     costs = []
     for plane in range(count):
         kept = [
-            np.where(shown[first, plane] & shown[second, plane], cost, WORST).astype(np.float32)
+            np.where(shown[first, plane] & shown[second, plane], cost, np.inf).astype(np.float32)
             for (first, second), cost in pairs[plane].items()
         ]
-        costs.append(np.broadcast_to(_best_two(kept), members.shape[2:]))
-    order = _front_first(members[0], seen[0, 0], support)
+        costs.append(_best_two(kept, members.shape[2:]))
+    order = _front_first(members[0], luma, seen, hidden)
     shares = support / np.maximum(seen[1:].sum(axis=0), 1)
-    data = np.zeros((count, *members.shape[2:]), np.float32)
+    data = _undecided(np.stack(costs))
     for plane in range(count):
-        data[plane] = costs[plane] + FRONT_BONUS * order.index(plane) + COVERED * (1 - shares[plane])
+        data[plane] += FRONT_BONUS * order.index(plane) + COVERED * (1 - shares[plane])
     # What the target itself shows needs no guess.
-    data = np.where(seen[0, 0], members[0], data)
+    data = np.where(seen[0, 0], _undecided(members[0]), data)
     return np.asarray(-np.log(np.maximum(_agree(data, NEIGHBOURHOOD), 1e-6)), np.float32)
 
 
-def _front_first(own: Floats, visible: Mask, support: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> list[int]:
-    """Planes from front to back: where two could both be there, the one that is really seen lies in front."""
-    count = len(own)
-    winner = np.argmin(own, axis=0)
-    second = np.partition(own, 1, axis=0)[1]
-    clear = visible & (second - own.min(axis=0) > TEMPERATURE)
-    wins = np.zeros((count, count))
-    for plane in range(count):
-        for other in range(count):
-            if other != plane:
-                contested = clear & (support[plane] > 0) & (support[other] > 0)
-                wins[plane, other] = float((contested & (winner == plane)).sum())
-    beats = (wins > wins.T).sum(axis=1)
-    return sorted(range(count), key=lambda plane: (-int(beats[plane]), plane))
+def _front_first(own: Floats, luma: Bytes, seen: Mask, hidden: Mask) -> list[int]:
+    """Planes from front to back, told by two signs that need no depth.
+
+    The edge between two planes belongs to the one in front and moves with it; and what is in front is never
+    covered, so its pixels are found in every source. `own` are the target's costs per plane, `luma` its picture;
+    `seen` and `hidden` lie per frame and plane on the target's pixels.
+    """
+    known = _undecided(own)
+    winner = np.argmin(known, axis=0)
+    clear = seen[0, 0] & (np.partition(known, 1, axis=0)[1] - known.min(axis=0) > TEMPERATURE)
+    covered = np.zeros(len(own))
+    for plane in range(len(own)):
+        there = (clear & (winner == plane))[None] & seen[1:, plane]
+        covered[plane] = float((there & hidden[1:, plane]).sum()) / max(1, int(there.sum()))
+    misses = np.ones(len(own))
+    edge = seen[0, 0] & _edges_between(np.argmax(_agree(known, NEIGHBOURHOOD), axis=0), luma)
+    if int(edge.sum()) >= FEWEST_EDGE:
+        misses = np.array([float(known[plane][edge].mean()) for plane in range(len(own))])
+    # Both as shares, so that neither sign outvotes the other by its units.
+    badness = misses / max(float(misses.sum()), 1e-6) + covered / (float(covered.sum()) + RARELY_COVERED)
+    return sorted(range(len(own)), key=lambda plane: (float(badness[plane]), plane))
+
+
+def _edges_between(label: np.ndarray[tuple[int, ...], np.dtype[np.int64]], luma: Bytes) -> Mask:
+    """Picture edges at the border of two planes."""
+    border = np.zeros(label.shape, np.uint8)
+    border[:, 1:] |= label[:, 1:] != label[:, :-1]
+    border[1:] |= label[1:] != label[:-1]
+    near = cv2.dilate(border, np.ones((2 * EDGE_REACH + 1, 2 * EDGE_REACH + 1), np.uint8)) > 0
+    smooth = soften(luma.astype(np.float32), 1.0)
+    slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8
+    return np.asarray(near & (slope > EDGE_SLOPE))
