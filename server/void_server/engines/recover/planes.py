@@ -31,7 +31,8 @@ FRONT_BONUS = 2.0
 frames matches too, so a tie goes to the front. About the grain left after averaging."""
 
 COVERED = 12.0
-"""Levels added where all sources show another plane at the place: as much as a plain mismatch of textures."""
+"""Levels added to the front plane where all sources show another at the place: as much as a plain mismatch of
+textures."""
 
 SMOOTHNESS = 15.0
 """Levels by which a pixel must match better to stand alone against all its neighbours; planes are large."""
@@ -238,8 +239,11 @@ def _scores(
     order = _front_first(members[0], luma, seen, hidden)
     shares = support / np.maximum(seen[1:].sum(axis=0), 1)
     data = _undecided(np.stack(costs))
-    for plane in range(count):
-        data[plane] += FRONT_BONUS * order.index(plane) + COVERED * (1 - shares[plane])
+    for rank, plane in enumerate(order):
+        # Another plane at the place speaks against the one in front, which nothing can cover; the one at the back
+        # may well be covered, and one between them may be by half of the others.
+        behind = 1 - 0.5 * rank / (count - 1)
+        data[plane] += FRONT_BONUS * rank + COVERED * behind * (1 - shares[plane])
     # What the target itself shows needs no guess.
     data = np.where(seen[0, 0], _undecided(members[0]), data)
     return np.asarray(-np.log(np.maximum(_agree(data, NEIGHBOURHOOD), 1e-6)), np.float32)
