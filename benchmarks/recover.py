@@ -4,7 +4,8 @@
 
 Scenes named `own_*` come from `void_server.scenes`: soft motion-blurred mattes, cast shadow, grain. The others are
 the prototype's, and are left out with a reason where its folder or its clips are absent. PSNR is pooled over all
-hole pixels of the shot, display-referred (sRGB curve; log2 for `hdr`), against a truth free of grain.
+hole pixels of the shot, display-referred (sRGB curve; log2 for `hdr`), against a truth free of grain. What is timed
+runs twice, in turn, and the faster run counts.
 """
 
 from __future__ import annotations
@@ -228,6 +229,15 @@ def _around(matte: NDArray[np.uint8]) -> tuple[slice, slice]:
     return (slice(max(0, rows[0] - pad), rows[-1] + pad), slice(max(0, columns[0] - pad), columns[-1] + pad))
 
 
+def _time_again(shot: Shot, scores: dict[str, Score], prototype: ModuleType | None) -> None:
+    """Run what is timed once more in the same order and keep the faster of both: other work on a machine only slows."""
+    for method in ("clean", "prototype", "source"):
+        if method not in scores or (method == "prototype" and prototype is None):
+            continue
+        again = run_prototype(shot, prototype) if prototype and method == "prototype" else run_recover(shot, method)[1]
+        scores[method].seconds_per_frame = min(scores[method].seconds_per_frame, again.seconds_per_frame)
+
+
 def load_prototype(folder: Path) -> tuple[ModuleType, ModuleType] | str:
     """The prototype's engine and scenes, or why they cannot be used."""
     if not (folder / "draft_engine.py").exists():
@@ -281,6 +291,8 @@ def main() -> None:
             write_sheet(options.sheets / f"{name}_source.png", shot, picked)
         if not options.bare:
             scores["telea"], scores["median"] = run_telea(shot), run_median(shot)
+        if not options.bare:
+            _time_again(shot, scores, None if isinstance(prototype, str) else prototype[0])
         scores["ceiling"] = judge(shot, shot.grainy, 0.0)
         table[name] = {method: asdict(score) for method, score in scores.items()}
         print(name)

@@ -208,8 +208,6 @@ def choose_engine(name: str, more: Mapping[str, str] | None = None) -> tuple[str
     return "recover", f"VOID cannot run here. {reason}"
 
 
-def open_engine(
-    name: str, settings: RenderSettings, workers: int = 1, more: Mapping[str, str] | None = None
-) -> Engine:
+def open_engine(name: str, settings: RenderSettings, workers: int = 1, more: Mapping[str, str] | None = None) -> Engine:
     """An engine ready to analyse and solve."""
     return engine_class(name, more)(settings, workers)

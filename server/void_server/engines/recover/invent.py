@@ -114,4 +114,3 @@ def _make_key(shot: Shot, frames: Frames, position: int, revealed: Revealed, see
 def _inside(box: Box, of: Box) -> tuple[slice, slice]:
     local = box.moved(-of.x0, -of.y0)
     return local.rows, local.columns
-

@@ -105,9 +105,7 @@ def find_layers(shot: Shot, target: int, tracks: Mapping[int, Track], box: Box) 
     for index, frame in enumerate(sources, start=1):
         hidden[index] = _hidden_in(members[index], motions[frame], corner)
     scores = _scores(pairs, shot.luma[target][box.rows, box.columns], members, seen, hidden)
-    return Layers(
-        box, motions, scores, {frame: list(hidden[index + 1]) for index, frame in enumerate(sources)}
-    )
+    return Layers(box, motions, scores, {frame: list(hidden[index + 1]) for index, frame in enumerate(sources)})
 
 
 def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homography) -> Mask:

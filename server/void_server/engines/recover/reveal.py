@@ -134,9 +134,7 @@ def _from_sources(
     return merged, len(samples), 1 if layers is None else layers.count
 
 
-def _from_clean_plates(
-    shot: Shot, frames: Frames, target: int, revealed: Revealed, cancelled: IsCancelled
-) -> Revealed:
+def _from_clean_plates(shot: Shot, frames: Frames, target: int, revealed: Revealed, cancelled: IsCancelled) -> Revealed:
     given = [other for other in shot.peers(target) if shot.clean[other]]
     for source in sorted(given, key=lambda other: (abs(other - target), other)):
         if cancelled():

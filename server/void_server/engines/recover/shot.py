@@ -146,9 +146,7 @@ class Shot:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays that `from_arrays` understands."""
-        arrays: dict[str, NDArray[Any]] = {
-            name: getattr(self, name) for name in STORED
-        }
+        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in STORED}
         arrays["knee"] = np.array([self.knee], np.float64)
         arrays["factor"] = np.array([self.factor], np.int64)
         boxes = [(key.position, key.box.x0, key.box.y0, key.box.x1, key.box.y1) for key in self.keys]

@@ -89,4 +89,3 @@ def choose_sources(shot: Shot, target: int, turns: bool, wanted: int = WANTED_SO
         need = np.maximum(0, need - visible[best])
         chosen.append(best)
     return chosen
-

@@ -150,7 +150,6 @@ def _own_grain(
     return result
 
 
-
 def _light_offset(plate: Picture, colour: Picture, common: Mask) -> tuple[Picture, float]:
     """What the light of this frame adds to the colour, continued from a sparse ring, and the mean error there."""
     if not common.any():
