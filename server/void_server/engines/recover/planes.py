@@ -31,8 +31,7 @@ FRONT_BONUS = 2.0
 frames matches too, so a tie goes to the front. About the grain left after averaging."""
 
 COVERED = 12.0
-"""Levels added to the front plane where all sources show another at the place: as much as a plain mismatch of
-textures."""
+"""Levels added where all sources show another plane at the place: as much as a plain mismatch of textures."""
 
 SMOOTHNESS = 15.0
 """Levels by which a pixel must match better to stand alone against all its neighbours; planes are large."""
@@ -230,20 +229,18 @@ def _scores(
     costs = []
     for plane in range(count):
         kept = [
-            np.where(shown[first, plane] & shown[second, plane], cost, np.inf).astype(np.float32)
+            np.where(shown[first, plane] & shown[second, plane], np.minimum(cost, WORST), WORST).astype(np.float32)
             for (first, second), cost in pairs[plane].items()
         ]
         costs.append(_best_two(kept, members.shape[2:]))
     order = _front_first(members[0], luma, seen, hidden)
     shares = support / np.maximum(seen[1:].sum(axis=0), 1)
-    data = _undecided(np.stack(costs))
-    for rank, plane in enumerate(order):
-        # Another plane at the place speaks against the one in front, which nothing can cover; the one at the back
-        # may well be covered, and one between them may be by half of the others.
-        behind = 1 - 0.5 * rank / (count - 1)
-        data[plane] += FRONT_BONUS * rank + COVERED * behind * (1 - shares[plane])
+    # What is hidden must be confirmed: a plane that fewer frames show counts as a mismatch there, not as a tie.
+    data = np.minimum(np.stack(costs), WORST)
+    for plane in range(count):
+        data[plane] += FRONT_BONUS * order.index(plane) + COVERED * (1 - shares[plane])
     # What the target itself shows needs no guess.
-    data = np.where(seen[0, 0], _undecided(members[0]), data)
+    data = np.where(seen[0, 0], np.minimum(members[0], WORST), data)
     return np.asarray(-np.log(np.maximum(_agree(data, NEIGHBOURHOOD), 1e-6)), np.float32)
 
 
@@ -258,8 +255,10 @@ def _front_first(own: Floats, luma: Bytes, seen: Mask, hidden: Mask) -> list[int
     winner = np.argmin(known, axis=0)
     clear = seen[0, 0] & (np.partition(known, 1, axis=0)[1] - known.min(axis=0) > TEMPERATURE)
     covered = np.zeros(len(own))
+    shown = np.zeros(len(own), bool)
     for plane in range(len(own)):
         there = (clear & (winner == plane))[None] & seen[1:, plane]
+        shown[plane] = int(there.sum()) >= FEWEST_EDGE
         covered[plane] = float((there & hidden[1:, plane]).sum()) / max(1, int(there.sum()))
     misses = np.ones(len(own))
     edge = seen[0, 0] & _edges_between(np.argmax(_agree(known, NEIGHBOURHOOD), axis=0), luma)
@@ -267,7 +266,8 @@ def _front_first(own: Floats, luma: Bytes, seen: Mask, hidden: Mask) -> list[int
         misses = np.array([float(known[plane][edge].mean()) for plane in range(len(own))])
     # Both as shares, so that neither sign outvotes the other by its units.
     badness = misses / max(float(misses.sum()), 1e-6) + covered / (float(covered.sum()) + RARELY_COVERED)
-    return sorted(range(len(own)), key=lambda plane: (float(badness[plane]), plane))
+    # A plane that shows nowhere around the hole is not in front of anything there; of two alike the larger leads.
+    return sorted(range(len(own)), key=lambda plane: (not shown[plane], round(float(badness[plane]), 1), plane))
 
 
 def _edges_between(label: np.ndarray[tuple[int, ...], np.dtype[np.int64]], luma: Bytes) -> Mask:

@@ -21,7 +21,7 @@ FINE_LEVELS = 3.0
 FINE_SHARE = 0.02
 """Share of the surroundings that may differ by more before flow is tried: twigs, a moving leaf."""
 
-FLOW_WORTH = 0.7
+FLOW_WORTH = 0.85
 """Flow must bring the mean difference of the surroundings down to this share: what it cannot explain is light or
 noise, not motion, and following that bends straight edges inside the hole."""
 
