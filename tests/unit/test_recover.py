@@ -12,6 +12,7 @@ from void_plugin.errors import Cancelled
 from void_plugin.request import RenderSettings
 from void_server.engines import KEEP, REMOVE, Fill, Picture, Unit
 from void_server.engines.recover import RecoverEngine
+from void_server.engines.recover.tone import decode, encode
 from void_server.scenes import FIRST_FRAME, Camera, MemoryFrames, Scene, SceneFrame, quadmask
 from void_server.tiles import Box
 
@@ -257,3 +258,10 @@ def test_a_stop_is_heeded() -> None:
     frames.analysis = engine.analyse(frames, quiet, never)
     with pytest.raises(Cancelled):
         list(engine.solve(unit_of(frames.numbers), frames, quiet, lambda: True))
+
+
+def test_the_log_takes_pictures_of_any_memory_layout() -> None:
+    picture = np.random.default_rng(2).uniform(-1, 50, (7, 9, 3)).astype(np.float32)
+    turned = np.asfortranarray(picture)
+    assert (encode(turned, 0.1) == encode(picture, 0.1)).all()
+    assert np.allclose(decode(np.asfortranarray(encode(turned, 0.1)), 0.1), picture, rtol=1e-5, atol=1e-5)

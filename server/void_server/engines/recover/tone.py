@@ -34,7 +34,7 @@ def knee_of(light: float) -> float:
 def encode(linear: Picture, knee: float) -> Picture:
     """Signed log of linear light; zero stays zero."""
     # One buffer all the way: this runs on every source crop at plate size.
-    values = np.abs(linear)
+    values = np.abs(linear, order="C")  # OpenCV writes into plain layouts only
     values *= np.float32(1.0 / knee)
     values += np.float32(1.0)
     cv2.log(values, values)
@@ -45,7 +45,7 @@ def encode(linear: Picture, knee: float) -> Picture:
 
 def decode(encoded: Picture, knee: float) -> Picture:
     """Linear light of encoded values; the inverse of `encode`."""
-    values = np.abs(encoded)
+    values = np.abs(encoded, order="C")
     cv2.exp(values, values)
     values -= np.float32(1.0)
     values *= np.float32(knee)
