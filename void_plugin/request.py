@@ -18,7 +18,6 @@ from void_plugin.frames import Digest, FrameRange, ImageSequence
 SCHEMA = 1
 """Version of request.json that this package writes and the newest it reads."""
 
-ENCODINGS = ("srgb_knee", "acescct", "srgb")
 OUTPUT_KINDS = ("patch", "comp")
 INPUTS = ("plate", "object_matte", "affected_matte", "holdout_matte", "exclude_matte", "quadmask", "clean_plate")
 """Names of the inputs, in the order in which they are read and reported."""

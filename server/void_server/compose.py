@@ -6,7 +6,7 @@ it is 0 the plate's own bits are kept, and a patch is written such that merging 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +67,7 @@ class Composer:
         self._plan, self._settings, self._frames, self._files = plan, settings, frames, files
         self._raster = engine.limits().raster
         self._engine_linear = Colour(config, plan.space)
-        self._encoded = Colour(config, base_space(plan, config), plan.encoding, plan.peak)
+        self._encoded = Colour(config, base_space(config, plan.space), plan.encoding, plan.peak)
         self._provenance = (
             ("void/engine", "string", plan.engine),
             ("void/engine_digest", "string", plan.engine_digest),
@@ -85,7 +85,7 @@ class Composer:
         if fill is None:
             raise FrameError(f"Frame {frame} has a matte but no fill; solve its unit first.", "frame.missing")
         part, names = self._frames.footage.plate_part(frame)
-        kind = np.float32 if any(part.kind(name) == "float" for name in names) else np.float16
+        kind = _kind(part, names)
         alpha = weights.astype(kind)
         pixels, coverage = self._on_plate(fill, box)
         rgb = np.clip(pixels * alpha.astype(np.float32)[..., None], -HALF_MAX, HALF_MAX).astype(kind)
@@ -132,7 +132,7 @@ class Composer:
         if patch is None:
             # An EXR cannot be empty: one transparent pixel says "nothing changed".
             box = Box(part.data.x0, part.data.y0, part.data.x0 + 1, part.data.y0 + 1)
-            kind = np.float32 if any(part.kind(name) == "float" for name in names) else np.float16
+            kind = _kind(part, names)
             patch = Patch(box, np.full((1, 1, 3), -0.0, kind), np.zeros((1, 1), kind), np.zeros((1, 1), np.float32))
         kind_name = "half" if patch.rgb.dtype == np.float16 else "float"
         planes = [patch.rgb, patch.alpha[..., None]]
@@ -211,6 +211,11 @@ class Composer:
         return Composed(path, size, 1.0 - share, recovered, share - recovered, broken)
 
 
+def _kind(part: Part, names: Sequence[str]) -> type[np.float16] | type[np.float32]:
+    """The type of a patch: that of the plate's picture."""
+    return np.float32 if any(part.kind(name) == "float" for name in names) else np.float16
+
+
 def merge_over(rgb: Pixels, alpha: Pixels, plate: Pixels) -> Pixels:
     """A premultiplied patch over plate pixels, as a host's Merge computes it; result in the plate's type.
 
@@ -221,12 +226,3 @@ def merge_over(rgb: Pixels, alpha: Pixels, plate: Pixels) -> Pixels:
     limit = HALF_MAX if plate.dtype == np.float16 else np.finfo(np.float32).max
     mixed = np.clip(rgb.astype(np.float32) + finite * (1 - weight), -limit, limit).astype(plate.dtype)
     return np.where(alpha[..., None] > 0, mixed, plate)
-
-
-def shares(frames: Mapping[int, Composed]) -> dict[str, float]:
-    """Mean shares of the delivered frames: untouched, recovered from real pixels, generated."""
-    count = max(1, len(frames))
-    return {
-        name: sum(getattr(item, name) for item in frames.values()) / count
-        for name in ("untouched", "recovered", "generated")
-    }

@@ -19,7 +19,7 @@ from void_plugin.errors import Cancelled, RequestError
 from void_plugin.frames import Digest, FrameRange, describe
 from void_plugin.request import RemovalRequest
 from void_server import analysis, windows
-from void_server.colour import PEAKS, Colour, Config, choose_peak, plate_space
+from void_server.colour import PEAKS, WORKING_SPACE, Colour, Config, choose_peak, plate_space
 from void_server.engines import Engine, Frames, IsCancelled, Progress, Unit
 from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, read_json, write_json
@@ -27,7 +27,7 @@ from void_server.preflight import PlateFacts, Preflight
 from void_server.quadmask import Reach
 from void_server.raster import RasterFrames
 from void_server.tiles import Box, plan_roi
-from void_server.view import PlateFrames, sanitised
+from void_server.view import PlateFrames
 
 PLAN_VERSION = 1
 """Layout of plan.json; another number means the plan is made anew."""
@@ -175,7 +175,7 @@ def engine_frames(
     limits = engine.limits()
     if limits.raster is None:
         return base
-    colour = Colour(config, base_space(plan, config), plan.encoding, plan.peak)
+    colour = Colour(config, base_space(config, plan.space), plan.encoding, plan.peak)
     roi = plan.roi.moved(-plan.canvas.x0, -plan.canvas.y0)
     return RasterFrames(base, roi, limits.raster, colour, limits.snaps_grid)
 
@@ -189,9 +189,9 @@ def plate_frames(
     )
 
 
-def base_space(plan: Plan, config: Config) -> str:
+def base_space(config: Config, space: str) -> str:
     """The space `PlateFrames` hands out: the plate's own where that is linear, else the working space."""
-    return plan.space if config.is_linear(plan.space) else "ACEScg"
+    return space if config.is_linear(space) else WORKING_SPACE
 
 
 def _plan_key(request: RemovalRequest, footage: Footage, engine: Engine, config: Config) -> str:
@@ -268,13 +268,12 @@ def _peak(frames: PlateFrames, colour: Colour, roi: Box) -> tuple[float, float]:
     picked = sorted(
         {numbers[round(i * (len(numbers) - 1) / max(1, STATISTIC_FRAMES - 1))] for i in range(STATISTIC_FRAMES)}
     )
+    base = Colour(colour.config, base_space(colour.config, colour.space))
+    stride = max(1, round((roi.area / 250_000) ** 0.5))
     samples = []
     for frame in picked:
-        pixels = frames.plate(frame, roi)
-        stride = max(1, round((roi.area / 250_000) ** 0.5))
-        picture = sanitised(pixels[::stride, ::stride])
-        space = Colour(colour.config, "ACEScg" if not colour.config.is_linear(colour.space) else colour.space)
-        samples.append(space.working(picture).max(axis=-1).ravel())
+        pixels = frames.plate(frame, roi)[::stride, ::stride]
+        samples.append(base.working(pixels).max(axis=-1).ravel())
     values = np.concatenate(samples)
     peak = choose_peak(float(np.percentile(values, PEAK_PERCENTILE)))
     return peak, float((values > peak).mean())

@@ -26,7 +26,7 @@ from void_server.engines import Engine, Frames, IsCancelled, Unit, choose_engine
 from void_server.eventlog import EventLog
 from void_server.exr import ImageFiles
 from void_server.footage import Footage
-from void_server.jobfolder import JobFolder, make_folder, write_json, write_text
+from void_server.jobfolder import JobFolder, write_json, write_text
 from void_server.plan import Plan, engine_frames, make_plan, plate_frames
 from void_server.preflight import resolve_ranges
 from void_server.solve import is_solved, load_fill, solve_unit, unit_facts
@@ -206,52 +206,50 @@ class Job:
         def work() -> None:
             if self.cancelled() or tracker.stopped:
                 raise Cancelled
-            facts = unit_facts(self.folder, unit).get(str(frame), {}) if unit is not None else {}
-            fill = None
+            solved = unit_facts(self.folder, unit) if unit is not None else {}
+            facts, fill, broken = solved.get(str(frame)), None, 0
             for output in self.request.outputs:
                 path = self.request.output_sequence(output).path(frame)
                 key = results.frame_key(plan, unit, output, self.request)
                 manifest = self.folder.frame_manifest(output.kind, frame)
                 entry = results.kept(manifest, key, path)
                 if entry is None:
-                    if fill is None and unit is not None and str(frame) in unit_facts(self.folder, unit):
+                    if fill is None and unit is not None and facts is not None:
                         fill = load_fill(self.folder, unit, frame, self.files)
-                    entry = self._write(composer, frame, fill, output, path, key, dict(facts))
+                    entry = _entry(composer.write(frame, fill, output, path), frame, output, key, dict(facts or {}))
                     write_json(manifest, entry)
+                    broken = max(broken, entry["broken_pixels"])
                 self.log.emit(
                     FrameReady(
                         frame=frame, path=path, digest=entry["sha256"], coverage=entry["facts"].get("coverage", 1.0)
                     )
                 )
+            if broken:
+                self.log.warn(
+                    "broken_pixels",
+                    frame,
+                    f"Frame {frame}: {broken} NaN or Inf pixels under the matte were replaced by their neighbours.",
+                )
             tracker.frame()
 
         return work
 
-    def _write(
-        self, composer: Composer, frame: int, fill: Any, output: Output, path: str, key: str, facts: dict[str, float]
-    ) -> dict[str, Any]:
-        make_folder(self.folder.path)
-        composed: Composed = composer.write(frame, fill, output, path)
-        if composed.broken_pixels:
-            self.log.warn(
-                "broken_pixels",
-                frame,
-                f"Frame {frame}: {composed.broken_pixels} NaN or Inf pixels under the matte were replaced by their "
-                "neighbours.",
-            )
-        return {
-            "key": key,
-            "kind": output.kind,
-            "frame": frame,
-            "size": composed.size,
-            "modified": os.stat(path).st_mtime_ns,
-            "sha256": Digest.of_file(path).sha256,
-            "untouched": composed.untouched,
-            "recovered": composed.recovered,
-            "generated": composed.generated,
-            "broken_pixels": composed.broken_pixels,
-            "facts": facts,
-        }
+
+def _entry(composed: Composed, frame: int, output: Output, key: str, facts: dict[str, float]) -> dict[str, Any]:
+    """The manifest that commits a written frame."""
+    return {
+        "key": key,
+        "kind": output.kind,
+        "frame": frame,
+        "size": composed.size,
+        "modified": os.stat(composed.path).st_mtime_ns,
+        "sha256": Digest.of_file(composed.path).sha256,
+        "untouched": composed.untouched,
+        "recovered": composed.recovered,
+        "generated": composed.generated,
+        "broken_pixels": composed.broken_pixels,
+        "facts": facts,
+    }
 
 
 class _Tracker:
