@@ -31,7 +31,7 @@ from void_server.eventlog import EventLog
 from void_server.exr import FIXED_DATE, ImageFiles, NewPart
 from void_server.jobfolder import JobFolder
 from void_server.tiles import Box
-from void_server.worker import Job
+from void_server.runner import Job
 
 MATTE = (420, 260)
 """Height and width of the object in pixels, whatever the plate."""

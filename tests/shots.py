@@ -205,7 +205,7 @@ def run_in_process(
     """Run all steps of a job in this process; VoidErrors come out as they are."""
     from void_server.eventlog import EventLog
     from void_server.jobfolder import JobFolder
-    from void_server.worker import Job
+    from void_server.runner import Job
 
     folder = JobFolder(request.job_folder())
     log = EventLog(folder, request.request_id or "test", None)

@@ -25,6 +25,22 @@ class Config:
     """How many bytes of decoded plate a job may keep in memory."""
     engines: Mapping[str, str] = field(default_factory=dict)
     """More engines by name, each as `module:Class`."""
+    server: str = ""
+    """Address of the server that runs jobs: `host:port` or `unix:/path`; empty starts a private one for each job."""
+    token_file: str = ""
+    """File that holds this user's token; empty takes the one that a server of this user left on this machine."""
+    tls_ca: str = ""
+    """PEM file of the authority that signed the server's certificate; empty takes the system's for TLS addresses."""
+    tls_cert: str = ""
+    """PEM certificate of this client, for servers that ask for one."""
+    tls_key: str = ""
+    """PEM key of `tls_cert`."""
+    insecure: bool = False
+    """Send the token without TLS to another machine: only on a network where nobody listens."""
+    transfer: str = "auto"
+    """`paths`: the server reads and writes the files itself. `upload`: they travel. `auto` decides."""
+    shared_roots: Tuple[str, ...] = ()
+    """Folders that mean the same storage here and on the server, after the server's path mapping."""
     ocio: str = ""
     """OCIO config used where $OCIO is not set; empty takes the pinned ACES studio config."""
 
@@ -33,6 +49,12 @@ ENVIRONMENT: Dict[str, str] = {
     "server_command": "VOID_SERVER_COMMAND",
     "workers": "VOID_WORKERS",
     "cache_bytes": "VOID_CACHE_BYTES",
+    "server": "VOID_SERVER",
+    "token_file": "VOID_TOKEN_FILE",
+    "tls_ca": "VOID_TLS_CA",
+    "tls_cert": "VOID_TLS_CERT",
+    "tls_key": "VOID_TLS_KEY",
+    "transfer": "VOID_TRANSFER",
 }
 
 
@@ -95,6 +117,15 @@ def _value(key: str, value: Any, path: str) -> Any:
     elif key == "engines":
         if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
             return dict(value)
+    elif key == "shared_roots":
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            return tuple(value)
+    elif key == "insecure":
+        if isinstance(value, bool):
+            return value
+    elif key == "transfer":
+        if value in ("auto", "paths", "upload"):
+            return value
     elif isinstance(value, str):
         return value
     raise RequestError(

@@ -81,6 +81,8 @@ class FrameReady(Event):
     path: str = ""
     digest: str = ""
     coverage: float = 0.0
+    output: int = 0
+    """Which of the request's outputs it is, counted from 0."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class Finished(Event):
 
     result: str = ""
     summary: Dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+    """SHA-256 of result.json where a server holds it for download."""
 
 
 @dataclass(frozen=True)

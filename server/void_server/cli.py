@@ -92,7 +92,7 @@ def _machine(options: argparse.Namespace, machine: Config) -> Config:
 
 def _task(options: argparse.Namespace, machine: Config) -> int:
     from void_server.eventlog import EventLog
-    from void_server.worker import load_job_request
+    from void_server.runner import load_job_request
 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -135,7 +135,7 @@ def _steps(
 ) -> int:
     from void_server.plan import Plan, plate_frames
     from void_server.verify import verify
-    from void_server.worker import Job
+    from void_server.runner import Job
 
     workers = machine.workers or os.cpu_count() or 1
     with Job(request, folder, log, machine, workers, stop.is_set) as job:

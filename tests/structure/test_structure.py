@@ -22,7 +22,8 @@ HOST_FOLDERS = ("nuke", "resolve", "server", "proto")
 
 
 def modules(package: Path) -> list[Path]:
-    return sorted(package.rglob("*.py"))
+    """The files people write; those in v1/ are generated."""
+    return sorted(path for path in package.rglob("*.py") if path.parent.name != "v1")
 
 
 SOURCES = [path for package in PACKAGES.values() for path in modules(package)]
