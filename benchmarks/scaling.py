@@ -30,8 +30,8 @@ from void_plugin.request import ImageInput, Output, RemovalRequest
 from void_server.eventlog import EventLog
 from void_server.exr import FIXED_DATE, ImageFiles, NewPart
 from void_server.jobfolder import JobFolder
-from void_server.tiles import Box
 from void_server.runner import Job
+from void_server.tiles import Box
 
 MATTE = (420, 260)
 """Height and width of the object in pixels, whatever the plate."""

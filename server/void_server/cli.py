@@ -134,8 +134,8 @@ def _steps(
     stop: threading.Event,
 ) -> int:
     from void_server.plan import Plan, plate_frames
-    from void_server.verify import verify
     from void_server.runner import Job
+    from void_server.verify import verify
 
     workers = machine.workers or os.cpu_count() or 1
     with Job(request, folder, log, machine, workers, stop.is_set) as job:
