@@ -71,6 +71,12 @@ def config_path(environment: Mapping[str, str]) -> str:
     return os.path.join(base, "void_plugin", "config.json")
 
 
+def state_folder(environment: Mapping[str, str]) -> str:
+    """Where a server of this user keeps its state, and this user's clients find its token and address."""
+    base = environment.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(base, "void_plugin")
+
+
 def load_config(environment: Mapping[str, str]) -> Config:
     """The configuration of this machine.
 
