@@ -8,6 +8,8 @@ from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from void_plugin.errors import RequestError
 
+MOST_DIGITS = 12
+"""Digits a frame token may ask for: more than any shot has frames, and no file name grows without bound."""
 _TOKEN = re.compile(r"%(0?)(\d*)d")
 _CHUNK = 1 << 20
 
@@ -90,6 +92,13 @@ class ImageSequence:
         if len(tokens) > 1:
             raise RequestError(
                 "The pattern {!r} holds more than one frame token; use exactly one, such as %04d.".format(self.pattern),
+                "request.pattern",
+            )
+        if tokens and int(tokens[0][1] or 0) > MOST_DIGITS:
+            raise RequestError(
+                "The pattern {!r} asks for {} digits; use at most {}.".format(
+                    self.pattern[:200], tokens[0][1], MOST_DIGITS
+                ),
                 "request.pattern",
             )
         if _TOKEN.search(os.path.dirname(self.pattern)):
