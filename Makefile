@@ -7,12 +7,13 @@ BIN := .venv/bin
 # Pure pip runs on any Python, so that of a neighbour can be borrowed to start ours.
 NEIGHBOURS := python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9
 
-.PHONY: help venv check test demo bench clean
+.PHONY: help venv check test soak demo bench clean
 
 help:
 	@echo "make demo    remove an object from a synthetic shot and measure the result"
 	@echo "make test    the checks, then the tests"
 	@echo "make check   ruff, mypy, import-linter, vermin"
+	@echo "make soak    kill servers and workers at random, let 32 clients loose for a minute"
 	@echo "make bench   the benchmarks, one table each"
 	@echo "make venv    set up .venv only"
 	@echo "make clean   remove .venv, caches and build/"
@@ -56,6 +57,9 @@ check: venv
 
 test: check
 	$(BIN)/pytest -n auto
+
+soak: venv
+	$(BIN)/python tests/soak.py
 
 demo: venv
 	$(BIN)/void demo --out build/demo

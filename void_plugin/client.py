@@ -1,354 +1,287 @@
-"""Where a removal runs: `Client`, and `ChildClient`, which runs it on this machine in a child process.
+"""`VoidClient`: the calls of one server, each with a deadline, repeated where that is safe and helps.
 
-The child is `void-server`, a program of its own; this module never imports it. A client lives for one job.
+Broken streams are taken up where they stopped: a download by its offset, a watch by the number of its last event, an
+upload by asking again. Closing the client, from any thread, ends every call with Cancelled.
 """
 
 import contextlib
-import errno
-import json
-import logging
+import hashlib
 import os
-import queue
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
+import grpc
+
+from void_plugin.answers import Capabilities, JobInfo, capabilities_from_message, job_from_message
+from void_plugin.calls import Calls, ran_out
+from void_plugin.channel import open_channel
 from void_plugin.config import Config
-from void_plugin.errors import EXIT_STOPPED, JobError, ServerError
-from void_plugin.events import Event, Failed, FrameReady, Progressed, Stopped, from_line, is_last
+from void_plugin.errors import FrameError
+from void_plugin.events import Event, is_last
+from void_plugin.frames import Digest
+from void_plugin.localfiles import disk_error
+from void_plugin.patience import Patience
 from void_plugin.request import RemovalRequest
+from void_plugin.v1 import (
+    engine_service_pb2,
+    engine_service_pb2_grpc,
+    frame_service_pb2,
+    frame_service_pb2_grpc,
+    job_service_pb2,
+    job_service_pb2_grpc,
+    request_pb2,
+)
+from void_plugin.wire import (
+    INPUT_NAMES,
+    KIND_NAMES,
+    STATE_NAMES,
+    digest_from_message,
+    digest_to_message,
+    event_from_message,
+    number_of,
+    request_to_message,
+)
 
-logger = logging.getLogger(__name__)
+CALL_SECONDS = 20.0
+"""Deadline of a call that the server answers from what it knows."""
+READY_SECONDS = 60.0
+"""Deadline of a call for which a server that has just started waits until a worker is ready."""
+WATCH_SECONDS = 600.0
+"""A watch is opened anew this often, which shows that the server still answers."""
+PIECE_SECONDS = 120.0
+"""A download is opened anew this often."""
+SLOWEST_BYTES = 128 << 10
+"""Bytes a second below which a transfer counts as stuck."""
+CHUNK_BYTES = 1 << 20
+MOST_DIGESTS = 10_000
+"""Digests of one FindMissingFrames."""
+PAGE = 200
 
-STOP_SECONDS = 10.0
-"""How long a child may take to write its checkpoint after it was asked to stop."""
-_POLL_SECONDS = 0.2
-_EXIT_OUT_OF_MEMORY = 71
+
+class Uploaded(NamedTuple):
+    """One uploaded file of an input of a request."""
+
+    input: str
+    frame: int
+    digest: Digest
 
 
-class Client(ABC):
-    """Runs one removal somewhere and tells what happens."""
+class VoidClient:
+    """One server, over one channel; safe to use from many threads."""
 
-    @abstractmethod
-    def submit(self, request: RemovalRequest) -> Generator[Event, None, None]:
-        """The events of the job, which starts with the first one asked for. Closing the generator gives it up.
+    def __init__(self, channel: grpc.Channel, address: str, patience: Patience | None = None) -> None:
+        self.address = address
+        self.patience = patience or Patience(address)
+        self._calls = Calls(channel, self.patience)
+        self._frames = frame_service_pb2_grpc.FrameServiceStub(channel)
+        self._jobs = job_service_pb2_grpc.JobServiceStub(channel)
+        self._engines = engine_service_pb2_grpc.EngineServiceStub(channel)
 
-        Raises VoidError where the job cannot start.
+    @classmethod
+    def connect(
+        cls, config: Config, environment: Mapping[str, str], address: str, patience: Patience | None = None
+    ) -> "VoidClient":
+        """A client of a server; the first call finds out whether it is there."""
+        return cls(open_channel(config, environment, address), address, patience)
+
+    def __enter__(self) -> "VoidClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all calls and the connection."""
+        self._calls.close()
+
+    # -- frames ----------------------------------------------------------------------------------------------
+
+    def find_missing(self, digests: Sequence[Digest]) -> list[Digest]:
+        """Those files that the server does not have, in order, each once."""
+        missing: list[Digest] = []
+        for first in range(0, len(digests), MOST_DIGESTS):
+            batch = [digest_to_message(digest) for digest in digests[first : first + MOST_DIGESTS]]
+            request = frame_service_pb2.FindMissingFramesRequest(digests=batch)
+            answer = self._calls.ask(self._frames.FindMissingFrames, request, CALL_SECONDS)
+            missing += [digest_from_message(message) for message in answer.missing]
+        return list(dict.fromkeys(missing))
+
+    def upload(self, path: str, digest: Digest) -> bool:
+        """Store one file; False where the server had it already.
+
+        Raises FrameError naming the file where it cannot be read or is no longer what the digest says.
         """
+        failure: list[FrameError] = []
+        seconds = CALL_SECONDS + digest.size / SLOWEST_BYTES
 
-    @abstractmethod
-    def cancel(self) -> None:
-        """Ask the job to stop and keep what is finished; a second call stops it at once.
+        def attempt() -> Any:
+            failure.clear()
+            return self._frames.UploadFrame(_upload_parts(path, digest, failure), timeout=seconds)
 
-        Safe from any thread and from a signal handler. The events then end with Stopped.
-        """
-
-
-class ChildClient(Client):
-    """Runs the job here, as `void-server task all` in a child process with its own job folder."""
-
-    def __init__(self, config: Config, environment: Mapping[str, str], workers: int = 0) -> None:
-        self.config = config
-        self.environment = environment
-        self.workers = workers or config.workers
-        self._process: subprocess.Popen[bytes] | None = None
-        self._cancelled = False
-        self._kill_at = float("inf")
-
-    def submit(self, request: RemovalRequest) -> Generator[Event, None, None]:
-        """The events of the child, closed by a last event even where the child dies."""
-        request = request.rooted()
-        folder = Path(request.job_folder())
-        command = [*server_command(self.config, self.environment), "task", "all", str(folder / "request.json")]
-        command += ["--events", "--watch-stdin"]
-        if self.workers:
-            command += ["--workers", str(self.workers)]
         try:
-            _write_request(request, folder)
-            log = open(folder / "log.txt", "ab")  # noqa: SIM115 - closed below, after the child
+            answer = self._calls.patiently(attempt, lambda: failure[0] if failure else None)
+        except FrameError as error:
+            if error in failure:
+                raise
+            raise FrameError(f"{path} cannot be uploaded: {error.message}", error.code) from error
+        return not answer.existed
+
+    def download(self, sha256: str, path: Path) -> None:
+        """Fetch a file and rename it into place once its digest is right; goes on with what an earlier try left.
+
+        Raises FrameError where the server does not have it, ServerError where it cannot be written.
+        """
+        part = path.with_name(f".{path.name}.{sha256[:12]}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as stream:
+                whole = self._fill(sha256, stream) or self._fill(sha256, stream)
+            if not whole:
+                part.unlink(missing_ok=True)
+                raise FrameError(
+                    f"What the server {self.address} sends for {path.name} is not the file {sha256}; run the same "
+                    "command again.",
+                    "frame.transfer",
+                )
+            with contextlib.suppress(FileNotFoundError):  # the same command in another window was faster
+                os.replace(part, path)
         except OSError as error:
-            raise _disk_error(error, folder) from error
-        with log:
-            started_at = log.tell()
-            process = self._start(command, log)
-            finished = False
+            raise disk_error(error, path.parent) from error
+
+    def _fill(self, sha256: str, stream: IO[bytes]) -> bool:
+        """Complete a file that may hold its beginning; False, and emptied, where that is not the right file."""
+        state, offset = hashlib.sha256(), 0
+        stream.seek(0)
+        for data in iter(lambda: stream.read(CHUNK_BYTES), b""):
+            state.update(data)
+            offset += len(data)
+        resumed = offset > 0
+        done = resumed and state.hexdigest() == sha256
+        while not done:
+            begun = offset
+            request = frame_service_pb2.DownloadFrameRequest(digest=request_pb2.Digest(sha256=sha256), offset=offset)
             try:
-                told = _Told()
-                for event in self._events(process, log):
-                    told.note(event)
-                    finished = is_last(event)
-                    yield event
-                if not finished:
-                    self._wait(process)
-                    yield self._obituary(process, told, Path(log.name), started_at)
-                    finished = True
-            finally:
-                self._end(process, finished)
-
-    def cancel(self) -> None:
-        """SIGTERM (Ctrl-Break on Windows), then, after ten seconds or a second call, a kill."""
-        first, self._cancelled = not self._cancelled, True
-        self._kill_at = time.monotonic() + (STOP_SECONDS if first else 0.0)
-        if first and self._process is not None:
-            _ask_to_stop(self._process)
-
-    def _start(self, command: Sequence[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
-        # A group of its own: the terminal's Ctrl-C reaches only this process, which then stops the child in order.
-        # The child watches its stdin, which closes when this process dies in whatever way.
-        process = _popen(command, self.environment, stdin=subprocess.PIPE, stderr=log)
-        self._process = process
-        if self._cancelled:  # before there was anything to signal
-            _ask_to_stop(process)
-        return process
-
-    def _events(self, process: "subprocess.Popen[bytes]", log: IO[bytes]) -> Generator[Event, None, None]:
-        assert process.stdout is not None
-        lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        # A thread, because a signal cannot interrupt a blocking read of a pipe on Windows.
-        threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
-        dead_since = float("inf")
-        while True:
-            if time.monotonic() >= self._kill_at:
-                _kill(process)
-            try:
-                line = lines.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                if process.poll() is not None:
-                    dead_since = min(dead_since, time.monotonic())
-                # A grandchild may hold the pipe open after the child is gone.
-                if time.monotonic() < dead_since + 2.0:
+                for answer in self._calls.stream(self._frames.DownloadFrame, request, PIECE_SECONDS):
+                    if answer.chunk.offset != offset:
+                        break
+                    stream.write(answer.chunk.data)
+                    state.update(answer.chunk.data)
+                    offset += len(answer.chunk.data)
+                done = True
+            except grpc.RpcError as error:
+                if offset > begun and ran_out(error):  # a large file over a slow line
                     continue
-                return
-            if line is None:
-                return
-            try:
-                event = from_line(line.decode("utf-8", "replace"))
-            except ValueError:
-                log.write(b"not an event: " + line.rstrip(b"\r\n") + b"\n")
-                log.flush()
-                continue
-            if event is None:
-                logger.debug("skipped an event of an unknown kind: %r", line)
-                continue
-            yield event
-            if is_last(event):
-                return
-
-    def _wait(self, process: "subprocess.Popen[bytes]") -> None:
-        """Wait for a child that has said all it will say, and kill it where it does not end."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, min(STOP_SECONDS, self._kill_at - time.monotonic())))
-        _kill(process)
-        process.wait()
-
-    def _end(self, process: "subprocess.Popen[bytes]", finished: bool) -> None:
-        assert process.stdin is not None
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-        if not finished and process.poll() is None:
-            _ask_to_stop(process)
-        self._wait(process)
-        self._process = None
-
-    def _obituary(self, process: "subprocess.Popen[bytes]", told: "_Told", log: Path, started_at: int) -> Event:
-        """The last event of a child that did not send one itself."""
-        status = process.returncode
-        if self._cancelled or status == EXIT_STOPPED:
-            return Stopped(job=told.job, number=told.number + 1)
-        if status in (-9, _EXIT_OUT_OF_MEMORY):  # the kernel ends whoever takes the last memory with signal 9
-            code = "job.memory"
-            workers = f"{self.workers} now" if self.workers else "one a core now"
-            text = (
-                f"void-server was killed {told.where()}, most likely because memory ran out; lower --workers "
-                f"({workers}) or cache_bytes ($VOID_CACHE_BYTES, {self.config.cache_bytes} now) and run the same "
-                f"command again, which resumes. Its log is {log}."
-            )
-        else:
-            code = "job.crashed"
-            how = (
-                f"crashed with {_signal_name(-status)}"
-                if status < 0
-                else f"ended with exit code {status} and no result"
-            )
-            last_words = _last_line(log, started_at)
-            text = (
-                f"void-server {how} {told.where()}"
-                + (f" and said: {last_words.rstrip('.')}" if last_words else "")
-                + f". Running the same command again resumes; the log to send with a report is {log}."
-            )
-        return Failed(job=told.job, number=told.number + 1, code=code, text=text)
-
-
-class _Told:
-    """What the child has said so far, to say where it died."""
-
-    def __init__(self) -> None:
-        self.job = ""
-        self.number = 0
-        self._step = ""
-        self._frame: int | None = None
-
-    def note(self, event: Event) -> None:
-        self.job, self.number = event.job or self.job, max(event.number, self.number)
-        if isinstance(event, Progressed):
-            self._step = f"in the step {event.step}" + (f" ({event.text})" if event.text else "")
-        if isinstance(event, FrameReady):
-            self._frame = event.frame
-
-    def where(self) -> str:
-        parts = [self._step or "before it did anything", "" if self._frame is None else f"after frame {self._frame}"]
-        return ", ".join(part for part in parts if part)
-
-
-def server_command(config: Config, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The command that starts `void-server`: the configured one, else beside this Python, else on PATH.
-
-    Raises ServerError where there is none.
-    """
-    if config.server_command:
-        return config.server_command
-    beside = Path(sys.executable).parent / ("void-server.exe" if sys.platform == "win32" else "void-server")
-    if beside.is_file():
-        return (str(beside),)
-    found = shutil.which("void-server", path=environment.get("PATH"))
-    if found:
-        return (found,)
-    raise ServerError(
-        "The program void-server is neither beside this Python nor on PATH; install it with "
-        "pip install 'void_plugin[server]', or name its command in $VOID_SERVER_COMMAND."
-    )
-
-
-def ask_server(config: Config, environment: Mapping[str, str], arguments: Sequence[str]) -> Any:
-    """The JSON value that `void-server` prints as its last line for these arguments.
-
-    Raises ServerError where it cannot start, JobError with its own last sentence where it fails.
-    """
-    command = [*server_command(config, environment), *arguments]
-    with _popen(command, environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        try:
-            output, complaint = process.communicate()
-        except BaseException:  # Ctrl-C: the child has its own process group and would live on
-            _kill(process)
-            raise
-    words = [line for line in complaint.decode("utf-8", "replace").splitlines() if line.strip()]
-    if process.returncode:
-        raise JobError(
-            words[-1] if words else f"void-server {' '.join(arguments)} ended with exit code {process.returncode}.",
-            "job.memory" if process.returncode in (-9, _EXIT_OUT_OF_MEMORY) else "job.crashed",
-        )
-    lines = output.decode("utf-8", "replace").strip().split("\n")
-    try:
-        return json.loads(lines[-1])
-    except ValueError as error:
-        raise ServerError(
-            f"void-server {' '.join(arguments)} did not answer in JSON; install the same version of void_plugin for "
-            "the client and the server."
-        ) from error
-
-
-def child_environment(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment a child gets: ours, without the variables that would lead another Python to our modules."""
-    ours = dict(environment)
-    program = Path(shutil.which(command[0], path=environment.get("PATH")) or command[0])
-    if program.parent.absolute() != Path(sys.executable).parent.absolute():
-        for name in ("PYTHONPATH", "PYTHONHOME"):
-            ours.pop(name, None)
-    return ours
-
-
-def _popen(
-    command: Sequence[str], environment: Mapping[str, str], stdin: int, stderr: "int | IO[bytes]"
-) -> "subprocess.Popen[bytes]":
-    own_group: dict[str, Any] = {"process_group": 0}
-    if sys.platform == "win32":
-        own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    try:
-        return subprocess.Popen(
-            command,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=child_environment(command, environment),
-            **own_group,
-        )
-    except OSError as error:
-        raise ServerError(
-            f"void-server cannot be started as {' '.join(command[:3])}: {error.strerror or error}; correct "
-            "$VOID_SERVER_COMMAND or server_command in the configuration."
-        ) from error
-
-
-def _ask_to_stop(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(OSError):
-        if sys.platform == "win32":
-            process.send_signal(signal.CTRL_BREAK_EVENT)
-        else:
-            process.send_signal(signal.SIGTERM)
-
-
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a child and, where the system knows groups, everything it started; nothing where it is gone already."""
-    if process.poll() is not None:
-        return
-    with contextlib.suppress(OSError):
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def _pump(stream: IO[bytes], lines: "queue.SimpleQueue[bytes | None]") -> None:
-    with stream:
-        for line in stream:
-            lines.put(line)
-    lines.put(None)
-
-
-def _write_request(request: RemovalRequest, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".request-", suffix=".json")
-    try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(request.to_json())
+                try:
+                    self._calls.wait_after(error)
+                except FrameError as refused:
+                    if not resumed or refused.code != "frame.transfer":
+                        raise
+                    done = True  # what was left from earlier is longer than the file
+        if state.hexdigest() == sha256:
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, folder / "request.json")
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+            return True
+        stream.seek(0)
+        stream.truncate()
+        return False
 
+    # -- jobs ------------------------------------------------------------------------------------------------
 
-def _disk_error(error: OSError, folder: Path) -> ServerError:
-    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return ServerError(
-            f"The disk that holds {folder} is full; free some space and run the same command again.",
-            "server.disk_full",
+    def submit(
+        self, request: RemovalRequest, kind: str = "remove", uploads: Sequence[Uploaded] | None = None
+    ) -> JobInfo:
+        """Put a job into the queue, or find the one that this request_id made; None of `uploads` is path mode."""
+        message = job_service_pb2.SubmitJobRequest(
+            request_id=request.request_id,
+            request=request_to_message(request),
+            kind=number_of(KIND_NAMES, kind),  # type: ignore[arg-type]
         )
-    return ServerError(
-        f"Cannot write the job folder {folder}: {error.strerror or error}; choose an output folder you may write to.",
-        "server.unwritable",
-    )
+        if uploads is None:
+            message.paths.SetInParent()
+        else:
+            message.uploads.SetInParent()
+            for item in uploads:
+                message.uploads.frames.add(
+                    input=number_of(INPUT_NAMES, item.input),
+                    frame=item.frame,
+                    digest=digest_to_message(item.digest),
+                )
+        return job_from_message(self._calls.ask(self._jobs.SubmitJob, message, READY_SECONDS).job)
+
+    def watch(self, job_id: str, after: int = 0) -> Iterator[Event]:
+        """All events of a job after a number, past and future, until its last one; goes on after any outage."""
+        while True:
+            request = job_service_pb2.WatchJobRequest(job_id=job_id, after_event=after)
+            try:
+                for answer in self._calls.stream(self._jobs.WatchJob, request, WATCH_SECONDS):
+                    after = max(after, answer.event.number)
+                    event = event_from_message(answer.event)
+                    if event is None:  # a newer server says more than this version understands
+                        continue
+                    yield event
+                    if is_last(event):
+                        return
+            except grpc.RpcError as error:
+                if not ran_out(error):
+                    self._calls.wait_after(error)
+            # Answers only once the server is back, and says whether there is anything left to hear.
+            job = self.get(job_id)
+            if job.ended_at is not None and after >= job.last_event:
+                return
+            self._calls.pause()
+
+    def get(self, job_id: str) -> JobInfo:
+        """A job as it stands."""
+        request = job_service_pb2.GetJobRequest(job_id=job_id)
+        return job_from_message(self._calls.ask(self._jobs.GetJob, request, CALL_SECONDS).job)
+
+    def jobs(self, states: Sequence[str] = (), everyone: bool = False, most: int = PAGE) -> list[JobInfo]:
+        """The newest jobs of this user, or of everyone for supervisors, at most so many."""
+        found: list[JobInfo] = []
+        request = job_service_pb2.ListJobsRequest(
+            page_size=min(most, PAGE),
+            states=[number_of(STATE_NAMES, state) for state in states],  # type: ignore[misc]
+            all_identities=everyone,
+        )
+        while len(found) < most:
+            answer = self._calls.ask(self._jobs.ListJobs, request, CALL_SECONDS)
+            found += [job_from_message(job) for job in answer.jobs]
+            if not answer.next_page_token:
+                break
+            request.page_token = answer.next_page_token
+        return found[:most]
+
+    def cancel(self, job_id: str) -> JobInfo:
+        """Ask a job to stop; the job as it stands then."""
+        request = job_service_pb2.CancelJobRequest(job_id=job_id)
+        return job_from_message(self._calls.ask(self._jobs.CancelJob, request, CALL_SECONDS).job)
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job that has ended, with what the server holds for it."""
+        self._calls.ask(self._jobs.DeleteJob, job_service_pb2.DeleteJobRequest(job_id=job_id), CALL_SECONDS)
+
+    def engines(self) -> Capabilities:
+        """What the server can run."""
+        request = engine_service_pb2.ListEnginesRequest()
+        return capabilities_from_message(self._calls.ask(self._engines.ListEngines, request, READY_SECONDS))
 
 
-def _last_line(log: Path, started_at: int) -> str:
-    """The last line that this run of the child wrote to its log."""
-    with open(log, "rb") as stream:
-        stream.seek(max(started_at, log.stat().st_size - 4096))
-        lines = stream.read().decode("utf-8", "replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
-
-
-def _signal_name(number: int) -> str:
+def _upload_parts(
+    path: str, digest: Digest, failure: list[FrameError]
+) -> Iterator[frame_service_pb2.UploadFrameRequest]:
+    """The header and the chunks of a file. gRPC swallows what an iterator raises, so that goes into `failure`."""
+    yield frame_service_pb2.UploadFrameRequest(header=digest_to_message(digest))
+    offset = 0
     try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+        with open(path, "rb", buffering=0) as stream:
+            while data := stream.read(CHUNK_BYTES):
+                yield frame_service_pb2.UploadFrameRequest(chunk=frame_service_pb2.Chunk(offset=offset, data=data))
+                offset += len(data)
+    except OSError as error:
+        failure.append(FrameError(f"{path} cannot be read: {error.strerror or error}.", "frame.unreadable"))
+        return
+    if offset != digest.size:
+        failure.append(
+            FrameError(f"{path} changed while it was uploaded; run the same command again.", "frame.transfer")
+        )

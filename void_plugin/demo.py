@@ -9,10 +9,10 @@ from typing import Any
 
 from rich.console import Console
 
-from void_plugin.client import ask_server
 from void_plugin.config import Config
 from void_plugin.errors import ServerError
 from void_plugin.frames import FrameRange
+from void_plugin.programs import ask_server
 from void_plugin.progress import print_table
 from void_plugin.request import ImageInput, Output, RemovalRequest, RenderSettings
 

@@ -1,4 +1,4 @@
-"""`void doctor` and `void engines`: what this machine can run, and why not the rest."""
+"""`void doctor` and `void engines`: what this machine and the configured server can run, and why not the rest."""
 
 import json
 import os
@@ -10,18 +10,23 @@ from typing import Any
 from rich.console import Console
 
 from void_plugin import __version__
-from void_plugin.client import ask_server, server_command
+from void_plugin.channel import server_address
+from void_plugin.client import VoidClient
 from void_plugin.config import Config, config_path
 from void_plugin.errors import VoidError
+from void_plugin.programs import ask_server, server_command
 from void_plugin.progress import print_table
 
 
 def show_engines(config: Config, environment: Mapping[str, str], as_json: bool) -> bool:
-    """Print the engines of this machine; True where at least one can run.
+    """Print the engines of the configured server, else of this machine; True where at least one can run.
 
-    Raises VoidError where void-server cannot be asked.
+    Raises VoidError where the server, or void-server here, cannot be asked.
     """
-    engines = ask_server(config, environment, ["engines", "--json"])
+    if config.server:
+        engines = _remote(config, environment)["engines"]
+    else:
+        engines = ask_server(config, environment, ["engines", "--json"])
     if as_json:
         print(json.dumps(engines, indent=2, sort_keys=True))
     else:
@@ -30,7 +35,7 @@ def show_engines(config: Config, environment: Mapping[str, str], as_json: bool) 
 
 
 def show_machine(config: Config, environment: Mapping[str, str], as_json: bool) -> bool:
-    """Print what this machine is and can run; True where the engine recover can."""
+    """Print what this machine is and can run; True where a removal can run, here or on the configured server."""
     found = examine(config, environment)
     if as_json:
         print(json.dumps(found, indent=2, sort_keys=True))
@@ -53,6 +58,8 @@ def examine(config: Config, environment: Mapping[str, str]) -> dict[str, Any]:
         "server": {},
         "engines": [],
         "server_error": "",
+        "remote": {},
+        "remote_error": "",
     }
     try:
         found["server_command"] = " ".join(server_command(config, environment))
@@ -60,8 +67,21 @@ def examine(config: Config, environment: Mapping[str, str]) -> dict[str, Any]:
         found["engines"] = ask_server(config, environment, ["engines", "--json"])
     except VoidError as error:
         found["server_error"] = error.message
-    found["ready"] = any(engine["name"] == "recover" and engine["available"] for engine in found["engines"])
+    if config.server:
+        try:
+            found["remote"] = _remote(config, environment)
+        except VoidError as error:
+            found["remote_error"] = error.message
+    engines = found["remote"].get("engines", ()) if config.server else found["engines"]
+    found["ready"] = any(engine["name"] == "recover" and engine["available"] for engine in engines)
     return found
+
+
+def _remote(config: Config, environment: Mapping[str, str]) -> dict[str, Any]:
+    """What the configured server says of itself. Raises VoidError where it cannot be asked."""
+    address = server_address(config.server)
+    with VoidClient.connect(config, environment, address) as client:
+        return {"address": address, **client.engines().to_dict()}
 
 
 def _rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -74,17 +94,35 @@ def _rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("disk free here", f"{found['disk_free_bytes'] / 2**30:.1f} GiB"),
         ("configuration", found["config"] + ("" if found["config_exists"] else " (none; defaults are used)")),
     ]
-    if found["server_error"]:
-        return [*rows, ("void-server", found["server_error"]), ("ready", "no")]
+    rows += _server_rows(found) if not found["server_error"] else [("void-server", found["server_error"])]
+    if found["remote_error"]:
+        rows.append(("server", found["remote_error"]))
+    elif found["remote"]:
+        rows += _remote_rows(found["remote"])
+    return [*rows, ("ready", "yes" if found["ready"] else "no: the engine recover cannot run")]
+
+
+def _server_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     server = dict(found["server"])
     version = f"{server.pop('version', 'of unknown version')} on Python {server.pop('python', 'of unknown version')}"
-    rows.append(("void-server", f"{version}, {found['server_command']}"))
+    rows = [("void-server", f"{version}, {found['server_command']}")]
     ocio = server.pop("ocio", None)
     if ocio:
         rows.append(("OCIO", f"{ocio['config']}, {ocio['spaces']} colour spaces"))
     rows += [(name, str(value)) for name, value in server.items()]
-    rows += [_engine_row(engine) for engine in found["engines"]]
-    return [*rows, ("ready", "yes" if found["ready"] else "no: the engine recover cannot run here")]
+    return rows + [_engine_row(engine) for engine in found["engines"]]
+
+
+def _remote_rows(remote: Mapping[str, Any]) -> list[tuple[str, str]]:
+    server = remote["server"]
+    roots = ", ".join(server["roots"]) or "none: files are uploaded"
+    rows = [
+        ("server", f"{remote['address']}, version {server['version']}"),
+        ("known there as", server["identity"]),
+        ("folders by path", roots),
+    ]
+    rows += [(f"device {device['name']}", device["state"]) for device in remote["devices"]]
+    return rows + [_engine_row(engine) for engine in remote["engines"]]
 
 
 def _engine_row(engine: Mapping[str, Any]) -> tuple[str, str]:

@@ -121,6 +121,7 @@ class PlainLines(Display):
         self._stream = stream
         self._steps: set[str] = set()
         self._frames: set[int] = set()
+        self._tenths = -1
 
     def _show(self, event: Event) -> None:
         if isinstance(event, Progressed):
@@ -131,6 +132,11 @@ class PlainLines(Display):
             if event.frame not in self._frames:  # it comes once for each output
                 self._say(f"frame {event.frame} ({self.tally.done()}), coverage {event.coverage:.0%}")
             self._frames.add(event.frame)
+        elif isinstance(event, Uploading):
+            tenths = event.done * 10 // max(1, event.total)  # a line a file would bury everything else
+            if tenths != self._tenths:
+                self._say(f"uploaded {event.done}/{event.total} files")
+            self._tenths = tenths
         else:
             text = _sentence(event)
             if text:
@@ -155,11 +161,12 @@ class Bar(Display):
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
-            TextColumn("{task.fields[frames]} frames"),
+            TextColumn("{task.fields[count]}"),
             TimeRemainingColumn(),
             console=console,
         )
-        self._task = self._bar.add_task("starting", total=1.0, frames="0")
+        self._phase: type[Event] = Started
+        self._task = self._bar.add_task("starting", total=1.0, count="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -172,16 +179,27 @@ class Bar(Display):
 
     def _show(self, event: Event) -> None:
         if isinstance(event, Progressed):
-            self._bar.update(self._task, description=escape(event.step), completed=event.fraction)
+            self._update(Progressed, event.step, event.fraction, f"{self.tally.done()} frames")
         elif isinstance(event, FrameReady):
-            self._bar.update(self._task, frames=self.tally.done())
+            self._bar.update(self._task, count=f"{self.tally.done()} frames")
+        elif isinstance(event, Uploading):
+            share = event.done / max(1, event.total)
+            self._update(Uploading, "uploading", share, f"{event.done}/{event.total} files")
+        elif isinstance(event, Queued):
+            self._update(Queued, _sentence(event), 0.0, "")
         elif isinstance(event, Finished):
-            self._bar.update(self._task, description="done", completed=1.0)
+            self._update(Progressed, "done", 1.0, f"{self.tally.done()} frames")
         else:
             text = _sentence(event)
             if text:
                 style = "yellow" if isinstance(event, Warned) else ""
                 self._bar.console.print(escape(text), style=style, highlight=False)
+
+    def _update(self, phase: type[Event], text: str, done: float, count: str) -> None:
+        if phase is not self._phase:  # uploading tells nothing about how long the rest takes
+            self._bar.reset(self._task, total=1.0)
+        self._phase = phase
+        self._bar.update(self._task, description=escape(text), completed=done, count=count)
 
     def summary(self, outputs: list[str]) -> None:
         """The summary as a table."""
@@ -217,10 +235,16 @@ def _sentence(event: Event) -> str:
         frame = "" if event.frame is None else f" (frame {event.frame})"
         return f"warning: {event.text}{frame}"
     if isinstance(event, Queued):
-        return f"waiting, {event.position} before this one"
-    if isinstance(event, Uploading):
-        return f"uploaded {event.done}/{event.total}"
+        before = f"{event.position} before this one" if event.position else "next in line"
+        return f"waiting, {before}" + (f", about {span(event.eta_seconds)}" if event.eta_seconds > 0 else "")
     return ""
+
+
+def span(seconds: float) -> str:
+    """A length of time as people say it: `40 s`, `5 min`, `2.5 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _count(frames: str) -> int:

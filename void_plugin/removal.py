@@ -2,17 +2,35 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Generator
 from dataclasses import replace
 
-from void_plugin.client import Client
 from void_plugin.errors import Cancelled, FrameError, JobError, VoidError
 from void_plugin.events import Event, Failed, Stopped, is_last
 from void_plugin.frames import contiguous, describe
 from void_plugin.request import RemovalRequest
 
 
-def remove(request: RemovalRequest, client: Client) -> Iterator[Event]:
+class Client(ABC):
+    """Runs one removal somewhere and tells what happens; lives for one job."""
+
+    @abstractmethod
+    def submit(self, request: RemovalRequest) -> Generator[Event, None, None]:
+        """The events of the job, which starts with the first one asked for. Closing the generator gives it up.
+
+        Raises VoidError where the job cannot start.
+        """
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Ask the job to stop and keep what is finished; a second call ends the events at once.
+
+        Safe from any thread and from a signal handler. The events then end with Stopped.
+        """
+
+
+def remove(request: RemovalRequest, client: Client) -> Generator[Event, None, None]:
     """Run a request and yield its events, numbered without going back, always closed by a last event.
 
     Never raises VoidError: what is wrong arrives as Failed, so every caller shows it in one way.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from void_server.jobfolder import JobFolder, make_folder, write_error
+from void_server.jobfolder import JobFolder, make_folder, open_file, replacing, write_error
 
 
 def save(folder: JobFolder, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
@@ -20,12 +21,10 @@ def save(folder: JobFolder, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str
     make_folder(folder.analysis)
     for name, array in sorted(arrays.items()):
         path = _path(folder, name)
-        temporary = path.with_suffix(".tmp.npy")
         try:
-            np.save(temporary, array, allow_pickle=False)
-            temporary.replace(path)
+            with replacing(path) as stream:
+                np.save(stream, array, allow_pickle=False)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             full = error.errno in (None, errno.ENOSPC)  # numpy tells a short write without a number
             raise write_error(str(path), array.nbytes, full, error.strerror or str(error)) from error
         digests[name] = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
@@ -34,7 +33,14 @@ def save(folder: JobFolder, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str
 
 def load(folder: JobFolder, names: Iterable[str]) -> dict[str, NDArray[Any]]:
     """The arrays, memory-mapped: threads and processes share one copy, and only what is looked at is read."""
-    return {name: np.load(_path(folder, name), mmap_mode="r") for name in names}
+    arrays = {}
+    for name in names:
+        descriptor = open_file(_path(folder, name))
+        try:
+            arrays[name] = np.load(f"/proc/self/fd/{descriptor}", mmap_mode="r")
+        finally:
+            os.close(descriptor)
+    return arrays
 
 
 def is_there(folder: JobFolder, names: Iterable[str]) -> bool:

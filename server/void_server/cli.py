@@ -1,4 +1,4 @@
-"""`void-server`: runs jobs on this machine, step by step or whole, and says what it can run."""
+"""`void-server`: serves jobs, or runs one on this machine step by step or whole, and says what it can run."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from void_plugin.config import Config, load_config
 from void_plugin.errors import EXIT_STOPPED, Cancelled, JobError, VoidError
 from void_plugin.events import Failed, Stopped
 from void_plugin.frames import FrameRange
+from void_server import options as serving
 
 if TYPE_CHECKING:
     from void_plugin.request import RemovalRequest
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         machine = _machine(options, load_config(os.environ))
         if options.command == "task":
             return _task(options, machine)
+        if options.command == "serve":
+            return _serve(options)
         if options.command == "engines":
             return _engines(machine, options.json)
         if options.command == "doctor":
@@ -66,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     task.add_argument(
         "--watch-stdin", action="store_true", help="stop with a checkpoint when stdin ends (the starter died)"
     )
+    serving.add_arguments(commands.add_parser("serve", help="serve jobs over gRPC"))
     engines = commands.add_parser("engines", help="list the engines and why some cannot run here")
     engines.add_argument("--json", action="store_true")
     doctor = commands.add_parser("doctor", help="say what this installation has")
@@ -138,7 +142,8 @@ def _steps(
     from void_server.verify import verify
 
     workers = machine.workers or os.cpu_count() or 1
-    with Job(request, folder, log, machine, workers, stop.is_set) as job:
+    alone = options.step in ("plan", "all")  # farms run single units and frames side by side
+    with Job(request, folder, log, machine, workers, stop.is_set, alone=alone) as job:
         if options.step == "all":
             job.run()
             return 0
@@ -159,6 +164,12 @@ def _steps(
             count = verify(folder, job.request, frames, job.files)
             print(f"{count} files verified in {folder.path}", file=sys.stderr)
     return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from void_server.serve import serve
+
+    return serve(serving.settings_from(options, os.environ), os.environ, sys.stdin, sys.stdout)
 
 
 def _watch(stream: TextIO, stop: threading.Event) -> None:

@@ -1,14 +1,17 @@
-"""A job's event log: numbered lines in events.jsonl, and on stdout for whoever started the job."""
+"""A job's event log: numbered lines in events.jsonl, and told to whoever started the job."""
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TextIO
 
 from void_plugin.events import Event, Progressed, Warned, to_line
-from void_server.jobfolder import JobFolder
+from void_server.jobfolder import JobFolder, open_file, write_error
 
 PROGRESS_SECONDS = 0.2
 """Progress is told at most five times a second: enough for an eye, little for a log."""
@@ -17,33 +20,62 @@ PROGRESS_SECONDS = 0.2
 class EventLog:
     """Numbers events and writes them; safe to use from many threads."""
 
-    def __init__(self, folder: JobFolder, job: str, stream: TextIO | None) -> None:
+    def __init__(
+        self,
+        folder: JobFolder,
+        job: str,
+        stream: TextIO | None,
+        tell: Callable[[Event], None] | None = None,
+        told: Sequence[Event] = (),
+    ) -> None:
+        """`stream` gets the lines, `tell` the events; those of `told` were told before and are only written down."""
         folder.create()
-        self._job, self._stream = job, stream
+        self._job, self._stream, self._tell = job, stream, tell
         self._lock = threading.Lock()
         self._number = 0
-        if folder.events.exists():
-            with open(folder.events, "rb") as lines:
-                self._number = sum(1 for _ in lines)
-        self._file = open(folder.events, "a", encoding="utf-8")  # noqa: SIM115 - open as long as the job
+        self._path = folder.path / folder.events.name
+        cut_short = b""
+        descriptor = open_file(folder.events, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        with open(descriptor, "rb", closefd=False) as lines:
+            for line in lines:
+                self._number += 1
+                cut_short = b"" if line.endswith(b"\n") else line
+        self._file = open(descriptor, "a", encoding="utf-8")  # noqa: SIM115 - open as long as the job
+        if cut_short:  # by a kill; the next line must not become part of it
+            self._file.write("\n")
         self._last_progress = 0.0
         self._fraction = 0.0
         self.warnings: list[Warned] = []
+        for event in told:
+            self._write(event)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
     def emit(self, event: Event) -> None:
-        """Write one event with this job's id and the next number."""
+        """Tell one event and write it with this job's id and the next number.
+
+        Raises ServerError where the disk is full; told it was all the same.
+        """
         with self._lock:
-            self._number += 1
-            line = to_line(replace(event, job=self._job, number=self._number))
-            self._file.write(line + "\n")
-            self._file.flush()
+            if self._tell is not None:
+                self._tell(event)
+            line = self._write(event)
             if self._stream is not None:
-                self._stream.write(line + "\n")
+                self._stream.write(line)
                 self._stream.flush()
+
+    def _write(self, event: Event) -> str:
+        self._number += 1
+        line = to_line(replace(event, job=self._job, number=self._number)) + "\n"
+        try:
+            self._file.write(line)
+            self._file.flush()
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise write_error(str(self._path), len(line), full, error.strerror or str(error)) from error
+        return line
 
     def warn(self, code: str, frame: int | None, text: str) -> None:
         """Tell the user something that does not stop the job."""

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from void_plugin.errors import FrameError, JobError, VoidError, from_code
+from void_plugin.errors import FrameError, JobError, RequestError, VoidError, from_code
+from void_server.beneath import told
 from void_server.jobfolder import write_error
 from void_server.tiles import Box
 
@@ -46,7 +47,7 @@ class ImageFile(NamedTuple):
 
     def __str__(self) -> str:
         number = "" if self.frame is None else f"Frame {self.frame} of the "
-        return f"{number or 'The '}{self.what} ({self.path})"
+        return f"{number or 'The '}{self.what} ({told(self.path)})"
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,13 @@ class NewPart:
 
 
 class ImageFiles:
-    """A pool of reader processes; safe to use from many threads, each call takes one process for itself."""
+    """A pool of reader processes; safe to use from many threads, each call takes one process for itself.
 
-    def __init__(self, workers: int = 1) -> None:
+    Where folders are given in `below`, nothing outside them is read or written.
+    """
+
+    def __init__(self, workers: int = 1, below: Sequence[str] = ()) -> None:
+        self._below = tuple(below)
         self._idle: queue.LifoQueue[_Child | None] = queue.LifoQueue()
         for _ in range(max(1, workers)):
             self._idle.put(None)  # started when first needed
@@ -162,7 +167,7 @@ class ImageFiles:
     def write(self, path: str, parts: Sequence[NewPart]) -> int:
         """Write a file in one step (temporary name, fsync, rename) and return its size in bytes.
 
-        Raises ServerError where the folder is not writable or the disk is full.
+        Raises ServerError where the folder is not writable or the disk is full, RequestError where it is not allowed.
         """
         with self._child() as child:
             offset, descriptions = 0, []
@@ -185,6 +190,8 @@ class ImageFiles:
                 offset += -(-pixels.nbytes // 64) * 64
             try:
                 reply = child.ask(ImageFile(path, "result"), {"do": "write", "path": path, "parts": descriptions})
+            except RequestError:  # about the path, which says all
+                raise
             except VoidError as error:
                 reason = error.message.split("cannot be used: ")[-1].rstrip(".")
                 raise write_error(path, offset, "No space" in reason, reason) from error
@@ -195,7 +202,7 @@ class ImageFiles:
         child = self._idle.get()
         try:
             if child is None:
-                child = _Child()
+                child = _Child(self._below)
             yield child
         finally:
             self._idle.put(child if child is not None and child.alive else None)
@@ -204,12 +211,12 @@ class ImageFiles:
 class _Child:
     """One reader process and the memory shared with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, below: Sequence[str]) -> None:
         self._memory = os.memfd_create("void_pixels")
         self._map: mmap.mmap | None = None
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "void_server.exr_child", str(self._memory)],
+            [sys.executable, "-m", "void_server.exr_child", str(self._memory), *below],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # OpenEXR prints about malformed files; the answer says it better

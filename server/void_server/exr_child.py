@@ -4,8 +4,9 @@ Plates come from anywhere, and a malformed EXR can crash, hang or exhaust whatev
 happens here, under a memory limit, and the parent survives, names the file and goes on. It also gives
 decoding and encoding a process each: OpenImageIO holds Python's lock while it compresses.
 
-Started as `python -m void_server.exr_child FD`, where FD is a shared memory file that carries the pixels; JSON
-requests come in on stdin and one JSON answer a request goes out on stdout.
+Started as `python -m void_server.exr_child FD [ROOT…]`, where FD is a shared memory file that carries the pixels; JSON
+requests come in on stdin and one JSON answer a request goes out on stdout. Where there are roots, every file is opened
+below them, and OpenImageIO gets the open file in place of its name.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ import mmap
 import os
 import resource
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import OpenImageIO as oiio
+
+from void_plugin.errors import RequestError
+from void_server.beneath import Roots
 
 MEMORY_LIMIT = 2 << 30
 """Private memory of one reader in bytes. Shared pixel memory does not count, so any sane plate fits."""
@@ -53,24 +58,61 @@ def last_error(source: Any = None) -> str:
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[Any]:
-    """An open image, closed afterwards; refuses what OpenImageIO cannot open or complains about."""
-    if not os.path.isfile(path):
-        raise Refused("there is no such file", "frame.missing")
-    source = oiio.ImageInput.open(path)
-    if source is None:
-        reason = last_error() or "OpenImageIO gives no reason"
-        if "ubsampled" in reason:
-            raise Refused(
-                "it stores luminance and chroma subsampled (YC); render the plate as plain RGB", "frame.unsupported"
-            )
-        if "format reader" in reason:  # what OpenImageIO says of a broken magic number; it only repeats the path
-            raise Refused("it is damaged or not an EXR")
-        raise Refused(f"it is damaged or not an EXR ({reason})")
+def refusing(path: str) -> Iterator[None]:
+    """Turns what is wrong with a path into the answer that says so."""
     try:
+        yield
+    except RequestError as error:
+        raise Refused(error.message.rstrip("."), error.code) from error
+    except FileNotFoundError as error:
+        raise Refused("there is no such file", "frame.missing") from error
+    except OSError as error:
+        raise Refused(f"it cannot be opened ({error.strerror or error})") from error
+
+
+@contextlib.contextmanager
+def opened(path: str, roots: Roots | None) -> Iterator[Any]:
+    """An open image, closed afterwards; refuses what OpenImageIO cannot open or complains about."""
+    with contextlib.ExitStack() as closing:
+        if roots is None:
+            if not os.path.isfile(path):
+                raise Refused("there is no such file", "frame.missing")
+            source, reason = attempt(path)
+        else:
+            with refusing(path):
+                descriptor = roots.open_file(path)
+            closing.callback(os.close, descriptor)
+            source, reason = attempt(f"/proc/self/fd/{descriptor}")
+            if source is None:
+                reason = why_not(descriptor, path)
+        if source is None:
+            if "ubsampled" in reason:
+                raise Refused(
+                    "it stores luminance and chroma subsampled (YC); render the plate as plain RGB", "frame.unsupported"
+                )
+            if "format reader" in reason:  # what OpenImageIO says of a broken magic number; it only repeats the path
+                raise Refused("it is damaged or not an EXR")
+            raise Refused(f"it is damaged or not an EXR ({reason})")
+        closing.callback(source.close)
         yield source
-    finally:
+
+
+def attempt(name: str) -> tuple[Any, str]:
+    """The open image, or None and why not."""
+    source = oiio.ImageInput.open(name)
+    return source, "" if source is not None else last_error() or "OpenImageIO gives no reason"
+
+
+def why_not(descriptor: int, path: str) -> str:
+    """Why an open file is no image: OpenImageIO only says so of a name that ends as the format's names do."""
+    with tempfile.TemporaryDirectory(prefix="void_") as folder:
+        name = os.path.join(folder, "image" + os.path.splitext(path)[1])
+        os.symlink(f"/proc/self/fd/{descriptor}", name)
+        source, reason = attempt(name)
+    if source is not None:
         source.close()
+        reason = "it is of a format that its name does not say"
+    return reason.replace(name, path)
 
 
 def refuse_pending(source: Any) -> None:
@@ -91,10 +133,10 @@ def plain(value: Any) -> Any:
     return value
 
 
-def header(path: str) -> dict[str, Any]:
+def header(roots: Roots | None, path: str) -> dict[str, Any]:
     """Every part of a file: windows, channels with their own types, and all attributes."""
     parts: list[dict[str, Any]] = []
-    with opened(path) as source:
+    with opened(path, roots) as source:
         kind = source.format_name()
         while source.seek_subimage(len(parts), 0):
             spec = source.spec()
@@ -159,9 +201,11 @@ def runs(indices: list[int]) -> list[tuple[int, int]]:
     return found
 
 
-def read(shared: Shared, path: str, part: int, channels: list[str], box: list[int]) -> dict[str, Any]:
+def read(
+    shared: Shared, roots: Roots | None, path: str, part: int, channels: list[str], box: list[int]
+) -> dict[str, Any]:
     """Decode a box of channels of one type into shared memory as (height, width, channel); natively, no conversion."""
-    with opened(path) as source:
+    with opened(path, roots) as source:
         if not source.seek_subimage(part, 0):
             raise Refused(f"it has no part {part}")
         spec = source.spec()
@@ -215,25 +259,47 @@ def read_rows(
     return pixels.reshape(pixels.shape[-3:] if pixels.ndim >= 3 else (*pixels.shape, 1)), left, above
 
 
-def write(shared: Shared, path: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+def write(shared: Shared, roots: Roots | None, path: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     """Encode the pixels in shared memory to a temporary file beside `path`, then rename it there."""
-    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.tmp")
+    place, name = os.path.split(path)
+    temporary = f".{name}.{os.getpid()}.tmp"
     try:
-        encode(shared, temporary, parts)
-        with open(temporary, "rb+") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        if roots is None:
+            folder = os.open(place or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        else:
+            folder = roots.open_folder(place)
+        with contextlib.ExitStack() as closing:
+            closing.callback(os.close, folder)
+            forget(temporary, folder)  # of a killed process that had the same number
+            # Made here and not by OpenImageIO, which would write through a link of that name.
+            descriptor = os.open(
+                temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder
+            )
+            closing.callback(os.close, descriptor)
+            closing.callback(forget, temporary, folder)
+            handle = f"/proc/self/fd/{descriptor}"
+            try:
+                encode(shared, handle, parts)
+            except Refused as refusal:
+                raise Refused(str(refusal).replace(handle, path), refusal.code) from refusal
+            os.fsync(descriptor)
+            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            return {"size": os.fstat(descriptor).st_size}
+    except RequestError as error:
+        raise Refused(error.message.rstrip("."), error.code) from error
     except OSError as error:
         raise Refused(f"{error.strerror or error}", "server.unwritable") from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-    return {"size": os.path.getsize(path)}
+
+
+def forget(name: str, folder: int) -> None:
+    """Remove a file where it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
 
 
 def encode(shared: Shared, temporary: str, parts: list[dict[str, Any]]) -> None:
     """Write the pixels in shared memory as one EXR of one or more parts."""
-    # By format name, because the temporary file does not end in .exr.
+    # By format name, because what is given here does not end in .exr.
     target = oiio.ImageOutput.create("exr")
     if target is None:
         raise Refused("this OpenImageIO cannot write EXR", "server.unwritable")
@@ -280,14 +346,14 @@ def output_spec(part: dict[str, Any]) -> Any:
     return spec
 
 
-def answer(shared: Shared, request: dict[str, Any]) -> dict[str, Any]:
+def answer(shared: Shared, roots: Roots | None, request: dict[str, Any]) -> dict[str, Any]:
     """Do what one request asks and return its answer."""
     operation = request.pop("do")
     if operation == "header":
-        return header(**request)
+        return header(roots, **request)
     if operation == "read":
-        return read(shared, **request)
-    return write(shared, **request)
+        return read(shared, roots, **request)
+    return write(shared, roots, **request)
 
 
 def main() -> None:
@@ -300,9 +366,10 @@ def main() -> None:
     oiio.attribute("limits:imagesize_MB", 4096)
     oiio.attribute("limits:channels", 256)
     shared = Shared(int(sys.argv[1]))
+    roots = Roots(sys.argv[2:]) if sys.argv[2:] else None
     for line in sys.stdin:
         try:
-            reply = answer(shared, json.loads(line))
+            reply = answer(shared, roots, json.loads(line))
         except Refused as refusal:
             reply = {"error": str(refusal), "code": refusal.code}
         except MemoryError:

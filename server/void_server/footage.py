@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -99,8 +99,16 @@ class _Rows:
 class Footage:
     """Plate and mattes of a request."""
 
-    def __init__(self, files: ImageFiles, request: RemovalRequest, cache_bytes: int) -> None:
+    def __init__(
+        self,
+        files: ImageFiles,
+        request: RemovalRequest,
+        cache_bytes: int,
+        digests: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """`digests` has the SHA-256 of uploaded files by input and frame number."""
         self.files, self.request = files, request
+        self._digests = digests or {}
         self._headers: ByteCache[tuple[Part, ...]] = ByteCache(1 << 16, lambda _: 1)
         self._rows: ByteCache[_Rows] = ByteCache(cache_bytes, lambda rows: rows.pixels.nbytes)
         self._mattes: ByteCache[Matte] = ByteCache(cache_bytes // 4, lambda matte: matte.values.nbytes)
@@ -181,14 +189,18 @@ class Footage:
         return Matte(box, np.clip(np.nan_to_num(values, nan=0.0, posinf=1.0), 0, 1))
 
     def signature(self, frames: FrameRange) -> list[list[Any]]:
-        """Size and modification time of every file that feeds the shot, for unit keys in path mode."""
+        """What tells the files that feed the shot from others: SHA-256 where uploaded, else size and time."""
         found: list[list[Any]] = []
         for name in INPUTS:
             if not self.has(name):
                 continue
+            known, still = self._digests.get(name, {}), self.sequence(name).is_still
             for frame in frames:
                 path = self.sequence(name).path(frame)
-                if os.path.isfile(path):
+                digest = next(iter(known.values()), None) if still else known.get(str(frame))
+                if digest is not None:
+                    found.append([name, frame, digest])
+                elif os.path.isfile(path):
                     state = os.stat(path)
                     found.append([name, frame, state.st_size, state.st_mtime_ns])
         return found

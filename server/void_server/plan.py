@@ -19,6 +19,7 @@ from void_plugin.errors import Cancelled, RequestError
 from void_plugin.frames import Digest, FrameRange, describe
 from void_plugin.request import RemovalRequest
 from void_server import analysis, windows
+from void_server.allowance import ANYTHING, Allowance
 from void_server.colour import PEAKS, WORKING_SPACE, Colour, Config, choose_peak, plate_space
 from void_server.engines import Engine, Frames, IsCancelled, Progress, Unit
 from void_server.footage import Footage
@@ -114,12 +115,13 @@ def make_plan(
     warn: Warn,
     progress: Progress,
     cancelled: IsCancelled,
+    allowance: Allowance = ANYTHING,
 ) -> Plan:
     """Check everything, estimate everything, write plan.json; a plan that still fits is kept as it is.
 
     `request` has its ranges resolved. Raises the error that names every problem found.
     """
-    facts = Preflight(footage, request, workers).run()
+    facts = Preflight(footage, request, workers, allowance).run()
     shot_range = request.shot_range or FrameRange(0, 0)
     key = _plan_key(request, footage, engine, config)
     kept = _kept_plan(folder, key)

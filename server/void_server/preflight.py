@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from pathlib import Path
 from void_plugin.errors import RequestError, ServerError, VoidError, from_code
 from void_plugin.frames import FrameRange, contiguous, describe, spans
 from void_plugin.request import INPUTS, RemovalRequest
+from void_server.allowance import ANYTHING, Allowance
+from void_server.beneath import Roots
 from void_server.exr import Part
 from void_server.footage import Footage
 from void_server.jobfolder import make_folder
@@ -85,10 +88,12 @@ def _run_around(frames: FrameRange, available: list[int]) -> FrameRange:
 class Preflight:
     """Checks every file of a request; collects what is wrong and raises it in one error."""
 
-    def __init__(self, footage: Footage, request: RemovalRequest, workers: int) -> None:
+    def __init__(
+        self, footage: Footage, request: RemovalRequest, workers: int, allowance: Allowance = ANYTHING
+    ) -> None:
         if request.shot_range is None or request.frames is None:
             raise RequestError("The request has no resolved frame range.", "request.range")
-        self.footage, self.request, self.workers = footage, request, workers
+        self.footage, self.request, self.workers, self.allowance = footage, request, workers, allowance
         self.shot_range, self.frames = request.shot_range, request.frames
         self._problems: list[VoidError] = []
 
@@ -144,7 +149,21 @@ class Preflight:
                     self._problems.append(outcome)
                 else:
                     found[frame] = outcome
+        self._refuse_large(name, found)
         return found
+
+    def _refuse_large(self, name: str, parts: dict[int, Part]) -> None:
+        most = self.allowance.max_pixels
+        large = [frame for frame, part in parts.items() if most and max(part.data.area, part.display.area) > most]
+        if large:
+            part = parts[large[0]]
+            box = part.data if part.data.area >= part.display.area else part.display
+            self._add(
+                "server.limit",
+                f"Frames {describe(large)} of the {name.replace('_', ' ')} ({self.footage.sequence(name).pattern}) are "
+                f"{box.width}x{box.height}, that is {box.area / 1e6:.1f} million pixels, and this server takes at most "
+                f"{most / 1e6:.1f}; scale them down or ask whoever runs it.",
+            )
 
     def _matte(self, name: str, plate: dict[int, Part]) -> None:
         headers = self._headers(name, lambda frame: self.footage.matte_part(name, frame)[0])
@@ -178,6 +197,7 @@ class Preflight:
             except VoidError as error:
                 self._problems.append(error)
                 continue
+            self._refuse_large("clean_plate", {frame: part})
             if frame in plate and part.display.size != plate[frame].display.size:
                 self._add(
                     "request.matte_size",
@@ -216,8 +236,7 @@ class Preflight:
                     "the name.",
                 )
             try:
-                folder = os.path.abspath(sequence.folder)
-                make_folder_checked(folder)
+                make_folder_checked(os.path.abspath(sequence.folder), self.allowance.roots)
             except VoidError as error:
                 self._problems.append(error)
 
@@ -234,14 +253,26 @@ class Preflight:
         raise from_code(self._problems[0].code, "\n".join(told))
 
 
-def make_folder_checked(folder: str) -> None:
+def make_folder_checked(folder: str, roots: Roots | None = None) -> None:
     """Make an output folder and prove that a file can be written there. Raises ServerError saying why not."""
-    make_folder(Path(folder))
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".void_"):
-            pass
+        handle = open_folder(folder, roots)
+        try:
+            probe = f".void_{os.getpid()}_{threading.get_ident()}.tmp"
+            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=handle))
+            os.unlink(probe, dir_fd=handle)
+        finally:
+            os.close(handle)
     except OSError as error:
-        code = "server.disk_full" if error.errno == 28 else "server.unwritable"
+        code = "server.disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "server.unwritable"
         raise ServerError(
             f"Cannot write into {folder}: {error.strerror or error}. Choose another output folder.", code
         ) from error
+
+
+def open_folder(folder: str, roots: Roots | None) -> int:
+    """A handle of an output folder, made where it is missing, and below the roots where there are any."""
+    if roots is not None:
+        return roots.open_folder(folder, create=True)
+    make_folder(Path(folder))
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -6,16 +6,19 @@ runs of the same plan, and names files by root, not by absolute path.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from void_plugin.events import Warned
 from void_plugin.frames import Digest, FrameRange, describe
 from void_plugin.request import Output, RemovalRequest
+from void_server.beneath import Roots
 from void_server.engines import Unit
 from void_server.jobfolder import JobFolder, read_json, write_json
 from void_server.plan import PIXELS_VERSION, Plan
@@ -39,14 +42,31 @@ def frame_key(plan: Plan, unit: Unit | None, output: Output, request: RemovalReq
     return Digest.of_text(json.dumps(parts)).sha256[:32]
 
 
-def kept(manifest: Path, key: str, path: str) -> dict[str, Any] | None:
+def kept(manifest: Path, key: str, path: str, roots: Roots | None = None) -> dict[str, Any] | None:
     """The manifest of a frame that is already there exactly as it would be written, else None."""
-    if not manifest.exists() or not os.path.exists(path):
+    if not manifest.exists():
+        return None
+    try:
+        with opened(path, roots) as stream:
+            state = os.fstat(stream.fileno())
+    except OSError:  # not there, or nothing that could be kept: writing it says what is wrong
         return None
     entry: dict[str, Any] = read_json(manifest)
-    state = os.stat(path)
     same = entry["key"] == key and entry["size"] == state.st_size and entry["modified"] == state.st_mtime_ns
     return entry if same else None
+
+
+def file_facts(path: str, roots: Roots | None = None) -> dict[str, Any]:
+    """Size, modification time and SHA-256 of a written frame, all of one and the same file."""
+    with opened(path, roots) as stream:
+        state = os.fstat(stream.fileno())
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"size": state.st_size, "modified": state.st_mtime_ns, "sha256": digest}
+
+
+def opened(path: str, roots: Roots | None) -> BufferedReader:
+    """A file to read, below the roots where there are any."""
+    return open(path if roots is None else roots.open_file(path), "rb")
 
 
 def write(

@@ -6,7 +6,6 @@ engine's own encoding: half for linear light, float where half would lose codes 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from void_plugin.errors import JobError
 from void_server.engines import Engine, Fill, Frames, IsCancelled, Progress, Unit
 from void_server.exr import FIXED_DATE, ImageFile, ImageFiles, NewPart
-from void_server.jobfolder import JobFolder, make_folder, read_json, write_json
+from void_server.jobfolder import JobFolder, make_folder, read_json, remove_folder, write_json
 from void_server.tiles import Box
 from void_server.view import HALF_MAX
 
@@ -44,7 +43,7 @@ def solve_unit(
     if is_solved(folder, unit):
         return
     place = folder.unit(unit.key)
-    shutil.rmtree(place, ignore_errors=True)  # what a killed run left half-done
+    remove_folder(place)  # what a killed run left half-done
     make_folder(place)
     facts: dict[str, dict[str, float]] = {}
     wanted = [frame for frame in unit.frames if frames.hole(frame) is not None]

@@ -1,333 +1,440 @@
-"""The client against a real child process, `tests/fakes/fake_void_server.py`."""
+"""`VoidClient` against a real gRPC server, `tests/fakes/fake_services.py`."""
 
-import json
 import os
-import signal
-import subprocess
-import sys
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fakes.fake_services import CHUNK, MAGIC, TOKEN, FakeJob, FakeServer, sha256, well
 
 from void_plugin import client as client_module
-from void_plugin.client import ChildClient, ask_server, child_environment, server_command
+from void_plugin.client import Uploaded, VoidClient
 from void_plugin.config import Config
-from void_plugin.errors import JobError, ServerError
-from void_plugin.events import Event, Failed, Finished, FrameReady, Started, Stopped, Warned, is_last
-from void_plugin.frames import FrameRange
-from void_plugin.removal import remove
+from void_plugin.errors import Cancelled, FrameError, JobError, RequestError, ServerError, VoidError
+from void_plugin.events import Event, Finished, FrameReady, Started, Stopped
+from void_plugin.frames import Digest, FrameRange
+from void_plugin.patience import Patience
 from void_plugin.request import ImageInput, Output, RemovalRequest
 
-FAKE = Path(__file__).parents[1] / "fakes" / "fake_void_server.py"
-CONFIG = Config(server_command=(sys.executable, str(FAKE)))
-ROOT = Path(__file__).parents[2]
 
-needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="a child is not ended by signals there")
+@pytest.fixture
+def token(tmp_path: Path) -> str:
+    (tmp_path / "token").write_text(TOKEN)
+    return str(tmp_path / "token")
 
 
 @pytest.fixture
-def environment() -> dict[str, str]:
-    # The fake imports void_plugin, which need not be installed where this runs from the checkout.
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+def server(tmp_path: Path) -> Iterator[FakeServer]:
+    with FakeServer(roots=(str(tmp_path),)) as running:
+        yield running
 
 
 @pytest.fixture
-def request_for(tmp_path: Path) -> "Iterator[object]":
-    def make(behaviour: str, frames: int = 4) -> RemovalRequest:
-        for frame in range(1001, 1001 + frames):
-            (tmp_path / f"plate.{frame}.exr").touch()
-        return RemovalRequest(
-            plate=ImageInput(str(tmp_path / "plate.%04d.exr")),
-            object_matte=ImageInput(str(tmp_path / "matte.%04d.exr")),
-            outputs=(Output("patch", str(tmp_path / "out" / "result.%04d.exr")),),
-            prompt=behaviour,
-        )
-
-    yield make
+def client(server: FakeServer, token: str) -> Iterator[VoidClient]:
+    with connect(server, token) as connected:
+        yield connected
 
 
-def alive(request: RemovalRequest) -> bool:
-    """True while the child of this request exists, as a process or as a zombie."""
-    try:
-        os.kill(int((Path(request.job_folder()) / "pid").read_text()), 0)
-    except ProcessLookupError:
-        return False
-    return True
+def connect(server: FakeServer, token: str, seconds: float = 30.0) -> VoidClient:
+    return VoidClient.connect(Config(token_file=token), {}, server.address, Patience(server.address, seconds))
 
 
-def check_order(events: list[Event]) -> None:
-    numbers = [event.number for event in events]
-    assert numbers == sorted(set(numbers)) and numbers[0] >= 1
-    assert [is_last(event) for event in events] == [False] * (len(events) - 1) + [True]
+def file(folder: Path, name: str = "plate.1001.exr", size: int = 300_000) -> tuple[str, Digest]:
+    data = MAGIC + os.urandom(size - 4)
+    (folder / name).write_bytes(data)
+    return str(folder / name), Digest(sha256(data), size)
 
 
-def test_a_job_that_goes_well_tells_everything_and_ends_with_finished(request_for, environment) -> None:
-    request = request_for("well")
-    client = ChildClient(CONFIG, environment, workers=3)
-    events = list(remove(request, client))
-    check_order(events)
-    assert isinstance(events[0], Started) and events[0].frames == "1001-1004"
-    assert [event.frame for event in events if isinstance(event, FrameReady)] == [1001, 1002, 1003, 1004]
-    assert any(isinstance(event, Warned) for event in events)
-    assert isinstance(events[-1], Finished)
-    assert not alive(request)
+def request(folder: Path, request_id: str = "r1") -> RemovalRequest:
+    return RemovalRequest(
+        plate=ImageInput(str(folder / "plate.%04d.exr")),
+        object_matte=ImageInput(str(folder / "matte.%04d.exr")),
+        outputs=(Output("patch", str(folder / "out" / "result.%04d.exr")),),
+        frames=FrameRange(1001, 1004),
+        request_id=request_id,
+    ).rooted()
 
 
-def test_the_job_folder_holds_the_rooted_request_and_the_arguments_are_as_agreed(request_for, environment) -> None:
-    request = request_for("well")
-    list(remove(request, ChildClient(CONFIG, environment, workers=3)))
-    folder = Path(request.job_folder())
-    saved = RemovalRequest.load(str(folder / "request.json"))
-    assert saved.frames == FrameRange(1001, 1004)
-    assert saved.plate.pattern == "<plate>/plate.%04d.exr"
-    assert not list(folder.glob(".request-*"))
-    arguments = json.loads((folder / "arguments.json").read_text())
-    assert arguments == ["task", "all", str(folder / "request.json"), "--events", "--watch-stdin", "--workers", "3"]
+# -- up and down --------------------------------------------------------------------------------------------------
 
 
-def test_noise_on_the_childs_output_is_logged_and_unknown_kinds_are_skipped(request_for, environment) -> None:
-    request = request_for("garbage")
-    events = list(remove(request, ChildClient(CONFIG, environment)))
-    check_order(events)
-    assert isinstance(events[-1], Finished)
-    log = (Path(request.job_folder()) / "log.txt").read_bytes()
-    assert b"libpng warning" in log and b"not text" in log and b"Applauded" not in log
+@pytest.mark.parametrize("size", [4, 5, (1 << 20) - 1, 1 << 20, (2 << 20) + 7])
+def test_what_goes_up_comes_down_the_same(client: VoidClient, server: FakeServer, tmp_path: Path, size: int) -> None:
+    path, digest = file(tmp_path, size=size)
+    assert client.find_missing([digest, digest]) == [digest]
+    assert client.upload(path, digest) is True
+    assert client.find_missing([digest]) == []
+    client.download(digest.sha256, tmp_path / "new" / "folder" / "got.exr")
+    assert (tmp_path / "new" / "folder" / "got.exr").read_bytes() == Path(path).read_bytes()
+    assert [entry.name for entry in (tmp_path / "new" / "folder").iterdir()] == ["got.exr"]
 
 
-def test_an_error_of_the_server_arrives_with_its_code_and_sentence(request_for, environment) -> None:
-    last = list(remove(request_for("refuse"), ChildClient(CONFIG, environment)))[-1]
-    assert isinstance(last, Failed)
-    assert (last.code, last.text) == ("request.matte_empty", "The matte of sh010 is empty on frames 1001-1004.")
+def test_a_file_that_is_there_already_does_not_travel(client: VoidClient, server: FakeServer, tmp_path: Path) -> None:
+    path, digest = file(tmp_path, size=8 << 20)
+    server.frames[digest.sha256] = Path(path).read_bytes()
+    assert client.upload(path, digest) is False
+    assert server.uploads == []
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "code", "said"),
-    [
-        pytest.param("killed", "job.memory", "--workers", marks=needs_signals),
-        ("memory", "job.memory", "cache_bytes"),
-        pytest.param("crash", "job.crashed", "SIGSEGV", marks=needs_signals),
-        ("silent", "job.crashed", "exit code 0"),
-        ("traceback", "job.crashed", "singular matrix"),
-        ("die-at-once", "job.crashed", "No module named 'cv2'"),
-    ],
-)
-def test_a_child_that_dies_without_a_word_gets_a_last_event_that_says_what_to_do(
-    request_for, environment, behaviour: str, code: str, said: str
+def test_more_digests_than_one_call_takes_are_asked_for_in_several(client: VoidClient, server: FakeServer) -> None:
+    digests = [Digest(sha256(str(number).encode()), 10) for number in range(10_001)]
+    assert client.find_missing(digests) == digests
+    assert server.calls["FindMissingFrames"] == 2
+
+
+def test_an_upload_that_breaks_is_sent_again(client: VoidClient, server: FakeServer, tmp_path: Path) -> None:
+    client.engines()
+    path, digest = file(tmp_path, size=5 << 20)
+    server.faults["UploadFrame"].extend([2, "drop", 0])
+    assert client.upload(path, digest) is True
+    assert server.uploads == [digest.sha256] and server.calls["UploadFrame"] == 4
+
+
+def test_a_download_that_breaks_goes_on_where_it_stopped(
+    client: VoidClient, server: FakeServer, tmp_path: Path
 ) -> None:
-    request = request_for(behaviour)
-    events = list(remove(request, ChildClient(CONFIG, environment)))
-    check_order(events)
-    last = events[-1]
-    assert isinstance(last, Failed) and last.code == code
-    assert said in last.text and str(Path(request.job_folder()) / "log.txt") in last.text
-    if behaviour != "die-at-once":
-        assert "after frame 1001" in last.text and "frame 1002" in last.text
-    assert not alive(request)
+    client.engines()
+    path, digest = file(tmp_path, size=10 * CHUNK)
+    server.frames[digest.sha256] = Path(path).read_bytes()
+    server.faults["DownloadFrame"].extend([3, "drop", 4])
+    client.download(digest.sha256, tmp_path / "got.exr")
+    assert server.offsets == [0, 3 * CHUNK, 7 * CHUNK]
+    assert (tmp_path / "got.exr").read_bytes() == server.frames[digest.sha256]
 
 
-def test_the_last_words_are_those_of_this_run_and_not_of_an_earlier_one(request_for, environment) -> None:
-    request = request_for("silent")
-    Path(request.job_folder()).mkdir(parents=True)
-    (Path(request.job_folder()) / "log.txt").write_text("MemoryError: of yesterday\n")
-    last = list(remove(request, ChildClient(CONFIG, environment)))[-1]
-    assert isinstance(last, Failed) and "yesterday" not in last.text
+def test_a_killed_client_goes_on_with_the_part_it_left(client: VoidClient, server: FakeServer, tmp_path: Path) -> None:
+    path, digest = file(tmp_path, size=10 * CHUNK)
+    server.frames[digest.sha256] = Path(path).read_bytes()
+    server.faults["DownloadFrame"].append(3)
+    with pytest.raises(ServerError), connect(server, str(tmp_path / "token")) as first:
+        first.download(digest.sha256, tmp_path / "got.exr")  # never reached before, so not repeated
+    assert not (tmp_path / "got.exr").exists()
+    client.download(digest.sha256, tmp_path / "got.exr")
+    assert server.offsets == [0, 3 * CHUNK]
+    assert (tmp_path / "got.exr").read_bytes() == server.frames[digest.sha256]
 
 
-def test_a_child_that_leaves_a_process_on_its_pipe_does_not_hold_us_up(request_for, environment) -> None:
-    began = time.monotonic()
-    last = list(remove(request_for("heir"), ChildClient(CONFIG, environment)))[-1]
-    assert isinstance(last, Failed) and "exit code 5" in last.text
-    assert time.monotonic() - began < 15
+@pytest.mark.parametrize("left", [b"rubbish", b"rubbish" * 100_000])
+def test_rubbish_in_the_place_of_a_part_is_thrown_away(
+    client: VoidClient, server: FakeServer, tmp_path: Path, left: bytes
+) -> None:
+    path, digest = file(tmp_path)
+    server.frames[digest.sha256] = Path(path).read_bytes()
+    (tmp_path / f".got.exr.{digest.sha256[:12]}.part").write_bytes(left)
+    client.download(digest.sha256, tmp_path / "got.exr")
+    assert (tmp_path / "got.exr").read_bytes() == server.frames[digest.sha256]
 
 
-@needs_signals
-def test_a_child_stopped_by_someone_else_counts_as_stopped(request_for, environment) -> None:
-    assert isinstance(list(remove(request_for("stopped-by-the-farm"), ChildClient(CONFIG, environment)))[-1], Stopped)
+def test_bytes_of_another_file_never_get_the_name(client: VoidClient, server: FakeServer, tmp_path: Path) -> None:
+    path, digest = file(tmp_path)
+    server.frames[digest.sha256] = Path(path).read_bytes()[:-1] + b"?"
+    (tmp_path / "got.exr").write_bytes(b"the result of yesterday")
+    with pytest.raises(FrameError, match=r"got\.exr") as caught:
+        client.download(digest.sha256, tmp_path / "got.exr")
+    assert caught.value.code == "frame.transfer"
+    assert (tmp_path / "got.exr").read_bytes() == b"the result of yesterday"
+    assert not list(tmp_path.glob(".got*"))
 
 
-def test_cancelling_lets_the_child_write_its_checkpoint(request_for, environment) -> None:
-    request = request_for("slow", frames=200)
-    client = ChildClient(CONFIG, environment)
-    events: list[Event] = []
-    for event in remove(request, client):
-        events.append(event)
-        if isinstance(event, FrameReady) and event.frame == 1002:
-            client.cancel()
-    check_order(events)
-    assert isinstance(events[-1], Stopped)
-    assert (Path(request.job_folder()) / "checkpoint").exists()
-    assert not alive(request)
+def test_a_large_file_over_a_slow_line_is_fetched_in_several_calls(
+    client: VoidClient, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, digest = file(tmp_path, size=8 * CHUNK)
+    server.frames[digest.sha256] = Path(path).read_bytes()
+    monkeypatch.setattr(client_module, "PIECE_SECONDS", 0.3)
+    original = VoidClient._fill
+
+    def fill(self: VoidClient, sha: str, stream: object) -> bool:
+        return original(self, sha, _Slow(stream))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(VoidClient, "_fill", fill)
+    client.download(digest.sha256, tmp_path / "got.exr")
+    assert len(server.offsets) > 1 and server.offsets == sorted(set(server.offsets))
+    assert (tmp_path / "got.exr").read_bytes() == server.frames[digest.sha256]
 
 
-def test_a_client_cancelled_before_it_began_stops_at_once(request_for, environment) -> None:
-    client = ChildClient(CONFIG, environment)
-    client.cancel()
-    assert isinstance(list(remove(request_for("slow", frames=200), client))[-1], Stopped)
+class _Slow:
+    """A file on a slow disk."""
+
+    def __init__(self, stream: object) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        threading.Event().wait(0.1)
+        return self._stream.write(data)  # type: ignore[attr-defined, no-any-return]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
 
 
-@needs_signals
-def test_a_child_that_does_not_listen_is_killed_after_its_time(request_for, environment, monkeypatch) -> None:
-    monkeypatch.setattr(client_module, "STOP_SECONDS", 0.5)
-    request = request_for("deaf", frames=600)
-    client = ChildClient(CONFIG, environment)
-    began = time.monotonic()
-    for event in remove(request, client):
-        if isinstance(event, FrameReady) and event.frame == 1002:
-            client.cancel()
-    assert isinstance(event, Stopped)
-    assert 0.5 <= time.monotonic() - began < 8
-    assert not alive(request)
+def test_a_file_the_server_does_not_have_is_its_own_sentence(client: VoidClient, tmp_path: Path) -> None:
+    with pytest.raises(FrameError) as caught:
+        client.download(sha256(b"nothing"), tmp_path / "got.exr")
+    assert caught.value.code == "frame.unknown"
 
 
-@needs_signals
-def test_cancelling_twice_kills_at_once(request_for, environment) -> None:
-    request = request_for("deaf", frames=600)
-    client = ChildClient(CONFIG, environment)
-    began = time.monotonic()
-    for event in remove(request, client):
-        if isinstance(event, FrameReady) and event.frame in (1002, 1003):
-            client.cancel()
-    assert isinstance(event, Stopped)
-    assert time.monotonic() - began < 8
-    assert not alive(request)
+@pytest.mark.skipif(not Path("/dev/full").exists() or os.geteuid() != 0, reason="needs a disk that is always full")
+def test_a_full_disk_here_names_the_folder(client: VoidClient, server: FakeServer, tmp_path: Path) -> None:
+    path, digest = file(tmp_path, size=8 << 20)
+    server.frames[digest.sha256] = Path(path).read_bytes()
+    (tmp_path / "got").mkdir()
+    (tmp_path / "got" / f".got.exr.{digest.sha256[:12]}.part").symlink_to("/dev/full")
+    with pytest.raises(ServerError) as caught:
+        client.download(digest.sha256, tmp_path / "got" / "got.exr")
+    assert caught.value.code == "server.disk_full" and str(tmp_path / "got") in caught.value.message
 
 
-def test_a_caller_that_walks_away_leaves_no_child_behind(request_for, environment) -> None:
-    request = request_for("slow", frames=600)
-    events = remove(request, ChildClient(CONFIG, environment))
-    next(events)
-    assert alive(request)
-    events.close()  # type: ignore[attr-defined]
-    assert not alive(request)
+def test_a_file_in_the_place_of_the_folder_is_named(client: VoidClient, server: FakeServer, tmp_path: Path) -> None:
+    path, digest = file(tmp_path)
+    server.frames[digest.sha256] = Path(path).read_bytes()
+    with pytest.raises(ServerError) as caught:
+        client.download(digest.sha256, Path(path) / "got.exr")
+    assert caught.value.code == "server.unwritable" and path in caught.value.message
 
 
-@needs_signals
-def test_a_child_ends_when_its_client_is_killed(request_for, environment, tmp_path: Path) -> None:
-    request = request_for("slow", frames=600)
-    request_file = tmp_path / "saved.json"
-    request_file.write_text(request.to_json())
-    script = (
-        "import os, sys\n"
-        "from void_plugin.client import ChildClient\n"
-        "from void_plugin.config import Config\n"
-        "from void_plugin.removal import remove\n"
-        "from void_plugin.request import RemovalRequest\n"
-        f"client = ChildClient(Config(server_command=({sys.executable!r}, {str(FAKE)!r})), os.environ)\n"
-        "for event in remove(RemovalRequest.load(sys.argv[1]), client):\n"
-        "    print(event, flush=True)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(request_file)], env=environment, stdout=subprocess.PIPE
-    ) as parent:
-        assert parent.stdout is not None
-        parent.stdout.readline()
-        parent.kill()
-    deadline = time.monotonic() + 10
-    while alive(request) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not alive(request)
+def test_a_file_that_is_gone_or_grew_since_it_was_digested_is_named(
+    client: VoidClient, server: FakeServer, tmp_path: Path
+) -> None:
+    path, digest = file(tmp_path)
+    with pytest.raises(FrameError, match="none.exr") as caught:
+        client.upload(str(tmp_path / "none.exr"), digest)
+    assert caught.value.code == "frame.unreadable"
+    with open(path, "ab") as stream:
+        stream.write(b"more")
+    with pytest.raises(FrameError, match=r"plate\.1001\.exr"):
+        client.upload(path, digest)
+    with open(path, "r+b") as stream:
+        stream.truncate(200_000)
+    with pytest.raises(FrameError, match="changed while it was uploaded"):
+        client.upload(path, digest)
+    assert not server.uploads
 
 
-def test_cancelling_from_another_thread_is_safe(request_for, environment) -> None:
-    client = ChildClient(CONFIG, environment)
-    timer = threading.Timer(1.0, client.cancel)
+def test_a_file_that_is_no_exr_is_named(client: VoidClient, tmp_path: Path) -> None:
+    (tmp_path / "plate.1001.exr").write_bytes(b"JPEG, to be honest")
+    with pytest.raises(FrameError, match=r"plate\.1001\.exr cannot be uploaded: .*no EXR"):
+        client.upload(str(tmp_path / "plate.1001.exr"), Digest.of_file(str(tmp_path / "plate.1001.exr")))
+
+
+# -- jobs ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_by_path_tells_everything(client: VoidClient, server: FakeServer, tmp_path: Path) -> None:
+    job = client.submit(request(tmp_path))
+    assert (job.state, job.kind, job.owner, job.is_live) == ("queued", "remove", "artist", True)
+    events = list(client.watch(job.job_id))
+    assert [event.number for event in events] == list(range(1, len(events) + 1))
+    assert [event.frame for event in events if isinstance(event, FrameReady)] == [1001, 1002, 1003, 1004]
+    assert isinstance(events[-1], Finished) and events[-1].summary["recovered"] == 0.08
+    job = client.get(job.job_id)
+    assert (job.state, job.is_live, job.last_event) == ("succeeded", False, len(events))
+
+
+def test_a_job_by_upload_and_a_preview_are_submitted_as_such(
+    client: VoidClient, server: FakeServer, tmp_path: Path
+) -> None:
+    path, digest = file(tmp_path)
+    client.upload(path, digest)
+    uploads = [Uploaded("plate", frame, digest) for frame in range(1001, 1005)]
+    job = client.submit(request(tmp_path), "preview", uploads)
+    assert job.kind == "preview"
+    assert server.job().uploads == {("plate", frame): digest.sha256 for frame in range(1001, 1005)}
+
+
+def test_submitting_again_gives_the_same_job(client: VoidClient, server: FakeServer, tmp_path: Path) -> None:
+    server.faults["SubmitJob"].append("drop")
+    first = client.submit(request(tmp_path))
+    assert client.submit(request(tmp_path)).job_id == first.job_id
+    with pytest.raises(RequestError) as caught:
+        client.submit(request(tmp_path / "elsewhere"))
+    assert caught.value.code == "request.id"
+
+
+def test_watching_from_a_number_misses_nothing_and_repeats_nothing(
+    client: VoidClient, server: FakeServer, tmp_path: Path
+) -> None:
+    job = client.submit(request(tmp_path))
+    everything = list(client.watch(job.job_id))
+    assert list(client.watch(job.job_id, 3)) == everything[3:]
+    assert list(client.watch(job.job_id, len(everything))) == [], "nothing is left to hear"
+    server.faults["WatchJob"].extend([2, "drop", 0, 3])
+    assert list(client.watch(job.job_id)) == everything
+
+
+def test_a_watch_survives_a_restart_of_the_server(client: VoidClient, server: FakeServer, tmp_path: Path) -> None:
+    back = threading.Event()
+
+    def script(job: FakeJob) -> Iterator[Event]:
+        for event in well(job):
+            yield event
+            if isinstance(event, Started):
+                job.wait(back.is_set)
+
+    server.script = script
+    job = client.submit(request(tmp_path))
+    events = client.watch(job.job_id)
+    seen = [next(events), next(events)]
+    server.stop()
+    timer = threading.Timer(0.5, lambda: (server.start(), back.set()))
     timer.start()
-    assert isinstance(list(remove(request_for("slow", frames=600), client))[-1], Stopped)
+    seen += events
     timer.join()
+    assert [event.number for event in seen] == list(range(1, len(seen) + 1))
+    assert isinstance(seen[-1], Finished)
 
 
-def test_a_server_that_cannot_be_started_is_one_sentence(request_for, environment, tmp_path: Path) -> None:
-    config = Config(server_command=(str(tmp_path / "no-such-program"),))
-    (last,) = list(remove(request_for("well"), ChildClient(config, environment)))
-    assert isinstance(last, Failed) and last.code == "server.unavailable"
-    assert "no-such-program" in last.text and "$VOID_SERVER_COMMAND" in last.text
+def test_a_watch_is_opened_anew_now_and_then(
+    client: VoidClient, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "WATCH_SECONDS", 0.2)
+
+    def script(job: FakeJob) -> Iterator[Event]:
+        yield Started(frames="1001-1004")
+        job.wait(lambda: server.calls["WatchJob"] > 2)
+        yield Finished()
+
+    server.script = script
+    assert len(list(client.watch(client.submit(request(tmp_path)).job_id))) == 2
 
 
-def test_a_server_that_is_not_installed_says_how_to_install_it(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(ServerError, match="pip install"):
-        server_command(Config(), {"PATH": str(tmp_path)})
+def test_a_server_that_stays_away_ends_the_watch_with_a_sentence(
+    server: FakeServer, token: str, tmp_path: Path
+) -> None:
+    server.script = lambda job: iter([Started()])
+    with connect(server, token, seconds=0.5) as client:
+        client.patience.promise = "The job goes on there."
+        events = client.watch(client.submit(request(tmp_path)).job_id)
+        next(events)
+        server.stop()
+        with pytest.raises(ServerError, match="The job goes on there") as caught:
+            next(events)
+    assert caught.value.code == "server.unavailable" and server.address in caught.value.message
 
 
-def test_the_server_beside_this_python_wins_over_path(monkeypatch, tmp_path: Path) -> None:
-    name = "void-server.exe" if sys.platform == "win32" else "void-server"
-    for folder in ("here", "path"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / name).touch(mode=0o755)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "here" / "python"))
-    assert server_command(Config(), {"PATH": str(tmp_path / "path")}) == (str(tmp_path / "here" / name),)
-    (tmp_path / "here" / name).unlink()
-    assert server_command(Config(), {"PATH": str(tmp_path / "path")}) == (str(tmp_path / "path" / name),)
+def test_a_job_that_is_not_there_is_told_at_once(client: VoidClient) -> None:
+    for call in (client.get, client.cancel, client.delete, lambda job: list(client.watch(job))):
+        with pytest.raises(JobError) as caught:
+            call("0" * 32)
+        assert caught.value.code == "job.unknown"
 
 
-def test_another_python_is_not_led_to_our_modules(tmp_path: Path) -> None:
-    ours = {"PYTHONPATH": "/show/lib", "PYTHONHOME": "/opt/host", "PATH": str(tmp_path), "SHOW": "x"}
-    assert child_environment([str(tmp_path / "void-server")], ours) == {"PATH": str(tmp_path), "SHOW": "x"}
-    assert child_environment([sys.executable], ours) == ours
+def test_cancelling_is_asked_for_and_ends_with_stopped(client: VoidClient, server: FakeServer, tmp_path: Path) -> None:
+    server.script = lambda job: (job.wait(lambda: False) or event for event in well(job))
+    job = client.submit(request(tmp_path))
+    with pytest.raises(JobError, match="cancel it first"):
+        client.delete(job.job_id)
+    assert client.cancel(job.job_id).stopping
+    (last,) = client.watch(job.job_id)
+    assert isinstance(last, Stopped)
+    assert client.cancel(job.job_id).state == "cancelled"
+    client.delete(job.job_id)
+    assert server.jobs == {}
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="nothing is unwritable for this user")
-def test_an_unwritable_output_folder_is_named(request_for, environment, tmp_path: Path) -> None:
-    request = request_for("well")
-    (tmp_path / "out").mkdir(mode=0o500)
-    (last,) = list(remove(request, ChildClient(CONFIG, environment)))
-    assert isinstance(last, Failed) and last.code == "server.unwritable" and str(tmp_path / "out") in last.text
+def test_jobs_are_listed_page_by_page_and_by_state(
+    client: VoidClient, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [client.submit(request(tmp_path, f"r{number}")).job_id for number in range(5)]
+    for job_id in ids:
+        list(client.watch(job_id))
+    monkeypatch.setattr(client_module, "PAGE", 2)
+    assert [job.job_id for job in client.jobs(most=4)] == ids[:0:-1]
+    assert server.calls["ListJobs"] == 2
+    assert client.jobs(["failed", "cancelled"]) == []
+    assert client.jobs(most=0) == []
+    with pytest.raises(ServerError) as caught:
+        client.jobs(everyone=True)
+    assert caught.value.code == "server.forbidden"
 
 
-def test_a_file_in_the_place_of_the_output_folder_is_named(request_for, environment, tmp_path: Path) -> None:
-    request = request_for("well")
-    (tmp_path / "out").write_text("I am a file")
-    (last,) = list(remove(request, ChildClient(CONFIG, environment)))
-    assert isinstance(last, Failed) and last.code == "server.unwritable" and str(tmp_path / "out") in last.text
+def test_what_the_server_can_run_is_told(client: VoidClient, server: FakeServer) -> None:
+    found = client.engines()
+    assert [(engine.name, engine.available) for engine in found.engines] == [("recover", True), ("void", False)]
+    assert found.engines[1].reason == "There is no GPU."
+    assert [(device.name, device.state, device.restarts) for device in found.devices] == [("cpu", "idle", 1)]
+    assert found.server.roots == server.roots and found.server.identity == "artist"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
-def test_a_full_disk_is_told_as_such() -> None:
-    try:
-        with open("/dev/full", "wb", buffering=0) as stream:
-            stream.write(b"x")
-    except OSError as error:
-        found = client_module._disk_error(error, Path("/show/out"))
-    assert found.code == "server.disk_full" and "/show/out" in found.message
+def test_a_server_that_is_still_starting_is_asked_again(client: VoidClient, server: FakeServer) -> None:
+    server.retry = 0.01
+    starting = ServerError("No worker has started yet.", "server.unavailable")
+    server.faults["ListEngines"].extend([starting] * 9)
+    assert client.engines().server.identity == "artist"
 
 
-def test_missing_plate_frames_are_told_before_anything_is_written(request_for, environment, tmp_path: Path) -> None:
-    request = request_for("well", frames=6)
-    for frame in (1002, 1003, 1005):
-        (tmp_path / f"plate.{frame}.exr").unlink()
-    for asked in (None, FrameRange(1001, 1006)):
-        (last,) = list(remove(replace(request, frames=asked), ChildClient(CONFIG, environment)))
-        assert isinstance(last, Failed) and last.code == "frame.missing"
-        assert "1002-1003, 1005" in last.text and "plate.%04d.exr" in last.text
-    assert not (tmp_path / "out").exists()
+# -- going wrong --------------------------------------------------------------------------------------------------
 
 
-def test_a_plate_that_is_nowhere_is_told_with_its_pattern(request_for, environment, tmp_path: Path) -> None:
-    request = replace(request_for("well"), plate=ImageInput(str(tmp_path / "plat.%04d.exr")))
-    (last,) = list(remove(request, ChildClient(CONFIG, environment)))
-    assert isinstance(last, Failed) and last.code == "frame.missing" and "plat.%04d.exr" in last.text
+def test_a_server_that_is_not_there_is_told_within_seconds(token: str) -> None:
+    began = time.monotonic()
+    with (
+        VoidClient.connect(Config(token_file=token), {}, "127.0.0.1:9", Patience("127.0.0.1:9", 300)) as client,
+        pytest.raises(ServerError) as caught,
+    ):
+        client.engines()
+    assert caught.value.code == "server.unavailable" and "127.0.0.1:9" in caught.value.message
+    assert time.monotonic() - began < 20
 
 
-def test_asking_the_server_gives_its_last_line_as_a_value(environment) -> None:
-    assert ask_server(CONFIG, environment, ["engines", "--json"])[0]["name"] == "recover"
+def test_a_call_that_is_never_answered_ends(client: VoidClient, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(client_module, "CALL_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        config = Config(token_file=str(tmp_path / "token"))
+        with (
+            VoidClient.connect(config, {}, address, Patience(address, 0.0)) as asking,
+            pytest.raises(ServerError, match=address) as caught,
+        ):
+            asking.get("0" * 32)
+    assert caught.value.code in ("server.timeout", "server.unavailable")
 
 
-def test_asking_something_it_does_not_know_gives_its_own_sentence(environment) -> None:
-    with pytest.raises(JobError, match="unknown command dance"):
-        ask_server(CONFIG, environment, ["dance"])
+@pytest.mark.parametrize("what", ["watch", "download", "upload", "wait"])
+def test_closing_the_client_from_another_thread_ends_every_call(
+    server: FakeServer, token: str, tmp_path: Path, what: str
+) -> None:
+    server.script = lambda job: (job.wait(lambda: False) or event for event in well(job))
+    client = connect(server, token)
+    job = client.submit(request(tmp_path))
+    path, digest = file(tmp_path, size=4 << 20)
+    if what == "download":
+        server.frames[digest.sha256] = Path(path).read_bytes()
+        server.faults["DownloadFrame"].extend(["drop"] * 1000)
+    if what == "upload":
+        server.faults["UploadFrame"].extend(["drop"] * 1000)
+    if what == "wait":
+        server.stop()
+    calls = {
+        "watch": lambda: list(client.watch(job.job_id)),
+        "download": lambda: client.download(digest.sha256, tmp_path / "got.exr"),
+        "upload": lambda: client.upload(path, digest),
+        "wait": lambda: client.get(job.job_id),
+    }
+    timer = threading.Timer(0.3, client.close)
+    timer.start()
+    with pytest.raises(Cancelled):
+        calls[what]()
+    timer.join()
+    for call in calls.values():
+        with pytest.raises(Cancelled):
+            call()
+    server.job().cancelled = True
 
 
-def test_an_answer_that_is_not_json_blames_the_versions(environment) -> None:
-    config = Config(server_command=(sys.executable, "-c", "print('ready')"))
-    with pytest.raises(ServerError, match="same version"):
-        ask_server(config, environment, ["engines"])
-
-
-@needs_signals
-def test_the_signal_is_named_even_where_it_has_no_name() -> None:
-    assert client_module._signal_name(signal.SIGSEGV) == "SIGSEGV"
-    assert client_module._signal_name(99) == "signal 99"
+def test_errors_of_the_server_keep_their_code_and_sentence(client: VoidClient, server: FakeServer) -> None:
+    for error in (
+        ServerError("The queue is full with 1000 jobs.", "server.busy"),
+        ServerError("You have 200 jobs already.", "server.limit"),
+        JobError("void cannot run here: there is no GPU.", "job.engine_unavailable"),
+    ):
+        server.faults["ListEngines"].append(error)
+        with pytest.raises(VoidError) as caught:
+            client.engines()
+        assert (type(caught.value), caught.value.code, caught.value.message) == (
+            type(error),
+            error.code,
+            error.message,
+        )

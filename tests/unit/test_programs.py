@@ -1,0 +1,116 @@
+"""Starting programs: which, with which environment, and what their end means."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from void_plugin.config import Config
+from void_plugin.errors import JobError, ServerError
+from void_plugin.programs import (
+    ask_server,
+    child_environment,
+    how_it_ended,
+    kill_group,
+    last_line,
+    server_command,
+    start_program,
+)
+
+ROOT = Path(__file__).parents[2]
+CONFIG = Config(server_command=(sys.executable, str(ROOT / "tests" / "fakes" / "fake_services.py")))
+
+needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="a child is not ended by signals there")
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    # The fake imports void_plugin, which need not be installed where this runs from the checkout.
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+
+
+def test_a_server_that_is_not_installed_says_how_to_install_it(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(ServerError, match="pip install"):
+        server_command(Config(), {"PATH": str(tmp_path)})
+
+
+def test_the_server_beside_this_python_wins_over_path(monkeypatch, tmp_path: Path) -> None:
+    name = "void-server.exe" if sys.platform == "win32" else "void-server"
+    for folder in ("here", "path"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "here" / "python"))
+    assert server_command(Config(), {"PATH": str(tmp_path / "path")}) == (str(tmp_path / "here" / name),)
+    (tmp_path / "here" / name).unlink()
+    assert server_command(Config(), {"PATH": str(tmp_path / "path")}) == (str(tmp_path / "path" / name),)
+
+
+def test_another_python_is_not_led_to_our_modules(tmp_path: Path) -> None:
+    ours = {"PYTHONPATH": "/show/lib", "PYTHONHOME": "/opt/host", "PATH": str(tmp_path), "SHOW": "x"}
+    assert child_environment([str(tmp_path / "void-server")], ours) == {"PATH": str(tmp_path), "SHOW": "x"}
+    assert child_environment([sys.executable], ours) == ours
+
+
+def test_asking_the_server_gives_its_last_line_as_a_value(environment: dict[str, str]) -> None:
+    assert ask_server(CONFIG, environment, ["engines", "--json"])[0]["name"] == "recover"
+
+
+def test_asking_something_it_does_not_know_gives_its_own_sentence(environment: dict[str, str]) -> None:
+    with pytest.raises(JobError, match="unknown command dance"):
+        ask_server(CONFIG, environment, ["dance"])
+
+
+def test_an_answer_that_is_not_json_blames_the_versions(environment: dict[str, str]) -> None:
+    config = Config(server_command=(sys.executable, "-c", "print('ready')"))
+    with pytest.raises(ServerError, match="same version"):
+        ask_server(config, environment, ["engines"])
+
+
+def test_a_program_that_cannot_be_started_names_the_setting(environment: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match=r"no-such-program.*\$VOID_SERVER_COMMAND"):
+        start_program([str(tmp_path / "no-such-program")], environment, subprocess.DEVNULL, subprocess.DEVNULL)
+
+
+@needs_signals
+def test_killing_a_program_takes_what_it_started_with_it(environment: dict[str, str]) -> None:
+    script = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(60)'])\n"
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    with start_program([sys.executable, "-c", script], environment, subprocess.DEVNULL, subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        pid = max(int(process.stdout.readline()) for _ in range(2))
+        kill_group(process)
+        process.wait()
+        assert process.stdout.read() == b"", "both held the pipe"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0) if not Path(f"/proc/{pid}/status").exists() else check_zombie(pid)
+    kill_group(process)
+
+
+def check_zombie(pid: int) -> None:
+    # Nobody reaps the grandchild of a container without an init.
+    if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+        raise ProcessLookupError
+
+
+@needs_signals
+def test_an_end_is_told_in_words_even_where_the_signal_has_no_name() -> None:
+    assert how_it_ended(3) == "ended with exit code 3"
+    assert how_it_ended(-signal.SIGSEGV) == "was killed by SIGSEGV"
+    assert how_it_ended(-99) == "was killed by signal 99"
+
+
+def test_the_last_words_are_those_of_this_run_and_not_of_an_earlier_one(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text("MemoryError: of yesterday\n")
+    start = log.stat().st_size
+    assert last_line(log, start) == ""
+    with open(log, "a") as stream:
+        stream.write("first\n  last words  \n\n")
+    assert last_line(log, start) == "last words"

@@ -1,0 +1,48 @@
+"""Files that the client writes on this machine: whole or not at all, and with a sentence where that fails."""
+
+import contextlib
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from void_plugin.errors import ServerError
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a text file in one step, making its folder. Raises ServerError where that fails."""
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+        with open(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_mask())  # mkstemp's 0600 would hide the file from the rest of the show
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+        raise disk_error(error, path.parent) from error
+
+
+def disk_error(error: OSError, folder: Path) -> ServerError:
+    """The error for a folder that could not be written; says so where its disk is full."""
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return ServerError(
+            f"The disk that holds {folder} is full; free some space and run the same command again.",
+            "server.disk_full",
+        )
+    return ServerError(
+        f"Cannot write into {folder}: {error.strerror or error}; choose an output folder you may write to.",
+        "server.unwritable",
+    )
+
+
+def _mask() -> int:
+    # The system tells the mask only to whoever sets it; for a moment this process makes files private.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
