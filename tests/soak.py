@@ -183,7 +183,7 @@ class Client(threading.Thread):
     def __init__(self, server: Server, shot: Shot, number: int, seed: int, stop: threading.Event) -> None:
         super().__init__(name=f"client {number}")
         self.server, self.shot, self.number, self.stop = server, shot, number, stop
-        self.chance = random.Random(seed * 1000 + number)
+        self.seed, self.chance = seed, random.Random(seed * 1000 + number)
         self.jobs: dict[str, bool] = {}
         self.failures: list[str] = []
 
@@ -192,7 +192,7 @@ class Client(threading.Thread):
             count = 0
             while not self.stop.is_set():
                 count += 1
-                name = f"c{self.number}-{count}"
+                name = f"c{self.seed}-{self.number}-{count}"
                 try:
                     job_id = calls.submit_paths(slow_request(self.shot, name, '{"step": 0.01}'), name).job.job_id
                 except grpc.RpcError as error:

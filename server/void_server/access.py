@@ -92,14 +92,14 @@ class Access:
             )
         return found
 
-    def interceptor(self) -> grpc.ServerInterceptor:
-        """What ends every call without a known token before it reaches a service."""
-        return _Interceptor(self)
+    def interceptor(self, refused: Callable[[str], None]) -> grpc.ServerInterceptor:
+        """What ends every call without a known token before it reaches a service; `refused` is told the code."""
+        return _Interceptor(self, refused)
 
 
 class _Interceptor(grpc.ServerInterceptor):
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, refused: Callable[[str], None]) -> None:
+        self._access, self._refused = access, refused
 
     def intercept_service(
         self,
@@ -112,6 +112,7 @@ class _Interceptor(grpc.ServerInterceptor):
             self._access.identify(handler_call_details.invocation_metadata)
         except ServerError as error:
             refusal = error
+            self._refused(error.code)
 
             def refuse(_: Any, context: grpc.ServicerContext) -> NoReturn:
                 context.abort_with_status(status_of(refusal))

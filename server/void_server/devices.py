@@ -82,6 +82,8 @@ class Devices:
 
     def drain(self, seconds: float) -> None:
         """Stop everything: jobs write a checkpoint and go back to the queue. Returns when all processes are gone."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         deadline = time.monotonic() + seconds + GRACE_SECONDS
         for device in self._devices:

@@ -86,16 +86,15 @@ def link(source: Path, target: Path) -> None:
             if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
                 raise
             shutil.copyfile(source, temporary)
-            with open(temporary, "rb") as stream:
-                os.fsync(stream.fileno())
+            sync(temporary)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk itself."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

@@ -124,7 +124,7 @@ class Server(Observer):
         self.devices.start()
         self._undo.append(lambda: self.devices.drain(settings.drain_seconds))
         threading.Thread(target=self._keep_house, name="housekeeping", daemon=True).start()
-        _write_address(state, self.address)
+        self._undo.append(_write_address(state, self.address))
 
     def drain(self) -> None:
         """Refuse new work, checkpoint what runs, answer what was asked, then close. Safe after a failed start."""
@@ -135,15 +135,13 @@ class Server(Observer):
             self._undo.pop()()
         if self.settings.private:
             shutil.rmtree(self.settings.state, ignore_errors=True)
-        else:
-            (self.settings.state / "server.json").unlink(missing_ok=True)
 
     # -- the port --------------------------------------------------------------------------------------------
 
     def _listen(self, access: Access, serving: Serving) -> grpc.Server:
         server = grpc.server(
             ThreadPoolExecutor(self.settings.max_calls, thread_name_prefix="call"),
-            interceptors=[access.interceptor()],
+            interceptors=[access.interceptor(serving.refused)],
             maximum_concurrent_rpcs=self.settings.max_calls,
             options=[
                 ("grpc.max_receive_message_length", MOST_MESSAGE_BYTES),
@@ -285,8 +283,9 @@ def _credentials(settings: ServerSettings) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials([(key, chain)], roots, require_client_auth=roots is not None)
 
 
-def _write_address(state: Path, address: str) -> None:
-    """Let the clients of this user find the server."""
+def _write_address(state: Path, address: str) -> Callable[[], None]:
+    """Let the clients of this user find the server; returns what takes the file away."""
     temporary = state / ".server.json.tmp"
     temporary.write_text(json.dumps({"address": address, "pid": os.getpid()}) + "\n", encoding="utf-8")
     os.replace(temporary, state / "server.json")
+    return lambda: (state / "server.json").unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from typing import BinaryIO
 
 from void_plugin.errors import FrameError, ServerError
 from void_plugin.frames import Digest
-from void_server.intake import FrameWriter, disk_full, figure, link, sync_folder, write_error
+from void_server.intake import FrameWriter, disk_full, figure, link, sync, write_error
 
 Key = tuple[str, str]
 """Namespace and SHA-256."""
@@ -83,7 +83,7 @@ class FrameStore:
 
     def missing(self, namespace: str, digests: Iterable[Digest]) -> list[Digest]:
         """Those that are not here, in order and each once; those that are here count as used now."""
-        return [digest for digest in dict.fromkeys(digests) if not self._use(namespace, digest)]
+        return [digest for digest in dict.fromkeys(digests) if self._use(namespace, digest) is None]
 
     def open(self, namespace: str, digest: Digest) -> BinaryIO:
         """The bytes of a file. Raises FrameError where it is not here; only the SHA-256 counts."""
@@ -102,11 +102,15 @@ class FrameStore:
     def link(self, namespace: str, digest: Digest, target: Path) -> None:
         """Give a job its own name for a file, so that it stays whatever happens here. Raises FrameError without it."""
         key = (namespace, digest.sha256)
-        if self._use(namespace, digest):
-            self._sync(key)  # the job outlives the loss of power, so its frames must
+        entry = self._use(namespace, digest)
+        if entry is not None:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 link(self._path(key), target)
+                with self._lock:
+                    synced = entry.synced and self._index.get(key) is entry
+                if not synced:  # the job outlives the loss of power, so its frames must
+                    sync(target)
                 return
             except FileNotFoundError:  # evicted this moment
                 pass
@@ -147,7 +151,7 @@ class FrameStore:
         Files in use make room for it if they can, but it is never refused: it is there already, and has cost more.
         """
         key, source = (namespace, digest.sha256), Path(path)
-        if self._use(namespace, digest):
+        if self._use(namespace, digest) is not None:
             return
         with self._reserved_place(namespace, digest.size, 0, refuse=False) as place:
             try:
@@ -160,7 +164,7 @@ class FrameStore:
                     )
                 place.chmod(stat.S_IRUSR)
                 self._keep(key, place, _Entry(facts.st_size, facts.st_mtime_ns, trusted=True, synced=True))
-                sync_folder(self._path(key).parent)  # a job that has succeeded keeps its results without power, too
+                sync(self._path(key).parent)  # a job that has succeeded keeps its results without power, too
             except OSError as error:
                 raise write_error(error, self._folder, digest.size) from error
 
@@ -254,14 +258,15 @@ class FrameStore:
             _log.warning("%s lost bytes when the machine stopped; removed", self._path(key))
             self._drop(key)
             return None
-        self._replace(key, replace(entry, trusted=True))
+        trusted = self._replace(key, entry, replace(entry, trusted=True))
         self._sync_soon(key)
-        return entry
+        return trusted
 
-    def _use(self, namespace: str, digest: Digest) -> bool:
-        """True where a file is here, which from now on was used last."""
-        entry = self._checked((namespace, digest.sha256))
-        return entry is not None and entry.size == digest.size and self._touch((namespace, digest.sha256))
+    def _use(self, namespace: str, digest: Digest) -> _Entry | None:
+        """The entry of a file, which from now on was used last; None where it is not here."""
+        key = (namespace, digest.sha256)
+        entry = self._checked(key)
+        return entry if entry is not None and entry.size == digest.size and self._touch(key) else None
 
     def _touch(self, key: Key) -> bool:
         with self._lock:
@@ -280,7 +285,8 @@ class FrameStore:
     def _keep(self, key: Key, place: Path, entry: _Entry) -> None:
         """Give a verified file its own name, unless another upload of the same bytes was faster."""
         target = self._path(key)
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (target.parent.parent, target.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
         with self._lock:
             if key in self._index:
                 return
@@ -294,10 +300,12 @@ class FrameStore:
         self._index[key] = entry
         self._used[key[0]] = self._used.get(key[0], 0) + entry.size
 
-    def _replace(self, key: Key, entry: _Entry) -> None:
+    def _replace(self, key: Key, old: _Entry, new: _Entry) -> _Entry:
+        """Note more about a file, unless another one has come in its place since it was looked at."""
         with self._lock:
-            if key in self._index:
-                self._index[key] = entry
+            if self._index.get(key) is old:
+                self._index[key] = new
+        return new
 
     def _drop(self, key: Key) -> None:
         with self._lock:
@@ -346,4 +354,4 @@ class FrameStore:
             _log.error("%s cannot be written to the disk: %s; removed", self._path(key), error)
             self._drop(key)
             return
-        self._replace(key, replace(entry, synced=True))
+        self._replace(key, entry, replace(entry, synced=True))

@@ -190,8 +190,8 @@ def test_limits_are_told_with_figures(two: Server) -> None:
     with as_mary(two) as mary:
         code, sentence = fails_with(lambda: mary.submit_paths(shot.request(frames=FrameRange(1, 21)), "long"))
         assert code == grpc.StatusCode.RESOURCE_EXHAUSTED and "21" in sentence and "20" in sentence
-        code, sentence = fails_with(lambda: mary.upload(EXR + bytes(4_000_000)))
-        assert code == grpc.StatusCode.RESOURCE_EXHAUSTED and "4.0 MB" in sentence
+        code, sentence = fails_with(lambda: mary.upload(EXR + bytes(5_000_000)))
+        assert code == grpc.StatusCode.RESOURCE_EXHAUSTED and "4.00 MB" in sentence and "5.00 MB" in sentence
 
 
 def test_metrics_want_the_token_and_tell_what_was_asked_for(two: Server) -> None:

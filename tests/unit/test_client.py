@@ -199,7 +199,7 @@ def test_a_file_that_is_gone_or_grew_since_it_was_digested_is_named(
     client: VoidClient, server: FakeServer, tmp_path: Path
 ) -> None:
     path, digest = file(tmp_path)
-    with pytest.raises(FrameError, match="none.exr") as caught:
+    with pytest.raises(FrameError, match=r"none\.exr") as caught:
         client.upload(str(tmp_path / "none.exr"), digest)
     assert caught.value.code == "frame.unreadable"
     with open(path, "ab") as stream:

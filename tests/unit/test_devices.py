@@ -2,96 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benches import FAKES, Bench, eventually, gone, new_job, numbers, slow, slow_environment
 from shots import Shot, build_shot, run_in_process
 
-from tests.unit.test_jobs import new_job, numbers
-from tests.unit.test_worker import eventually, gone, slow_environment
+from void_plugin.config import Config
 from void_plugin.errors import ServerError
 from void_plugin.events import Failed, Finished, FrameReady, Started, Stopped, Warned
 from void_plugin.frames import Digest
-from void_plugin.request import RemovalRequest
+from void_plugin.request import Output, RemovalRequest
 from void_server import device
 from void_server.devicefacts import cuda_devices, merged, places
-from void_server.devices import Devices, DeviceStatus, EngineFacts, Observer
-from void_server.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, JobQueue, JobRow
-from void_server.settings import ServerSettings
-from void_server.store import FrameStore
-
-
-class Seen(Observer):
-    """Remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.ended: list[tuple[str, str, int]] = []
-        self.steps: list[tuple[str, float]] = []
-        self.restarted: list[str] = []
-        self.states: list[str] = []
-
-    def devices_changed(self, statuses: Sequence[DeviceStatus]) -> None:
-        self.states.extend(status.state for status in statuses)
-
-    def job_ended(self, row: JobRow, outcome: str, seconds: float, frames: int) -> None:
-        assert seconds >= 0
-        self.ended.append((row.job_id, outcome, frames))
-
-    def step(self, engine: str, seconds: float) -> None:
-        self.steps.append((engine, seconds))
-
-    def worker_restarted(self, device: str) -> None:
-        self.restarted.append(device)
-
-
-class Bench:
-    """A queue, a store and devices, as a server has them."""
-
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        state = folder / "state"
-        self.settings = ServerSettings(state=state, devices=("cpu",), workers=2)
-        self.environment = environment
-        self.queue = JobQueue(state)
-        self.store = FrameStore(state / "store", 1 << 30, self.queue.pins)
-        self.seen = Seen()
-        self.devices: Devices | None = None
-
-    def start(self, **settings: Any) -> Devices:
-        self.settings = replace(self.settings, **settings)
-        self.devices = Devices(self.settings, self.queue, self.store, self.seen, self.environment)
-        self.devices.start()
-        return self.devices
-
-    def submit(self, request: RemovalRequest, **changes: Any) -> str:
-        values = {"engine": request.engine, "request": request.to_json(), "folder": request.job_folder()}
-        return self.queue.submit(new_job(**{**values, "roots": None, **changes}), 1000)[0].job_id
-
-    def until(self, job: str, *states: str) -> JobRow:
-        eventually(lambda: self.queue.get(job).state in states, f"{job} is one of {states}")
-        return self.queue.get(job)
-
-    def until_frame(self, job: str) -> None:
-        eventually(lambda: self.of(job, FrameReady), "a first frame")
-
-    def of(self, job: str, kind: type[Any]) -> list[Any]:
-        return [event for event in self.queue.events(job, 0, 10_000) if isinstance(event, kind)]
-
-    def close(self) -> None:
-        if self.devices is not None:
-            pids = [status.pid for status in self.devices.status() if status.pid]
-            self.devices.drain(20)
-            assert all(gone(pid) for pid in pids)
-        self.store.close()
-        self.queue.close()
+from void_server.devices import Devices, EngineFacts
+from void_server.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, JobQueue
 
 
 @pytest.fixture
@@ -101,10 +34,6 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.close()
 
 
-def slow(shot: Shot, **told: Any) -> RemovalRequest:
-    return shot.request(engine="slow", prompt=json.dumps(told))
-
-
 def going_wrong(shot: Shot, tmp_path: Path, what: str, times: int, at: int = 1006) -> RemovalRequest:
     (tmp_path / "marks").mkdir()
     return slow(shot, do=what, at=at, times=times, marks=str(tmp_path / "marks"))
@@ -112,6 +41,14 @@ def going_wrong(shot: Shot, tmp_path: Path, what: str, times: int, at: int = 100
 
 def delivered(folder: Path) -> dict[str, str]:
     return {path.name: Digest.of_file(str(path)).sha256 for path in folder.iterdir() if path.is_file()}
+
+
+def in_one_process(shot: Shot, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the same job delivers where nothing happens to it."""
+    monkeypatch.syspath_prepend(FAKES)
+    other = replace(slow(shot), outputs=(Output("patch", shot.out(folder="other")),))
+    run_in_process(other, machine=Config(engines={"slow": "slow_engine:SlowEngine"}))
+    return delivered(shot.folder / "other")
 
 
 # -- jobs ------------------------------------------------------------------------------------------------------
@@ -201,7 +138,9 @@ def test_an_error_of_an_upload_names_files_without_the_servers_folders(bench: Be
 # -- workers that die --------------------------------------------------------------------------------------------
 
 
-def test_a_killed_worker_costs_one_retry_and_no_byte(bench: Bench, shot: Shot, tmp_path: Path) -> None:
+def test_a_killed_worker_costs_one_retry_and_no_byte(
+    bench: Bench, shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     request = going_wrong(shot, tmp_path, "kill", times=1)
     bench.start()
     job = bench.submit(request)
@@ -213,11 +152,7 @@ def test_a_killed_worker_costs_one_retry_and_no_byte(bench: Bench, shot: Shot, t
     events = bench.queue.events(job, 0, 10_000)
     assert numbers(events) == list(range(1, len(events) + 1))
     assert bench.seen.restarted == ["cpu"]
-    out = shot.folder / "out"
-    after = delivered(out)
-    shutil.rmtree(out)
-    run_in_process(shot.request(engine="identity"))
-    assert after == delivered(out), "the slow engine gives the plate back, too"
+    assert delivered(shot.folder / "out") == in_one_process(shot, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +169,7 @@ def test_a_killed_worker_costs_one_retry_and_no_byte(bench: Bench, shot: Shot, t
 def test_a_job_that_kills_its_worker_twice_fails_with_what_happened(
     bench: Bench, shot: Shot, tmp_path: Path, what: str, code: str, says: str
 ) -> None:
-    bench.start(heartbeat_seconds=5, hang_seconds=2)
+    bench.start(heartbeat_seconds=3, hang_seconds=1.5)
     job = bench.submit(going_wrong(shot, tmp_path, what, times=99))
     row = bench.until(job, SUCCEEDED, FAILED)
     assert (row.state, row.error_code, row.attempts) == (FAILED, code, 2)
@@ -247,7 +182,7 @@ def test_a_job_that_kills_its_worker_twice_fails_with_what_happened(
 
 def test_a_worker_killed_from_outside_leaves_no_reader(bench: Bench, shot: Shot) -> None:
     devices = bench.start()
-    job = bench.submit(slow(shot, step=0.3))
+    job = bench.submit(slow(shot, step=0.1))
     bench.until_frame(job)
     pid = devices.status()[0].pid
     listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=True)
@@ -255,7 +190,7 @@ def test_a_worker_killed_from_outside_leaves_no_reader(bench: Bench, shot: Shot)
     assert readers
     os.kill(pid, signal.SIGKILL)
     assert bench.until(job, SUCCEEDED, FAILED).state == SUCCEEDED
-    assert all(gone(number) for number in (pid, *readers))
+    eventually(lambda: all(gone(number) for number in (pid, *readers)), "the end of the worker and its readers")
 
 
 def test_a_worker_that_cannot_start_is_tried_again_ever_later(tmp_path: Path) -> None:
@@ -304,7 +239,7 @@ def test_a_job_that_does_not_react_to_its_cancel_is_ended_with_its_worker(
 
 def test_a_drain_puts_the_job_back_and_leaves_no_process(bench: Bench, shot: Shot) -> None:
     devices = bench.start()
-    job = bench.submit(slow(shot, step=0.3))
+    job = bench.submit(slow(shot, step=0.2))
     bench.until_frame(job)
     pid = devices.status()[0].pid
     devices.drain(60)
@@ -334,7 +269,7 @@ SERVER = """
 import sys, time
 sys.path[:0] = {path!r}
 from pathlib import Path
-from test_devices import Bench
+from benches import Bench
 import os
 bench = Bench(Path({folder!r}), dict(os.environ))
 devices = bench.start()
@@ -345,7 +280,9 @@ time.sleep(3600)
 """
 
 
-def test_nothing_outlives_a_killed_server_and_its_job_goes_on_after(shot: Shot, tmp_path: Path) -> None:
+def test_nothing_outlives_a_killed_server_and_its_job_goes_on_after(
+    shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     environment = slow_environment(tmp_path)
     queue = JobQueue(tmp_path / "state")
     request = slow(shot, step=0.2)
@@ -353,9 +290,7 @@ def test_nothing_outlives_a_killed_server_and_its_job_goes_on_after(shot: Shot, 
         0
     ].job_id
     queue.close()
-    root = Path(__file__).parents[2]
-    path = [str(root / "tests" / "unit"), str(root / "tests"), str(root)]
-    script = SERVER.format(path=path, folder=str(tmp_path))
+    script = SERVER.format(path=[str(Path(__file__).parents[1])], folder=str(tmp_path))
     server = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)
     assert server.stdout is not None
     worker = int(server.stdout.readline())
@@ -375,11 +310,8 @@ def test_nothing_outlives_a_killed_server_and_its_job_goes_on_after(shot: Shot, 
     assert {event.frame for event in bench.of(job, FrameReady)} == set(shot.frames)
     assert numbers(bench.queue.events(job, 0, 10_000)) == list(range(1, row.last_event + 1))
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in committed.items()), "finished units stay"
-    after = delivered(shot.folder / "out")
     bench.close()
-    shutil.rmtree(shot.folder / "out")
-    run_in_process(shot.request(engine="identity"))
-    assert after == delivered(shot.folder / "out")
+    assert delivered(shot.folder / "out") == in_one_process(shot, monkeypatch)
 
 
 # -- which devices there are -------------------------------------------------------------------------------------

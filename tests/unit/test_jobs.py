@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benches import new_job, numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from void_plugin.errors import JobError, RequestError, ServerError
-from void_plugin.events import Event, Failed, Finished, Progressed, Queued, Started, Stopped
+from void_plugin.events import Failed, Finished, Progressed, Queued, Started, Stopped
 from void_server.database import lock_state, open_database
-from void_server.jobrows import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, NewJob, priority_class
+from void_server.jobrows import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, priority_class
 from void_server.jobs import JobQueue
 
 MANY = 1000
-COUNTER = iter(range(1 << 30))
 
 
 class Clock:
@@ -35,31 +35,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def new_job(**changes: Any) -> NewJob:
-    number = next(COUNTER)
-    values: dict[str, Any] = {
-        "request_id": f"request-{number}",
-        "owner": "ann",
-        "namespace": "ann",
-        "kind": "remove",
-        "engine": "recover",
-        "reason": "",
-        "priority": 50,
-        "shot": "sh010",
-        "frames": "1001-1004",
-        "frame_count": 4,
-        "request": "{}",
-        "submitted": f"text {number}",
-        "digests": None,
-        "folder": f"/out/.void/{number}",
-        "work": "",
-        "roots": ("/shows",),
-        "max_pixels": 1 << 27,
-    }
-    values.update(changes)
-    return NewJob(**values)
 
 
 @pytest.fixture
@@ -82,10 +57,6 @@ def taken(queue: JobQueue, *engines: str) -> str:
     row = queue.take(engines or ("recover",))
     assert row is not None
     return row.job_id
-
-
-def numbers(events: list[Event]) -> list[int]:
-    return [event.number for event in events]
 
 
 # -- submitting -----------------------------------------------------------------------------------------------
@@ -492,11 +463,11 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path[:0] = {path!r}
-from test_jobs import new_job, submit
+from benches import new_job
 from void_server.jobs import JobQueue
 from void_plugin.events import Progressed
 queue = JobQueue(Path({folder!r}))
-job = submit(queue, request_id="killed")
+job = queue.submit(new_job(), 10)[0].job_id
 queue.take(("recover",))
 while True:
     print(queue.append(job, Progressed()), flush=True)
@@ -504,7 +475,7 @@ while True:
 
 
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
-    script = KILLED.format(path=[os.path.dirname(__file__)], folder=str(tmp_path))
+    script = KILLED.format(path=[str(Path(__file__).parents[1])], folder=str(tmp_path))
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     for _ in range(20):

@@ -7,44 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benches import SECONDS, eventually, gone, slow, slow_environment
 from shots import Shot, build_shot, run_in_process
 
 from void_plugin.frames import Digest, FrameRange
 from void_plugin.request import Output, RemovalRequest
 
-FAKES = str(Path(__file__).parents[1] / "fakes")
 COMMAND = (sys.executable, "-m", "void_server.worker")
-SECONDS = 120.0
-
-
-def slow_environment(folder: Path) -> dict[str, str]:
-    """The environment of a machine on which the slow engine is configured."""
-    config = folder / "machine.json"
-    config.write_text(json.dumps({"engines": {"slow": "slow_engine:SlowEngine"}}))
-    return {**os.environ, "VOID_CONFIG": str(config), "PYTHONPATH": FAKES}
-
-
-def gone(pid: int) -> bool:
-    """True where a process has ended, even where nobody has asked for its status yet."""
-    try:
-        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
-def eventually(check: Callable[[], Any], what: str) -> Any:
-    """What `check` gives as soon as that is true."""
-    deadline = time.monotonic() + SECONDS
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.02)
-    return found
 
 
 class Child:
@@ -100,10 +74,6 @@ def child(tmp_path: Path) -> Iterator[Child]:
 
 def kinds(events: list[dict[str, Any]]) -> list[str]:
     return [event["kind"] for event in events]
-
-
-def slow(shot: Shot, **told: Any) -> RemovalRequest:
-    return shot.request(engine="slow", prompt=json.dumps(told))
 
 
 def test_a_ready_worker_names_its_engines(child: Child) -> None:

@@ -7,7 +7,7 @@ const loader = require("@grpc/proto-loader");
 
 const [address, folder] = process.argv.slice(2);
 const files = ["frame_service", "job_service", "engine_service"].map((name) => `void_plugin/v1/${name}.proto`);
-const definition = loader.loadSync(files, { includeDirs: [folder], keepCase: true, enums: String, longs: Number, oneofs: true });
+const definition = loader.loadSync(files, { includeDirs: [folder], keepCase: true, enums: String, longs: Number, oneofs: true, arrays: true });
 const v1 = grpc.loadPackageDefinition(definition).void_plugin.v1;
 const metadata = new grpc.Metadata();
 metadata.set("authorization", `Bearer ${process.env.VOID_TOKEN}`);
