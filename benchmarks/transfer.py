@@ -118,7 +118,7 @@ def first_progress(client: VoidClient, folder: Path, rounds: int) -> list[float]
     for number in range(rounds + 1):
         request = shot.request(engine="identity", frames=shot.frames, prompt=str(number)).rooted()
         begun = time.perf_counter()
-        job, _ = client.submit(request, secrets.token_hex(8), None)
+        job = client.submit(request)
         seconds = None
         for event in client.watch(job.job_id):
             if isinstance(event, Progressed) and seconds is None:

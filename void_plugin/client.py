@@ -17,7 +17,7 @@ from void_plugin.answers import Capabilities, JobInfo, capabilities_from_message
 from void_plugin.calls import Calls, ran_out
 from void_plugin.channel import open_channel
 from void_plugin.config import Config
-from void_plugin.errors import FrameError
+from void_plugin.errors import Cancelled, FrameError
 from void_plugin.events import Event, is_last
 from void_plugin.frames import Digest
 from void_plugin.localfiles import disk_error
@@ -138,7 +138,6 @@ class VoidClient:
             with open(os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as stream:
                 whole = self._fill(sha256, stream) or self._fill(sha256, stream)
             if not whole:
-                part.unlink(missing_ok=True)
                 raise FrameError(
                     f"What the server {self.address} sends for {path.name} is not the file {sha256}; run the same "
                     "command again.",
@@ -148,6 +147,9 @@ class VoidClient:
                 os.replace(part, path)
         except OSError as error:
             raise disk_error(error, path.parent) from error
+        except (FrameError, Cancelled):  # nobody comes back for it
+            part.unlink(missing_ok=True)
+            raise
 
     def _fill(self, sha256: str, stream: IO[bytes]) -> bool:
         """Complete a file that may hold its beginning; False, and emptied, where that is not the right file."""
@@ -276,7 +278,10 @@ def _upload_parts(
     try:
         with open(path, "rb", buffering=0) as stream:
             while data := stream.read(CHUNK_BYTES):
-                yield frame_service_pb2.UploadFrameRequest(chunk=frame_service_pb2.Chunk(offset=offset, data=data))
+                part = frame_service_pb2.UploadFrameRequest()
+                # Set in place: a chunk made apart would be copied into the message once more.
+                part.chunk.offset, part.chunk.data = offset, data
+                yield part
                 offset += len(data)
     except OSError as error:
         failure.append(FrameError(f"{path} cannot be read: {error.strerror or error}.", "frame.unreadable"))

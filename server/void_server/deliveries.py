@@ -1,16 +1,37 @@
-"""Takes the results of upload mode into the store, and paths of the server out of what clients are told."""
+"""What passes between the queue and a worker: orders one way, events the other.
+
+Results of upload mode go into the store on the way, and paths of the server out of what clients are told.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from void_plugin.errors import JobError
 from void_plugin.events import Event, Failed, Finished, FrameReady, Started, Warned
 from void_plugin.frames import Digest
-from void_server.jobs import JobQueue, JobRow
+from void_server.jobrows import Content, JobRow
+from void_server.jobs import JobQueue
 from void_server.store import FrameStore
+
+
+def run_order(row: JobRow, content: Content) -> dict[str, Any]:
+    """The order that makes a worker run a job."""
+    return {
+        "do": "run",
+        "job": row.job_id,
+        "kind": row.kind,
+        "request": json.loads(content.request),
+        "digests": content.digests,
+        "roots": row.roots,
+        "max_pixels": row.max_pixels,
+        "engine": "" if row.engine == "auto" else row.engine,
+        "reason": row.reason,
+    }
 
 
 class Deliveries:

@@ -20,18 +20,9 @@ from typing import Any
 from void_plugin.errors import JobError, VoidError
 from void_plugin.events import Event, Failed, Finished, Stopped, Warned, from_line
 from void_server import obituary
-from void_server.devicefacts import (
-    BUSY,
-    DOWN,
-    IDLE,
-    LOADING,
-    DeviceStatus,
-    EngineFacts,
-    Observer,
-    Place,
-    engine_facts,
-)
-from void_server.deliveries import Deliveries
+from void_server.database import unusable
+from void_server.deliveries import Deliveries, run_order
+from void_server.devicefacts import BUSY, DOWN, IDLE, LOADING, DeviceStatus, EngineFacts, Observer, Place, engine_facts
 from void_server.jobs import RUNNING, JobQueue, JobRow
 from void_server.obituary import Death, Told
 from void_server.settings import ServerSettings
@@ -79,6 +70,11 @@ class Device:
         self._command += ["--parent", str(os.getpid()), "--workers", str(workers)]
         if settings.cache_bytes:
             self._command += ["--cache-bytes", str(settings.cache_bytes)]
+        log = settings.state / f"worker-{place.name.replace(':', '-')}.log"
+        try:
+            self._log = BoundedLog(log)
+        except OSError as error:
+            raise unusable(settings.state, f"{log}: {error.strerror or error}") from error
         self._stopping = threading.Event()
         self._stop_at = float("inf")
         self._deaths = 0
@@ -101,18 +97,18 @@ class Device:
 
     def close(self) -> None:
         """Forget it, when its thread has ended."""
+        self._log.close()
         os.close(self._wake)
 
     def run(self) -> None:
         """Serve until stopped."""
-        log = BoundedLog(self._settings.state / f"worker-{self.name.replace(':', '-')}.log")
         while True:
             try:
                 if self._job is not None:
                     self._bury(self._job)
                 if self._stopping.is_set():
                     break
-                self._serve(log)
+                self._serve(self._log)
             except Exception as error:  # the thread's boundary: without it no job would run here any more
                 logger.exception("The device %s failed", self.name)
                 self._death = Death(obituary.OURS, text=f"{type(error).__name__}: {error}")
@@ -122,7 +118,6 @@ class Device:
             if not self._stopping.is_set():
                 self._pause()
         self._show(DOWN)
-        log.close()
 
     # -- one worker ------------------------------------------------------------------------------------------
 
@@ -147,7 +142,8 @@ class Device:
 
     def _attend(self, worker: WorkerProcess) -> str:
         """Give orders and listen; returns how it came to its end."""
-        heard, asked_to_stop, cancelled_at = time.monotonic(), False, float("inf")
+        heard = begun = time.monotonic()
+        asked_to_stop, cancelled_at = False, float("inf")
         while True:
             for message in worker.read(POLL_SECONDS):
                 heard = time.monotonic()
@@ -168,6 +164,8 @@ class Device:
                 cancelled_at = float("inf")
                 if self._ready:
                     self._take(worker)
+                elif now - begun > self._settings.hang_seconds:
+                    return obituary.HUNG
                 continue
             if self._quiet > self._settings.hang_seconds:
                 return obituary.HUNG
@@ -182,20 +180,7 @@ class Device:
         if row is None:
             return
         self._job = row
-        content = self._queue.content(row.job_id)
-        worker.send(
-            {
-                "do": "run",
-                "job": row.job_id,
-                "kind": row.kind,
-                "request": json.loads(content.request),
-                "digests": content.digests,
-                "roots": row.roots,
-                "max_pixels": row.max_pixels,
-                "engine": "" if row.engine == "auto" else row.engine,
-                "reason": row.reason,
-            }
-        )
+        worker.send(run_order(row, self._queue.content(row.job_id)))
         self._show(BUSY, job_id=row.job_id)
 
     def _pause(self) -> None:

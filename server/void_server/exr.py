@@ -246,7 +246,7 @@ class _Child:
             raise FrameError(f"{file} {what}; it is damaged. Render or copy it again.", "frame.unreadable")
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
-            raise from_code(reply["code"], f"{file} cannot be used: {reply['error']}.")
+            raise from_code(reply["code"], f"{file} cannot be used: {told(reply['error'])}.")
         return reply
 
     def pixels(self, shape: Sequence[int], dtype: str) -> Pixels:

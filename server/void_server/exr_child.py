@@ -16,6 +16,7 @@ import json
 import mmap
 import os
 import resource
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ from void_server.beneath import Roots
 
 MEMORY_LIMIT = 2 << 30
 """Private memory of one reader in bytes. Shared pixel memory does not count, so any sane plate fits."""
+LONGEST_SECONDS = 150
+"""The kernel ends a reader that is at one request for longer; its parent gives up before."""
 STRIP_BYTES = 64 << 20
 """Decoded bytes held at once; large enough that a strip costs nothing extra, small beside the limit."""
 NUMPY_TYPES = {"half": np.float16, "float": np.float32, "uint": np.uint32}
@@ -368,6 +371,8 @@ def main() -> None:
     shared = Shared(int(sys.argv[1]))
     roots = Roots(sys.argv[2:]) if sys.argv[2:] else None
     for line in sys.stdin:
+        # Whoever asked may be gone, and a decoder that never returns would notice nothing else.
+        signal.alarm(LONGEST_SECONDS)
         try:
             reply = answer(shared, roots, json.loads(line))
         except Refused as refusal:
@@ -376,6 +381,7 @@ def main() -> None:
             reply = {"error": "it needs more memory than a picture may take", "code": "frame.unreadable"}
         except (OSError, ValueError, KeyError, UnicodeDecodeError) as error:
             reply = {"error": f"it cannot be used ({error})", "code": "frame.unreadable"}
+        signal.alarm(0)
         sys.stdout.write(json.dumps(reply) + "\n")
         sys.stdout.flush()
 

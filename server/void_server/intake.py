@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from void_plugin.errors import FrameError, ServerError
@@ -46,7 +47,6 @@ class FrameWriter:
             self._head += data[: len(MAGIC) - offset]
             if not MAGIC.startswith(self._head):
                 raise self._wrong("is no EXR")
-        # One thread does both: hashing is the slower half, and a second thread gained nothing measurable.
         view, end = memoryview(data), offset
         try:
             while view:
@@ -78,18 +78,29 @@ class FrameWriter:
 
 def link(source: Path, target: Path) -> None:
     """Give a file one more name, in place of whatever has it; a copy where file systems differ."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_native_id()}.tmp")
+    with suppress(FileExistsError):
+        if _linked(source, target):
+            return
+    if target.exists() and target.samefile(source):
+        return
+    temporary = target.with_name(f".{target.name}.{threading.get_native_id()}.{os.getpid()}.tmp")
     try:
-        try:
-            os.link(source, temporary)
-        except OSError as error:
-            if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
-                raise
+        if not _linked(source, temporary):
             shutil.copyfile(source, temporary)
             sync(temporary)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno in (errno.EXDEV, errno.EMLINK, errno.EPERM):
+            return False
+        raise
+    return True
 
 
 def sync(path: Path) -> None:

@@ -165,8 +165,9 @@ def write_error(path: str, size: int, full: bool, reason: str) -> ServerError:
     """The error for a file of up to `size` bytes that could not be written; says so with figures on a full disk."""
     path = told(path)
     folder = os.path.dirname(path) or "."
-    free = shutil.disk_usage(folder).free if os.path.isdir(folder) else 0
-    if full or free < size:
+    there = os.path.isdir(folder)
+    free = shutil.disk_usage(folder).free if there else 0
+    if full or (there and free < size):
         return ServerError(
             f"The disk is full: writing {path} needs up to {size / 1e6:.1f} MB and {free / 1e6:.1f} MB are free. "
             "Free some space and run again; finished frames are kept.",

@@ -62,6 +62,8 @@ class Job:
     alone: bool = True
     """False lets other processes do single steps in the same job folder."""
     stepped: Stepped = lambda seconds: None
+    runs_engine: bool = True
+    """False where only what the engine would change is asked for: it need not be able to run here."""
 
     def __enter__(self) -> Job:
         with ExitStack() as opened:
@@ -75,7 +77,7 @@ class Job:
                 self.colour, self.files = self.warm.colour, self.warm.files
             self.request = resolve_ranges(self.request)
             self.footage = Footage(self.files, self.request, self.machine.cache_bytes, self.allowance.digests)
-            name, self.reason = pick_engine(self.request, self.machine, self.allowance)
+            name, self.reason = pick_engine(self.request, self.machine, self.allowance, self.runs_engine)
             self.engine: Engine = open_engine(name, self.request.settings, self.workers, self.machine.engines)
             if self.alone:
                 sweep(self.folder, self.request, self.allowance.roots)
@@ -194,9 +196,14 @@ def load_job_request(path: str) -> tuple[RemovalRequest, JobFolder]:
     return request, JobFolder(request.job_folder())
 
 
-def pick_engine(request: RemovalRequest, machine: MachineConfig, allowance: Allowance) -> tuple[str, str]:
-    """The engine that runs, and why where the request said `auto`. Raises JobError where it cannot run here."""
-    name, reason = choose_engine(allowance.engine or request.engine, machine.engines)
+def pick_engine(
+    request: RemovalRequest, machine: MachineConfig, allowance: Allowance, runs: bool = True
+) -> tuple[str, str]:
+    """The engine, and why where the request said `auto`. Raises JobError where it is to run and cannot here."""
+    name = allowance.engine or request.engine
+    if name != "auto" and not runs:
+        return name, allowance.reason
+    name, reason = choose_engine(name, machine.engines)
     return name, allowance.reason or reason
 
 

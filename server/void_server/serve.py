@@ -109,6 +109,7 @@ class Server(Observer):
         self.queue = JobQueue(state, settings.max_queued, time.time)
         self._undo.append(self.queue.close)
         self.store = FrameStore(state / "store", settings.store_bytes, self.queue.pins)
+        self._undo.append(self.store.close)
         self.devices = Devices(settings, self.queue, self.store, self, self._environment)
         self.submissions = Submissions(settings, self.queue, self.store, self.devices)
         self.submissions.sweep()

@@ -98,7 +98,10 @@ class FrameService(frame_service_pb2_grpc.FrameServiceServicer):
                 )
             offset = stream.seek(request.offset)
             while data := stream.read(CHUNK_BYTES):
-                yield frame_service_pb2.DownloadFrameResponse(chunk=frame_service_pb2.Chunk(offset=offset, data=data))
+                response = frame_service_pb2.DownloadFrameResponse()
+                # Set in place: a chunk made apart would be copied into the response once more.
+                response.chunk.offset, response.chunk.data = offset, data
+                yield response
                 offset += len(data)
 
 

@@ -57,7 +57,8 @@ class FrameStore:
         self._unsynced: deque[Key] = deque()
         self._syncing: threading.Thread | None = None
         try:
-            self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._incoming.mkdir(mode=0o700, exist_ok=True)
             for left in os.scandir(self._incoming):  # by uploads that a crash ended
                 os.unlink(left.path)
             for _, key, entry in sorted(self._scan(), key=lambda found: found[0]):
@@ -256,7 +257,7 @@ class FrameStore:
             whole = False
         if not whole:
             _log.warning("%s lost bytes when the machine stopped; removed", self._path(key))
-            self._drop(key)
+            self._drop(key, entry)
             return None
         trusted = self._replace(key, entry, replace(entry, trusted=True))
         self._sync_soon(key)
@@ -278,7 +279,7 @@ class FrameStore:
         try:
             os.utime(self._path(key), ns=(time.time_ns(), entry.modified))  # for the order after a restart
         except FileNotFoundError:  # removed by hand, or this moment
-            self._drop(key)
+            self._drop(key, entry)
             return False
         return True
 
@@ -307,9 +308,11 @@ class FrameStore:
                 self._index[key] = new
         return new
 
-    def _drop(self, key: Key) -> None:
+    def _drop(self, key: Key, entry: _Entry | None = None) -> None:
+        """Forget a file, or only the one that an entry was about."""
         with self._lock:
-            self._remove(key)
+            if entry is None or self._index.get(key) is entry:
+                self._remove(key)
 
     def _remove(self, key: Key) -> None:
         entry = self._index.pop(key, None)
@@ -352,6 +355,6 @@ class FrameStore:
             return
         except OSError as error:  # after which nobody knows what is on the disk
             _log.error("%s cannot be written to the disk: %s; removed", self._path(key), error)
-            self._drop(key)
+            self._drop(key, entry)
             return
         self._replace(key, entry, replace(entry, synced=True))

@@ -23,6 +23,7 @@ from void_plugin.request import INPUTS, RemovalRequest
 from void_plugin.v1 import job_service_pb2
 from void_server.beneath import Roots
 from void_server.devices import Devices
+from void_server.intake import sync
 from void_server.jobrows import JobRow, NewJob
 from void_server.jobs import JobQueue
 from void_server.settings import Identity, ServerSettings, map_path
@@ -234,8 +235,10 @@ class Submissions:
             name = wire.INPUT_NAMES[frame.input]
             target = Path(request.sequence(name).path(frame.frame))
             if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
                 self._store.link(identity.namespace, wire.digest_from_message(frame.digest), target)
+        # A job that was accepted keeps its frames through a loss of power.
+        for folder in [work.parent, work, work / "in", *(work / "in").iterdir()]:
+            sync(folder)
         return request, work
 
 

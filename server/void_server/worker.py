@@ -172,7 +172,8 @@ class Worker:
         allowance = Allowance(
             roots, order["max_pixels"], order["digests"], order["engine"], order["reason"], self._device
         )
-        told = self._announce(request, allowance, voice)
+        looks_only = order["kind"] == "preview"
+        told = self._announce(request, allowance, voice, not looks_only)
         folder = JobFolder(request.job_folder())
         if roots is not None:
             folder = JobFolder.opened(request.job_folder(), roots.folders)
@@ -189,18 +190,19 @@ class Worker:
             allowance=allowance,
             warm=self._warm_up(() if roots is None else roots.folders),
             stepped=self._life.stepped,
+            runs_engine=not looks_only,
         )
         with job:
-            if order["kind"] == "preview":
+            if looks_only:
                 preview.run(job, announced=True)
             else:
                 job.run(announced=True)
 
-    def _announce(self, request: RemovalRequest, allowance: Allowance, voice: Voice) -> list[Event]:
+    def _announce(self, request: RemovalRequest, allowance: Allowance, voice: Voice, runs: bool) -> list[Event]:
         """Say that work has begun before any file is looked at: storage can be slow, and people wait."""
         from void_server.runner import pick_engine
 
-        engine, reason = pick_engine(request, self._machine, allowance)
+        engine, reason = pick_engine(request, self._machine, allowance, runs)
         frames = request.frames or request.shot_range
         events: list[Event] = [
             Started(

@@ -358,7 +358,7 @@ class _Jobs(job_service_pb2_grpc.JobServiceServicer):
                 yield job_service_pb2.WatchJobResponse(event=event_to_message(event))
                 if is_last(event):
                     return
-            if not context.is_active() or (job.events and is_last(job.events[-1])):
+            if not context.is_active() or (job.state not in ("queued", "running") and after == len(job.events)):
                 return
 
     def GetJob(self, request: Any, context: Any) -> Any:

@@ -72,3 +72,13 @@ def misbehave(told: dict[str, Any]) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
     elif what == "error":
         raise RuntimeError("the engine is broken")
+
+
+class AbsentEngine(SlowEngine):
+    """Cannot run anywhere, as an engine whose GPU is not there."""
+
+    name = "absent"
+
+    @classmethod
+    def limits(cls) -> EngineLimits:
+        return EngineLimits(unavailable_reason="There is no GPU here.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -204,6 +205,17 @@ def test_a_worker_that_cannot_start_is_tried_again_ever_later(tmp_path: Path) ->
     eventually(lambda: devices.wait_ready(1), "a start that works")
     assert "DOWN" in bench.seen.states and devices.status()[0].restarts >= 2
     assert "cannot be read" in (tmp_path / "state" / "worker-cpu.log").read_text()
+    bench.close()
+
+
+def test_a_worker_that_never_gets_ready_is_started_again(tmp_path: Path) -> None:
+    environment = slow_environment(tmp_path)
+    (tmp_path / "sleepy.py").write_text("import time\ntime.sleep(3600)\n")
+    (tmp_path / "machine.json").write_text(json.dumps({"engines": {"sleepy": "sleepy:Engine"}}))
+    bench = Bench(tmp_path, {**environment, "PYTHONPATH": str(tmp_path)})
+    bench.start(hang_seconds=1)
+    eventually(lambda: bench.seen.restarted, "another start")
+    assert bench.seen.states[:2] == ["LOADING", "DOWN"]
     bench.close()
 
 

@@ -332,6 +332,17 @@ def test_uploads_under_way_count(place: Place) -> None:
     upload(store, frame("b", 700), "bob")
 
 
+def test_an_upload_counts_once_as_soon_as_it_is_kept(place: Place) -> None:
+    store = place.open(quota=1000)
+    first, second = frame("a", 600), frame("b", 400)
+    place.pins.add(("ann", digest_of(first).sha256))
+    with store.writer("ann", digest_of(first), GB) as writer:
+        writer.write(0, first)
+        writer.commit()
+        upload(store, second)
+    assert store.used_bytes() == 1000
+
+
 def test_a_file_larger_than_allowed_is_refused_before_a_byte_is_sent(store: FrameStore) -> None:
     with (
         pytest.raises(ServerError, match=r"has 3\.00 GB.* at most 2\.00 GB") as caught,
@@ -401,16 +412,23 @@ def test_a_job_keeps_its_frames_whatever_happens_in_the_store(place: Place, tmp_
 def test_what_a_job_was_given_is_on_the_disk_itself(
     store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[int] = []
-    real = os.fsync
+    real, mine, linked = os.fsync, [], threading.Event()
 
     def sync(descriptor: int) -> None:
-        synced.append(os.fstat(descriptor).st_ino)
+        if threading.current_thread() is threading.main_thread():
+            mine.append(os.fstat(descriptor).st_ino)
+        else:  # the store's own thread comes too late
+            linked.wait(30)
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", sync)
-    store.link("ann", upload(store, frame("a")), tmp_path / "a.exr")
-    assert (tmp_path / "a.exr").stat().st_ino in synced
+    digest = upload(store, frame("a"))
+    store.link("ann", digest, tmp_path / "a.exr")
+    assert mine == [(tmp_path / "a.exr").stat().st_ino]
+    linked.set()
+    store.close()
+    store.link("ann", digest, tmp_path / "b.exr")
+    assert len(mine) == 1, "what is there need not be written again"
 
 
 def test_linking_again_or_over_something_else_gives_the_right_file(store: FrameStore, tmp_path: Path) -> None:
@@ -577,6 +595,30 @@ def test_a_file_that_cannot_be_written_to_the_disk_is_forgotten(
     store.close()
     monkeypatch.undo()
     assert not has(store, digest) and files_in(place.folder) == [] and digest.sha256 in caplog.text
+
+
+def test_a_file_uploaded_anew_while_the_old_one_is_written_to_the_disk_is_written_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, data = place.open(quota=1000), frame("a", 600)
+    real, started, go_on = os.fsync, threading.Event(), threading.Event()
+    synced: list[int] = []
+
+    def sync(descriptor: int) -> None:
+        started.set()
+        go_on.wait(30)
+        synced.append(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    digest = upload(store, data)
+    assert started.wait(30)
+    upload(store, frame("b", 600))
+    upload(store, data)
+    go_on.set()
+    store.close()
+    assert stored(place, digest).stat().st_ino in synced
+    assert stored(place, digest).stat().st_mode & 0o777 == 0o400
 
 
 def test_other_files_in_the_folder_are_left_alone(place: Place) -> None:

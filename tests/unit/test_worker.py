@@ -151,6 +151,16 @@ def test_the_engine_that_the_server_chose_runs(child: Child, shot: Shot) -> None
     assert (started["engine"], started["reason"]) == ("identity", "Because.")
 
 
+def test_a_preview_needs_no_engine_that_can_run_here(child: Child, shot: Shot) -> None:
+    child.run(shot.request(engine="absent"))
+    last = child.events()[-1]
+    assert last["code"] == "job.engine_unavailable" and "no GPU here" in last["text"]
+    child.run(shot.request(engine="absent", frames=FrameRange(1002, 1002)), job="j2", kind="preview")
+    events = child.events()
+    assert [event["frame"] for event in events if event["kind"] == "FrameReady"] == [1002]
+    assert events[-1]["kind"] == "Finished"
+
+
 @pytest.mark.parametrize("how", ["stop", "end of orders"])
 def test_a_stopped_worker_keeps_what_is_finished_and_tells_no_last_event(child: Child, shot: Shot, how: str) -> None:
     child.run(slow(shot, step=0.3))
@@ -292,3 +302,19 @@ def test_a_worker_whose_parent_is_gone_already_does_not_start(tmp_path: Path) ->
     command = [*COMMAND, "--device", "cpu", "--parent", str(dead.pid)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
     assert done.returncode == 0 and not done.stdout
+
+
+def test_a_reader_at_a_file_that_never_ends_is_ended_by_the_kernel() -> None:
+    # Its parent, which would end it sooner, may have been killed.
+    script = (
+        "import os, time, void_server.exr_child as reader\n"
+        "reader.LONGEST_SECONDS = 1\n"
+        "reader.answer = lambda *_: time.sleep(3600)\n"
+        "reader.main()\n"
+    )
+    memory = os.memfd_create("test")
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(memory)], input=b"{}\n", pass_fds=[memory], timeout=SECONDS, check=False
+    )
+    os.close(memory)
+    assert done.returncode == -signal.SIGALRM
