@@ -142,12 +142,13 @@ def check_usage(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
     given = [f"--{name.replace('_', '-')}" for name in names]
     if options.request and given:
         parser.error(f"--request runs a saved request as it is; leave out {', '.join(sorted(given))}")
-    if options.out is None and (preview or not options.request):
-        parser.error("--out is needed" if preview else "--out is needed (or --request)")
     if options.request:
+        if preview and options.out is None:
+            parser.error("--out is needed, so that a preview does not go where the results lie")
         return
-    if options.plate is None:
-        parser.error("--plate is needed (or --request)")
+    for name in ("plate", "out"):
+        if getattr(options, name) is None:
+            parser.error(f"--{name} is needed" + ("" if preview and name == "out" else " (or --request)"))
     if options.matte is None and options.quadmask is None:
         parser.error("--matte or --quadmask is needed to say what to remove")
 

@@ -65,7 +65,7 @@ class JobRun:
         """`request` is rooted; `say` takes the events."""
         self._client, self._request, self._kind, self._gate, self._say = client, request, kind, gate, say
         self._folder = Path(request.job_folder())
-        self._promise = "The job goes on there, and the same command finds it again."
+        self._promise = "The job is kept there, and the same command finds it again."
 
     def once(self) -> None:
         """By path, on a server that ends with the job."""
@@ -183,7 +183,7 @@ class JobRun:
                 event = replace(event, folder=str(self._local_folder(event.folder)))
             if is_last(event) and downloads is not None:
                 downloads.wait()
-            if isinstance(event, Finished):
+            if isinstance(event, Finished) and (event.result or event.digest):  # a preview has no result.json
                 result = self._local_folder(os.path.dirname(event.result)) / "result.json"
                 if downloads is not None:
                     self._client.download(event.digest, result)

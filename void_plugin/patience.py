@@ -58,7 +58,7 @@ class Patience:
             # Only the server itself gives a hint. One that was never reached is more likely a wrong address.
             self._reached = self._reached or hint is not None
             gone = error.code in ("server.unavailable", "server.timeout") and self._reached
-            if not gone and not (error.code == "server.busy" and hint is not None):
+            if not gone and error.code != "server.busy":
                 raise error
             now = self._clock()
             self._since = now if self._since is None else self._since

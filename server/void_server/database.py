@@ -171,7 +171,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise unusable(path.parent, "SQLite cannot keep a write-ahead log there")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA cache_size = -1024")  # KiB; the system keeps the file in memory anyway
+    connection.execute("PRAGMA cache_size = -256")  # KiB; the system keeps the file in memory anyway
     connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == SCHEMA_VERSION:

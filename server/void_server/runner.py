@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from void_plugin.config import Config as MachineConfig
 from void_plugin.errors import RequestError
@@ -166,7 +167,7 @@ class Job:
                 f"On frames {low} part of what is behind the object is seen in no other frame (lowest coverage "
                 f"{summary['lowest_coverage']:.0%}); extend the range, give a clean plate, or use VOID.",
             )
-        self.log.emit(Finished(result=str(self.folder.result), summary=summary))
+        self.log.emit(Finished(result=str(self.folder.path / self.folder.result.name), summary=summary))
 
     def _render(self, plan: Plan, units: list[Unit], frames: FrameRange | None) -> None:
         begun = time.monotonic()
@@ -236,6 +237,16 @@ def sweep(folder: JobFolder, request: RemovalRequest, roots: Roots | None) -> No
 def _remove_temporary(names: Sequence[str], folder: int) -> None:
     for name in names:
         # That of a living process belongs to another job that, wisely or not, writes the same frames.
-        if not os.path.exists(f"/proc/{name.split('.')[-2]}"):
+        if not _lives(name.split(".")[-2]):
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
+
+
+def _lives(process: str) -> bool:
+    """True for the number of a process that has not ended, were it only that nobody has asked how it ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text("ascii", "replace").splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    return facts["Tgid"].strip() == process and facts["State"].strip()[0] not in "ZX"

@@ -74,6 +74,7 @@ def test_a_server_that_says_when_to_come_back_is_waited_for(clock: Clock) -> Non
     patience = Patience("box:1", 300, clock=clock)
     assert patience.failed(ServerError("No worker has started yet.", "server.unavailable"), 2.5) == 2.5
     assert patience.failed(ServerError("The queue is full.", "server.busy"), 1.5) == 1.5
+    assert patience.failed(ServerError("Concurrent RPC limit exceeded!", "server.busy"), None) <= 2.0
 
 
 def test_a_full_queue_is_told_in_the_servers_own_words(clock: Clock) -> None:
@@ -95,7 +96,6 @@ def test_a_full_queue_is_told_in_the_servers_own_words(clock: Clock) -> None:
         JobError("There is no such job.", "job.unknown"),
         ServerError("A limit of yours is reached.", "server.limit"),
         ServerError("The disk is full.", "server.disk_full"),
-        ServerError("Too much.", "server.busy"),
         ServerError("The token is wrong.", "server.unauthenticated"),
     ],
 )

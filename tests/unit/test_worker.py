@@ -238,8 +238,8 @@ def test_temporary_files_of_a_killed_run_are_swept_up(child: Child, shot: Shot) 
     request = shot.request(engine="identity")
     out, folder = shot.folder / "out", Path(request.job_folder())
     folder.mkdir(parents=True)
-    dead = subprocess.Popen(["true"])
-    dead.wait()
+    dead = subprocess.Popen(["true"])  # nobody asks how it ended, as where an orphan's new parent does not care
+    eventually(lambda: gone(dead.pid), "its end")
     left = [out / f".result.1002.exr.{dead.pid}.tmp", folder / f".plan.json.1.{dead.pid}.tmp"]
     kept = [out / f".result.1002.exr.{os.getpid()}.tmp", out / f".other.1002.exr.{dead.pid}.tmp"]
     for path in left + kept:
@@ -247,6 +247,7 @@ def test_temporary_files_of_a_killed_run_are_swept_up(child: Child, shot: Shot) 
     child.run(request)
     assert child.events()[-1]["kind"] == "Finished"
     assert not any(path.exists() for path in left) and all(path.exists() for path in kept)
+    dead.wait()
 
 
 def test_a_torn_line_in_the_event_log_spoils_no_other(child: Child, shot: Shot) -> None:
