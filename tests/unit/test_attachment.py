@@ -58,9 +58,7 @@ def test_what_is_older_than_any_result_is_forgotten(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "attachments").iterdir()] == ["new.json"]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"files": {}, "wrong": 1}', '{"files": {"a": 1}}']
-)
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": {}, "wrong": 1}', '{"files": {"a": 1}}'])
 def test_one_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "attachments").mkdir()
     (tmp_path / "attachments" / "key.json").write_text(text)

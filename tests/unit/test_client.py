@@ -413,7 +413,7 @@ def test_closing_the_client_from_another_thread_ends_every_call(
 
 def test_errors_of_the_server_keep_their_code_and_sentence(client: VoidClient, server: FakeServer) -> None:
     for error in (
-        ServerError("The queue is full with 1000 jobs.", "server.busy"),
+        ServerError("The disk is full: 3 MB are free.", "server.disk_full"),
         ServerError("You have 200 jobs already.", "server.limit"),
         JobError("void cannot run here: there is no GPU.", "job.engine_unavailable"),
     ):
