@@ -72,7 +72,7 @@ class Device:
             self._command += ["--cache-bytes", str(settings.cache_bytes)]
         log = settings.state / f"worker-{place.name.replace(':', '-')}.log"
         try:
-            self._log = BoundedLog(log)
+            self._log = BoundedLog(log, repeats=settings.private)
         except OSError as error:
             raise unusable(settings.state, f"{log}: {error.strerror or error}") from error
         self._stopping = threading.Event()

@@ -7,18 +7,17 @@ linked into a folder of the job, so that the worker meets ordinary sequences in 
 from __future__ import annotations
 
 import json
-import os
 import posixpath
 import re
 import shutil
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from void_plugin import wire
 from void_plugin.errors import FrameError, JobError, RequestError, ServerError
-from void_plugin.frames import Digest, FrameRange, contiguous, describe
+from void_plugin.frames import Digest
 from void_plugin.request import INPUTS, RemovalRequest
 from void_plugin.v1 import job_service_pb2
 from void_server.beneath import Roots
@@ -28,17 +27,12 @@ from void_server.jobrows import JobRow, NewJob
 from void_server.jobs import JobQueue
 from void_server.settings import Identity, ServerSettings, map_path
 from void_server.store import FrameStore
+from void_server.uploads import Digests, file_name, listed_digests, span_of
 
 READY_SECONDS = 30.0
 """How long a first submit waits for the workers of a server that has just started."""
-LONGEST_NAME = 200
-"""Characters of an uploaded file's name: file systems end at 255, and results get a frame number."""
-
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
-_ROOT = re.compile(r"<[A-Za-z0-9_]+>[/\\]?")
-
-Digests = Mapping[str, Mapping[str, str]]
-"""SHA-256 by input and frame number."""
+_ROOT = re.compile(r"<([A-Za-z0-9_]{1,100})>[/\\]?")
 
 
 class Submissions:
@@ -63,7 +57,7 @@ class Submissions:
         transfer = message.WhichOneof("transfer")
         if transfer is None:
             raise RequestError("The request does not say how pixels travel; set paths or uploads.")
-        digests = _digests(request, message.uploads, identity) if transfer == "uploads" else None
+        digests = listed_digests(request, message.uploads, identity) if transfer == "uploads" else None
         submitted = json.dumps([kind, request.to_dict(), digests], sort_keys=True)
         engine, reason = self._engine(request.engine)
         new = NewJob(
@@ -96,7 +90,7 @@ class Submissions:
             else:
                 request, work = self._lay_out(request, identity, message, digests)
                 new = replace(new, folder=str(work), work=str(work))
-                frames = request.frames or request.shot_range or _span(digests)
+                frames = request.frames or request.shot_range or span_of(digests)
             new = replace(
                 new,
                 request=request.to_json(),
@@ -219,17 +213,26 @@ class Submissions:
             stable.pop(volatile)
         key = Digest.of_text(json.dumps([stable, digests], sort_keys=True)).sha256[:32]
         work = self._work / identity.namespace / key
-        changes = {}
-        for name in INPUTS:
-            given = request.input(name)
-            if given is None:
-                continue
-            changes[name] = replace(given, pattern=str(work / "in" / name / _file_name(given.pattern)))
+        roots: dict[str, str] = {}
+
+        def laid(name: str, pattern: str) -> str:
+            # Roots keep their names, so that result.json reads the same as of a job by path.
+            match = _ROOT.match(pattern)
+            file = file_name(pattern)
+            root = match.group(1) if match and pattern[match.end() :] == file else f"sent_{name}"
+            roots[root] = str(work / root)
+            return f"<{root}>/{file}"
+
+        changes = {
+            name: replace(given, pattern=laid(name, given.pattern))
+            for name in INPUTS
+            if (given := request.input(name)) is not None
+        }
         outputs = tuple(
-            replace(output, pattern=str(work / "out" / str(index) / _file_name(output.pattern)))
+            replace(output, pattern=laid(f"output{index}", output.pattern))
             for index, output in enumerate(request.outputs)
         )
-        request = replace(request, outputs=outputs, roots={}, **changes)  # type: ignore[arg-type]
+        request = replace(request, outputs=outputs, roots=roots, **changes)  # type: ignore[arg-type]
         request.check()
         for frame in message.uploads.frames:
             name = wire.INPUT_NAMES[frame.input]
@@ -237,62 +240,6 @@ class Submissions:
             if not target.exists():
                 self._store.link(identity.namespace, wire.digest_from_message(frame.digest), target)
         # A job that was accepted keeps its frames through a loss of power.
-        for folder in [work.parent, work, work / "in", *(work / "in").iterdir()]:
+        for folder in [work.parent, work, *work.iterdir()]:
             sync(folder)
         return request, work
-
-
-def _digests(
-    request: RemovalRequest, uploads: job_service_pb2.UploadTransfer, identity: Identity
-) -> dict[str, dict[str, str]]:
-    """SHA-256 by input and frame. Raises RequestError where the list does not fit the request."""
-    most = identity.limits.max_frames * len(INPUTS)
-    if len(uploads.frames) > most:
-        raise ServerError(f"{len(uploads.frames)} files are more than the {most} of one job here.", "server.limit")
-    found: dict[str, dict[str, str]] = {}
-    for frame in uploads.frames:
-        name = wire.INPUT_NAMES.get(frame.input)
-        if name is None or request.input(name) is None:
-            raise RequestError(
-                f"Frame {frame.frame} belongs to the input {name or frame.input}, which the request does not have; "
-                "send only files of its inputs."
-            )
-        listed = found.setdefault(name, {})
-        if str(frame.frame) in listed:
-            raise RequestError(f"Frame {frame.frame} of the {name.replace('_', ' ')} is listed twice; list it once.")
-        if listed and request.sequence(name).is_still:
-            raise RequestError(f"The {name.replace('_', ' ')} is one still, but several files are listed for it.")
-        listed[str(frame.frame)] = wire.digest_from_message(frame.digest).sha256
-    if "plate" not in found:
-        raise RequestError("No file of the plate is listed; list every uploaded file with its frame number.")
-    _refuse_gaps(request, found)
-    return found
-
-
-def _refuse_gaps(request: RemovalRequest, found: Digests) -> None:
-    wanted = request.shot_range or request.frames
-    if wanted is None or request.sequence("plate").is_still:
-        return
-    missing = [frame for frame in wanted if str(frame) not in found["plate"]]
-    if missing:
-        raise FrameError(
-            f"Frames {describe(missing)} of the plate were not uploaded, but {wanted} is asked for; upload them or "
-            "ask for a range without them.",
-            "frame.missing",
-        )
-
-
-def _span(digests: Digests) -> FrameRange | None:
-    span, _ = contiguous([int(frame) for frame in digests["plate"]])
-    return span
-
-
-def _file_name(pattern: str) -> str:
-    """The last part of a pattern from any system, safe as a name of one file here."""
-    name = re.split(r"[/\\]", pattern)[-1]
-    if name in ("", ".", "..") or len(os.fsencode(name)) > LONGEST_NAME:
-        raise RequestError(
-            f"The pattern {pattern[:200]!r} ends in no usable file name; use at most {LONGEST_NAME} bytes.",
-            "request.pattern",
-        )
-    return name

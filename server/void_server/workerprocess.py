@@ -11,6 +11,7 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ _CHUNK = 1 << 16
 class BoundedLog:
     """A file that never grows without end; knows its last line."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, repeats: bool = False) -> None:
+        """`repeats` says everything on our own stderr as well, where the folder of the log does not last."""
+        self.path, self._repeats = path, repeats
         self.last_line = ""
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - open as long as the device
 
@@ -38,6 +40,9 @@ class BoundedLog:
                 os.replace(self.path, self.path.with_name(self.path.name + ".1"))
                 self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115
             self._file.write(data)
+            if self._repeats:
+                sys.stderr.buffer.write(data)
+                sys.stderr.flush()
         words = [line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
         if words:
             self.last_line = words[-1]
