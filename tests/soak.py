@@ -221,7 +221,7 @@ def crowd(folder: Path, clients: int, seconds: float, seed: int) -> Crowd:
     with server:
         with server.calls() as calls:
             calls.list_engines()
-        _run_clients(server, shot, clients, min(5.0, seconds / 4), seed + 1)  # threads, caches and pools fill up first
+        _run_clients(server, shot, clients, min(30.0, seconds / 2), seed + 1)  # pools, caches and heaps fill up first
         before = resident(server.pid)
         crew = _run_clients(server, shot, clients, seconds, seed)
         jobs = {job_id: was for client in crew for job_id, was in client.jobs.items()}
