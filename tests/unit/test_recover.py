@@ -12,6 +12,8 @@ from void_plugin.errors import Cancelled
 from void_plugin.request import RenderSettings
 from void_server.engines import KEEP, REMOVE, Fill, Picture, Unit
 from void_server.engines.recover import RecoverEngine
+from void_server.engines.recover.borders import covered, refine
+from void_server.engines.recover.planes import edge_misses
 from void_server.engines.recover.tone import decode, encode
 from void_server.scenes import FIRST_FRAME, Camera, MemoryFrames, Scene, SceneFrame, quadmask
 from void_server.tiles import Box
@@ -265,3 +267,70 @@ def test_the_log_takes_pictures_of_any_memory_layout() -> None:
     turned = np.asfortranarray(picture)
     assert (encode(turned, 0.1) == encode(picture, 0.1)).all()
     assert np.allclose(decode(np.asfortranarray(encode(turned, 0.1)), 0.1), picture, rtol=1e-5, atol=1e-5)
+
+
+def sliding_planes(taken: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A near half before a far wall in five frames that slide it by 6 pixels each, laid by either plane's motion.
+
+    By its scores the near plane, 40 pixels wide, is `taken` wide.
+    """
+    random = np.random.default_rng(3)
+    near, far = random.uniform(40, 200, (2, 60, 120)).astype(np.float32)
+    luma = np.zeros((2, 5, 60, 80), np.float32)
+    for frame in range(5):
+        shift = 6 * frame
+        # On the near plane's pixels the wall slides; on those of the wall the near plane does, and so its border.
+        luma[0, frame] = np.where(np.arange(80) < 40, near[:, :80], far[:, 40 - shift : 120 - shift])
+        luma[1, frame] = np.where(np.arange(80) < 40 - shift, near[:, shift : 80 + shift], far[:, 40:])
+    label_scores = np.stack([np.where(np.arange(80) < taken, 0.0, 1.0), np.where(np.arange(80) < taken, 1.0, 0.0)])
+    scores = np.broadcast_to(label_scores[:, None], (2, 60, 80)).astype(np.float32)
+    return luma, np.ones((5, 2, 60, 80), bool), scores
+
+
+def slide(frame: int, plane: int, other: int) -> np.ndarray:
+    shift = 6.0 * frame * (0 if plane == other else 1 if plane == 1 else -1)
+    return np.array([[1, 0, shift], [0, 1, 0], [0, 0, 1.0]])
+
+
+def test_a_near_plane_taken_for_too_large_shrinks_to_its_true_border() -> None:
+    luma, seen, scores = sliding_planes(46)
+    refined, _, _ = refine(scores, luma, seen, [0, 1], slide)
+    border = (np.argmin(refined, axis=0) == 0).sum(axis=1)[8:-8]
+    assert np.abs(border - 40).max() <= 1
+
+
+def test_a_near_plane_covers_the_far_one_where_each_frame_shows_it() -> None:
+    front = np.broadcast_to(np.arange(80) < 40, (60, 80)).astype(np.float32)
+    hidden = covered({0: front}, [0, 1], (2, 2, 60, 80), slide)
+    assert not hidden[:, 0].any()
+    assert hidden[0, 1].sum(axis=1).tolist() == [40] * 60
+    assert hidden[1, 1].sum(axis=1).tolist() == [34] * 60
+
+
+def test_the_plane_with_which_the_edge_moves_is_in_front() -> None:
+    near, far = 60.0, 160.0
+    frames = range(5)
+    luma = np.stack([
+        [np.where(np.arange(80) < 40, near, far) for _ in frames],
+        [np.where(np.arange(80) < 40 - 6 * frame, near, far) for frame in frames],
+    ])[:, :, None].astype(np.float32)  # fmt: skip
+    edge = np.abs(np.arange(80) - 40)[None] <= 2
+    misses = edge_misses(luma, np.ones((5, 2, 1, 80), bool), edge)
+    assert misses[0] < 0.5 * misses[1]
+
+
+def test_a_second_look_finds_what_the_first_choice_of_sources_leaves_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    shots = shoot("parallax")
+    engine = open_recover(grain="source")
+    frames = hold(shots, engine)
+    frames.analysis = engine.analyse(frames, quiet, never)
+    unit = unit_of(frames.numbers[4:7])
+
+    def covers() -> list[float]:
+        return [float(fill.facts["coverage"]) for fill in engine.solve(unit, frames, quiet, never)]
+
+    twice = covers()
+    monkeypatch.setattr("void_server.engines.recover.again.MOST_MORE", 0)
+    once = covers()
+    assert all(more >= less for more, less in zip(twice, once, strict=True))
+    assert sum(twice) > sum(once)

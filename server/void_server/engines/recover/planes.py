@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from void_server.engines import Mask
-from void_server.engines.recover.motion import OFF_PLANE, Bytes, Homography, Track, fit, moved, several_motions
+from void_server.engines.recover.borders import covered, refine
+from void_server.engines.recover.costs import (
+    NEIGHBOURHOOD,
+    TEMPERATURE,
+    WORST,
+    agree,
+    best_two,
+    pair_costs,
+    undecided,
+)
+from void_server.engines.recover.motion import OFF_PLANE, Homography, Track, fit, moved, several_motions
 from void_server.engines.recover.pyramid import Floats, enlarge, reduce, soften
 from void_server.engines.recover.shot import Shot
 from void_server.tiles import Box
@@ -20,12 +31,6 @@ MOST_PLANES = 3
 OFF_SHARE = 0.1
 """Share of tracks off the main motion at which a scene counts as deep; less is people and leaves."""
 
-WORST = 40.0
-"""Levels of 255 at which a difference counts as wrong, however wrong: keeps edges from outvoting areas."""
-
-PATCH_SIGMA = 2.0
-"""Proxy pixels over which differences are averaged: grain needs a few pixels, layer edges ask for few."""
-
 FRONT_BONUS = 2.0
 """Levels a plane may match worse for each plane it lies in front of: behind it, background revealed in other
 frames matches too, so a tie goes to the front. About the grain left after averaging."""
@@ -33,27 +38,12 @@ frames matches too, so a tie goes to the front. About the grain left after avera
 COVERED = 12.0
 """Levels added where all sources show another plane at the place: as much as a plain mismatch of textures."""
 
-SMOOTHNESS = 15.0
-"""Levels by which a pixel must match better to stand alone against all its neighbours; planes are large."""
-
-NEIGHBOURHOOD = 6.0
-"""Proxy pixels (sigma) that count as neighbours, half a percent of the width."""
-
-TEMPERATURE = 3.0
-"""Levels of difference that tell one plane from another with odds of e to one: grain alone gives two."""
-
-COARSER = 4
-"""Proxy pixels per cell in which neighbours are summed: less than their sigma."""
-
 EDGE_REACH, EDGE_SLOPE, FEWEST_EDGE = 3, 4.0, 30
 """Proxy pixels around the border of two planes in which their common edge lies (the patch blurs it by two), levels a
 pixel above which a slope is an edge and not grain, and edge pixels below which nothing is read from them."""
 
 RARELY_COVERED = 0.01
 """Share of covered pixels that uncertain labels make by themselves; below it the sign says nothing."""
-
-ROUNDS = 8
-"""Rounds of agreement with the neighbours: news travels a neighbourhood in each, some 50 proxy pixels in all."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +57,12 @@ class Layers:
     """(planes, h, w); the plane of a pixel is the one with the lowest score."""
     hidden: Mapping[int, Sequence[Mask]]
     """Per source and plane, where another plane covers the pixel in that source."""
+    order: Sequence[int]
+    """The planes from front to back."""
+    fronts: Mapping[int, Floats]
+    """Per plane but the last in order, 1 where it is or where only one in front of it hides it."""
+    plane_of: NDArray[np.int64]
+    """The plane of each of the target's corners; -1 for none."""
 
     @property
     def count(self) -> int:
@@ -75,9 +71,10 @@ class Layers:
 
 def find_layers(shot: Shot, target: int, tracks: Mapping[int, Track], box: Box) -> Layers | None:
     """The planes seen from a target through its sources, on a proxy box; None where one motion explains all."""
-    motions = _plane_motions(shot, tracks)
-    if motions is None:
+    found = _plane_motions(shot, tracks)
+    if found is None:
         return None
+    motions, plane_of = found
     sources = list(motions)
     count = len(motions[sources[0]])
     frames = [target, *sources]
@@ -85,26 +82,50 @@ def find_layers(shot: Shot, target: int, tracks: Mapping[int, Track], box: Box) 
     pairs: list[dict[tuple[int, int], Floats]] = []
     members = np.full((len(frames), count, box.height, box.width), np.inf, np.float32)
     seen = np.zeros((len(frames), count, box.height, box.width), bool)
+    luma = np.zeros((count, len(frames), box.height, box.width), np.float32)
     for plane in range(count):
-        luma = np.zeros((len(frames), box.height, box.width), np.float32)
         for index, frame in enumerate(frames):
             motion = np.eye(3) if index == 0 else motions[frame][plane]
             if motion is None:
                 continue
             size, place = (box.width, box.height), motion @ corner
             flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-            luma[index] = cv2.warpPerspective(shot.luma[frame], place, size, flags=flags)
+            luma[plane, index] = cv2.warpPerspective(shot.luma[frame], place, size, flags=flags)
             flags = cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
             seen[index, plane] = cv2.warpPerspective(shot.usable[frame], place, size, flags=flags) > 0
-        pairs.append(_pair_costs(luma, seen[:, plane]))
+        pairs.append(pair_costs(luma[plane], seen[:, plane]))
         for index in range(len(frames)):
             own = [cost for pair, cost in pairs[plane].items() if index in pair]
-            members[index, plane] = _best_two(own, (box.height, box.width))
+            members[index, plane] = best_two(own, (box.height, box.width))
     hidden = np.zeros(seen.shape, bool)
     for index, frame in enumerate(sources, start=1):
         hidden[index] = _hidden_in(members[index], motions[frame], corner)
-    scores = _scores(pairs, shot.luma[target][box.rows, box.columns], members, seen, hidden)
-    return Layers(box, motions, scores, {frame: list(hidden[index + 1]) for index, frame in enumerate(sources)})
+    order = _front_first(members[0], luma, seen, hidden)
+    scores = _scores(pairs, order, members, seen, hidden)
+
+    def across(index: int, plane: int, other: int) -> Homography | None:
+        return np.eye(3) if index == 0 else _across(box, motions[frames[index]], plane, other)
+
+    scores, fronts, hidden = refine(scores, luma, seen, order, across)
+    by_source = {frame: list(hidden[index + 1]) for index, frame in enumerate(sources)}
+    return Layers(box, motions, scores, by_source, order, fronts, plane_of)
+
+
+def with_source(shot: Shot, layers: Layers, source: int, track: Track) -> Layers:
+    """The layers with one more source."""
+    own = _motions_of(track, layers.plane_of, layers.count, shot.proxy_size)
+    shape = (1, layers.count, layers.box.height, layers.box.width)
+    hidden = covered(layers.fronts, layers.order, shape, lambda _, a, b: _across(layers.box, own, a, b))
+    return replace(layers, motions={**layers.motions, source: own}, hidden={**layers.hidden, source: list(hidden[0])})
+
+
+def _across(box: Box, motions: Sequence[Homography | None], plane: int, other: int) -> Homography | None:
+    """The motion from the pixels of a plane to those of another that lie in one place of a source."""
+    here, there = motions[plane], motions[other]
+    if here is None or there is None:
+        return None
+    corner = np.array([[1, 0, box.x0], [0, 1, box.y0], [0, 0, 1.0]])
+    return np.asarray(np.linalg.inv(corner) @ np.linalg.inv(there) @ here @ corner, np.float64)
 
 
 def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homography) -> Mask:
@@ -129,9 +150,9 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
             known = np.isfinite(costs[plane])
             laid = onto(np.where(known, costs[plane], WORST).astype(np.float32), across, WORST)
             aligned[plane] = np.where(onto(known.astype(np.float32), across, 0.0) > 0.99, laid, np.inf)
-    aligned = _undecided(aligned)
+    aligned = undecided(aligned)
     half = max(2, height // 2), max(2, width // 2)
-    likely = _agree(np.stack([reduce(cost, half) for cost in aligned]), NEIGHBOURHOOD / 2)
+    likely = agree(np.stack([reduce(cost, half) for cost in aligned]), NEIGHBOURHOOD / 2)
     likely = np.stack([enlarge(share, (height, width)) for share in likely])
     for plane, motion in enumerate(motions):
         if motion is not None and anchor is not None:
@@ -141,31 +162,10 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
     return hidden
 
 
-def _undecided(costs: Floats) -> Floats:
-    """The costs per plane, where a plane that was never compared (infinite) is neither for nor against: it ties."""
-    best = costs.min(axis=0)
-    best[~np.isfinite(best)] = 0.0
-    return np.where(np.isfinite(costs), costs, best).astype(np.float32)
-
-
-def _agree(costs: Floats, sigma: float) -> Floats:
-    """Per plane the share of belief in it, from matching costs and the belief of the neighbours."""
-    belief = _softmax(-costs / TEMPERATURE)
-    size = belief.shape[1], belief.shape[2]
-    # Neighbourhoods are smooth, so a quarter of the pixels carries them as well.
-    small = max(2, size[0] // COARSER), max(2, size[1] // COARSER)
-    for _ in range(ROUNDS):
-        around = np.stack([enlarge(soften(reduce(share, small), sigma / COARSER), size) for share in belief])
-        belief = _softmax((SMOOTHNESS * around - costs) / TEMPERATURE)
-    return belief
-
-
-def _softmax(values: Floats) -> Floats:
-    powers = np.exp(values - values.max(axis=0))
-    return np.asarray(powers / powers.sum(axis=0), np.float32)
-
-
-def _plane_motions(shot: Shot, tracks: Mapping[int, Track]) -> dict[int, list[Homography | None]] | None:
+def _plane_motions(
+    shot: Shot, tracks: Mapping[int, Track]
+) -> tuple[dict[int, list[Homography | None]], NDArray[np.int64]] | None:
+    """Per source the motion of each plane, and the plane of each corner; None where there is but one."""
     size = shot.proxy_size
     best, worst_share = None, OFF_SHARE
     for source, track in tracks.items():
@@ -188,40 +188,20 @@ def _plane_motions(shot: Shot, tracks: Mapping[int, Track]) -> dict[int, list[Ho
     for source, track in tracks.items():
         if not track.found or not len(track.start):
             continue
-        fits = [fit(track.start[plane_of[track.indices] == plane], track.end[plane_of[track.indices] == plane], size)
-                for plane in range(count)]  # fmt: skip
-        motions[source] = [None if found is None else found[0] for found in fits]
-    return motions or None
+        motions[source] = _motions_of(track, plane_of, count, size)
+    return (motions, plane_of) if motions else None
 
 
-def _pair_costs(luma: Floats, seen: Mask) -> dict[tuple[int, int], Floats]:
-    """Local mean difference of every two pictures, infinite where they do not both show a place."""
-    costs = {}
-    for first in range(len(luma)):
-        for second in range(first):
-            both = (seen[first] & seen[second]).astype(np.float32)
-            if not both.any():
-                continue
-            weight = soften(both, PATCH_SIGMA)
-            difference = soften(both * np.minimum(np.abs(luma[first] - luma[second]), WORST), PATCH_SIGMA)
-            # A tenth of the patch: less is a rim of a matte, where neighbours decide.
-            mean = difference / np.maximum(weight, 0.1)
-            costs[first, second] = np.where(weight > 0.1, mean, np.inf).astype(np.float32)
-    return costs
-
-
-def _best_two(costs: Sequence[Floats], shape: tuple[int, ...]) -> Floats:
-    """Mean of the two lowest: a true match is confirmed by two frames, others may be covered. Where only two frames
-    show a place their one cost counts; where fewer do it is infinite."""
-    lowest = second = np.full(shape, np.inf, np.float32)
-    for cost in costs:
-        second = np.minimum(second, np.maximum(lowest, cost))
-        lowest = np.minimum(lowest, cost)
-    return np.where(np.isfinite(second), 0.5 * (lowest + second), lowest).astype(np.float32)
+def _motions_of(
+    track: Track, plane_of: NDArray[np.int64], count: int, size: tuple[int, int]
+) -> list[Homography | None]:
+    members = [plane_of[track.indices] == plane for plane in range(count)]
+    fits = [fit(track.start[own], track.end[own], size) for own in members]
+    return [None if found is None else found[0] for found in fits]
 
 
 def _scores(
-    pairs: Sequence[Mapping[tuple[int, int], Floats]], luma: Bytes, members: Floats, seen: Mask, hidden: Mask
+    pairs: Sequence[Mapping[tuple[int, int], Floats]], order: Sequence[int], members: Floats, seen: Mask, hidden: Mask
 ) -> Floats:
     count = members.shape[1]
     shown = seen & ~hidden
@@ -232,8 +212,7 @@ def _scores(
             np.where(shown[first, plane] & shown[second, plane], np.minimum(cost, WORST), WORST).astype(np.float32)
             for (first, second), cost in pairs[plane].items()
         ]
-        costs.append(_best_two(kept, members.shape[2:]))
-    order = _front_first(members[0], luma, seen, hidden)
+        costs.append(best_two(kept, members.shape[2:]))
     shares = support / np.maximum(seen[1:].sum(axis=0), 1)
     # What is hidden must be confirmed: a plane that fewer frames show counts as a mismatch there, not as a tie.
     data = np.minimum(np.stack(costs), WORST)
@@ -241,17 +220,17 @@ def _scores(
         data[plane] += FRONT_BONUS * order.index(plane) + COVERED * (1 - shares[plane])
     # What the target itself shows needs no guess.
     data = np.where(seen[0, 0], np.minimum(members[0], WORST), data)
-    return np.asarray(-np.log(np.maximum(_agree(data, NEIGHBOURHOOD), 1e-6)), np.float32)
+    return np.asarray(-np.log(np.maximum(agree(data, NEIGHBOURHOOD), 1e-6)), np.float32)
 
 
-def _front_first(own: Floats, luma: Bytes, seen: Mask, hidden: Mask) -> list[int]:
+def _front_first(own: Floats, luma: Floats, seen: Mask, hidden: Mask) -> list[int]:
     """Planes from front to back, told by two signs that need no depth.
 
     The edge between two planes belongs to the one in front and moves with it; and what is in front is never
-    covered, so its pixels are found in every source. `own` are the target's costs per plane, `luma` its picture;
-    `seen` and `hidden` lie per frame and plane on the target's pixels.
+    covered, so its pixels are found in every source. `own` are the target's costs per plane; `luma` lies per plane
+    and frame, `seen` and `hidden` per frame and plane on the target's pixels.
     """
-    known = _undecided(own)
+    known = undecided(own)
     winner = np.argmin(known, axis=0)
     clear = seen[0, 0] & (np.partition(known, 1, axis=0)[1] - known.min(axis=0) > TEMPERATURE)
     covered = np.zeros(len(own))
@@ -261,21 +240,38 @@ def _front_first(own: Floats, luma: Bytes, seen: Mask, hidden: Mask) -> list[int
         shown[plane] = int(there.sum()) >= FEWEST_EDGE
         covered[plane] = float((there & hidden[1:, plane]).sum()) / max(1, int(there.sum()))
     misses = np.ones(len(own))
-    edge = seen[0, 0] & _edges_between(np.argmax(_agree(known, NEIGHBOURHOOD), axis=0), luma)
+    edge = seen[0, 0] & _edges_between(np.argmax(agree(known, NEIGHBOURHOOD), axis=0), luma[0, 0])
     if int(edge.sum()) >= FEWEST_EDGE:
-        misses = np.array([float(known[plane][edge].mean()) for plane in range(len(own))])
+        misses = edge_misses(luma, seen, edge)
     # Both as shares, so that neither sign outvotes the other by its units.
     badness = misses / max(float(misses.sum()), 1e-6) + covered / (float(covered.sum()) + RARELY_COVERED)
     # A plane that shows nowhere around the hole is not in front of anything there; of two alike the larger leads.
     return sorted(range(len(own)), key=lambda plane: (not shown[plane], round(float(badness[plane]), 1), plane))
 
 
-def _edges_between(label: np.ndarray[tuple[int, ...], np.dtype[np.int64]], luma: Bytes) -> Mask:
+def edge_misses(luma: Floats, seen: Mask, edge: Mask) -> NDArray[np.float64]:
+    """Mean level by which the two frames that match an edge of the target best miss it, per plane.
+
+    Pixel by pixel: a patch on an edge takes in the ground on both its sides, and tells little of the edge itself.
+    """
+    here = luma[0, 0][edge]
+    best = np.stack([
+        best_two([
+            np.where(shown[edge], np.minimum(np.abs(picture[edge] - here), WORST), np.inf).astype(np.float32)
+            for picture, shown in zip(luma[plane, 1:], seen[1:, plane], strict=True)
+        ], here.shape)
+        for plane in range(len(luma))
+    ])  # fmt: skip
+    common = np.isfinite(best).all(axis=0)
+    return best[:, common].mean(axis=1).astype(np.float64) if common.any() else np.ones(len(luma))
+
+
+def _edges_between(label: np.ndarray[tuple[int, ...], np.dtype[np.int64]], luma: Floats) -> Mask:
     """Picture edges at the border of two planes."""
     border = np.zeros(label.shape, np.uint8)
     border[:, 1:] |= label[:, 1:] != label[:, :-1]
     border[1:] |= label[1:] != label[:-1]
     near = cv2.dilate(border, np.ones((2 * EDGE_REACH + 1, 2 * EDGE_REACH + 1), np.uint8)) > 0
-    smooth = soften(luma.astype(np.float32), 1.0)
+    smooth = soften(luma, 1.0)
     slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8
     return np.asarray(near & (slope > EDGE_SLOPE))

@@ -10,6 +10,7 @@ import numpy as np
 
 from void_plugin.errors import Cancelled
 from void_server.engines import Frames, IsCancelled, Mask, Picture
+from void_server.engines.recover.again import look_again
 from void_server.engines.recover.merge import Merged, match_light, merge
 from void_server.engines.recover.planes import find_layers
 from void_server.engines.recover.pyramid import spread
@@ -131,7 +132,10 @@ def _from_sources(
             raise Cancelled
         samples.append(sample(shot, frames, target, source, track, layers, chosen, box, context, single))
     merged = merge(samples, target, plate, ring, hole, shot.knee, single)
-    return merged, len(samples), 1 if layers is None else layers.count
+    if layers is None or chosen is None:
+        return merged, len(samples), 1
+    merged, more = look_again(shot, frames, target, layers, chosen, merged, box, plate, ring, hole, single, cancelled)
+    return merged, len(samples) + more, layers.count
 
 
 def _from_clean_plates(shot: Shot, frames: Frames, target: int, revealed: Revealed, cancelled: IsCancelled) -> Revealed:
