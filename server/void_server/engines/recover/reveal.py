@@ -108,7 +108,8 @@ def _from_sources(
     shot: Shot, frames: Frames, target: int, box: Box, around: Box, linear: Picture, plate: Picture, ring: Mask,
     hole: Mask, single: bool, cancelled: IsCancelled,
 ) -> tuple[Merged, int, int]:  # fmt: skip
-    sources = choose_sources(shot, target, single)
+    # In a deep scene the frames compared decide which plane a pixel shows, so the best ones count before their grain.
+    sources = choose_sources(shot, target, single and not shot.deep)
     if not sources:
         return Merged(plate, np.zeros(hole.shape, bool), 0.0), 0, 1
     if shot.locked[target]:
