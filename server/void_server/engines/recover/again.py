@@ -25,8 +25,9 @@ from void_server.tiles import Box
 MOST_MORE = 3
 """Sources added: each shows another part of a strip a few pixels wide, and costs a registration."""
 
-FEWEST_MORE = 24
-"""Plate pixels a further source must be expected to show to be worth it: a sliver of 5 by 5."""
+FEWEST_MORE, SHARE_MORE = 24, 0.002
+"""Plate pixels, and the share of the hole, that a further source must be expected to show to be worth its
+registration: a sliver of 5 by 5, and what the first choice of sources asks for as well."""
 
 PLACES = 2000
 """Open pixels whose fate in other frames is foretold: enough to compare frames to a few percent."""
@@ -41,11 +42,12 @@ def look_again(
 ) -> tuple[Merged, int]:  # fmt: skip
     """The merged picture with more of the hole seen, and how many sources that took."""
     tried: set[int] = set()
+    fewest = max(FEWEST_MORE, SHARE_MORE * int(hole.sum()))
     while len(tried) < MOST_MORE:
         if cancelled():
             raise Cancelled
         open_ = hole & ~merged.seen
-        source = _most_telling(shot, target, layers, chosen, open_, box, tried)
+        source = _most_telling(shot, target, layers, chosen, open_, box, tried, fewest)
         if source is None:
             break
         tried.add(source)
@@ -70,10 +72,11 @@ def look_again(
 
 
 def _most_telling(
-    shot: Shot, target: int, layers: Layers, chosen: Bytes, open_: Mask, box: Box, tried: set[int]
-) -> int | None:
+    shot: Shot, target: int, layers: Layers, chosen: Bytes, open_: Mask, box: Box, tried: set[int],
+    fewest: float,
+) -> int | None:  # fmt: skip
     """The frame that is expected to show most of the open pixels, by chained motion; None where none is worth it."""
-    if int(open_.sum()) < FEWEST_MORE:
+    if int(open_.sum()) < fewest:
         return None
     picked = pixels_under(open_, PLACES)
     share = int(open_.sum()) / len(picked)
@@ -89,7 +92,7 @@ def _most_telling(
         motions = [shot.guess(target, other, follows) for follows in second]
         count = share * _shown(shot, other, layers, motions, places.astype(np.float32), plane_of)
         worth = count * nearness(target, other)
-        if count >= FEWEST_MORE and worth > most:
+        if count >= fewest and worth > most:
             best, most = other, worth
     return best
 
