@@ -5,7 +5,6 @@ upload by asking again. Closing the client, from any thread, ends every call wit
 """
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from void_plugin.channel import open_channel
 from void_plugin.config import Config
 from void_plugin.errors import Cancelled, FrameError
 from void_plugin.events import Event, is_last
-from void_plugin.frames import Digest
+from void_plugin.frames import Digest, DigestBeside
 from void_plugin.localfiles import disk_error
 from void_plugin.patience import Patience
 from void_plugin.request import RemovalRequest
@@ -135,7 +134,8 @@ class VoidClient:
         part = path.with_name(f".{path.name}.{sha256[:12]}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as stream:
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            with open(os.open(part, flags, 0o666), "r+b", buffering=0) as stream:
                 whole = self._fill(sha256, stream) or self._fill(sha256, stream)
             if not whole:
                 raise FrameError(
@@ -153,7 +153,11 @@ class VoidClient:
 
     def _fill(self, sha256: str, stream: IO[bytes]) -> bool:
         """Complete a file that may hold its beginning; False, and emptied, where that is not the right file."""
-        state, offset = hashlib.sha256(), 0
+        with contextlib.closing(DigestBeside()) as state:
+            return self._fill_beside(sha256, stream, state)
+
+    def _fill_beside(self, sha256: str, stream: IO[bytes], state: DigestBeside) -> bool:
+        offset = 0
         stream.seek(0)
         for data in iter(lambda: stream.read(CHUNK_BYTES), b""):
             state.update(data)
@@ -167,9 +171,12 @@ class VoidClient:
                 for answer in self._calls.stream(self._frames.DownloadFrame, request, PIECE_SECONDS):
                     if answer.chunk.offset != offset:
                         break
-                    stream.write(answer.chunk.data)
-                    state.update(answer.chunk.data)
-                    offset += len(answer.chunk.data)
+                    data = answer.chunk.data  # each look at a field of bytes makes a copy of them
+                    state.update(data)
+                    left = memoryview(data)
+                    while left:
+                        left = left[stream.write(left) :]
+                    offset += len(data)
                 done = True
             except grpc.RpcError as error:
                 if offset > begun and ran_out(error):  # a large file over a slow line

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import threading
@@ -12,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from void_plugin.errors import FrameError, ServerError
-from void_plugin.frames import Digest
+from void_plugin.frames import Digest, DigestBeside
 
 MAGIC = b"\x76\x2f\x31\x01"
 """How every EXR begins."""
@@ -23,7 +22,7 @@ class FrameWriter:
 
     def __init__(self, digest: Digest, path: Path, keep: Callable[[], None]) -> None:
         self._digest, self._path, self._keep = digest, path, keep
-        self._hash = hashlib.sha256()
+        self._hash = DigestBeside()
         self._head = b""
         self._written = 0
 
@@ -36,6 +35,7 @@ class FrameWriter:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
+        self._hash.close()
 
     def write(self, offset: int, data: bytes) -> None:
         """Take the next bytes. Raises FrameError where they are not the next ones, too many, or not those of an EXR."""
@@ -47,6 +47,7 @@ class FrameWriter:
             self._head += data[: len(MAGIC) - offset]
             if not MAGIC.startswith(self._head):
                 raise self._wrong("is no EXR")
+        self._hash.update(data)
         view, end = memoryview(data), offset
         try:
             while view:
@@ -54,7 +55,6 @@ class FrameWriter:
                 view, end = view[count:], end + count
         except OSError as error:
             raise write_error(error, self._path.parent, self._digest.size) from error
-        self._hash.update(data)
         self._written = end
 
     def commit(self) -> None:
@@ -63,8 +63,9 @@ class FrameWriter:
             raise self._wrong(f"ended after {self._written} of {self._digest.size} bytes")
         if self._head != MAGIC:
             raise self._wrong("is no EXR")
-        if self._hash.hexdigest() != self._digest.sha256:
-            raise self._wrong(f"has other bytes, with the SHA-256 {self._hash.hexdigest()}")
+        found = self._hash.hexdigest()
+        if found != self._digest.sha256:
+            raise self._wrong(f"has other bytes, with the SHA-256 {found}")
         try:
             self._keep()
         except OSError as error:

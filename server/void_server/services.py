@@ -71,14 +71,15 @@ class FrameService(frame_service_pb2_grpc.FrameServiceServicer):
         limits = identity.limits
         with self.serving.store.writer(identity.namespace, digest, limits.max_file_bytes, limits.max_bytes) as writer:
             for message in request:
-                chunk = message.chunk
-                if message.WhichOneof("part") != "chunk" or not 0 < len(chunk.data) <= CHUNK_BYTES:
+                # Each look at a field of bytes makes a copy of them.
+                offset, data = message.chunk.offset, message.chunk.data
+                if message.WhichOneof("part") != "chunk" or not 0 < len(data) <= CHUNK_BYTES:
                     raise FrameError(
-                        f"A chunk at byte {chunk.offset} has {len(chunk.data)} bytes; after the header send chunks "
-                        f"of 1 to {CHUNK_BYTES} bytes.",
+                        f"A chunk at byte {offset} has {len(data)} bytes; after the header send chunks of 1 to "
+                        f"{CHUNK_BYTES} bytes.",
                         "frame.transfer",
                     )
-                writer.write(chunk.offset, chunk.data)
+                writer.write(offset, data)
             writer.commit()
         return response
 
