@@ -3,8 +3,9 @@
     python benchmarks/transfer.py [--quick] [--megabytes 512] [--folder DIR] [--json FILE]
 
 Transfer over loopback TCP with our client and server, hashing, verifying and storing, beside raw gRPC (bytes without
-messages or files, 1 MiB chunks, one process each side) in the same run, in turn, five times; medians count, for the
-ratio that of the five ratios. The files lie in memory where the system has /dev/shm, so that what is measured is the code and not a disk.
+messages or files, 1 MiB chunks, a process of its own each side) in the same run, in turn, five times; medians count,
+for the ratio that of the five ratios. The files lie in memory where the system has /dev/shm, so that what is measured
+is the code and not a disk.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from void_plugin.client import VoidClient  # noqa: E402
 from void_plugin.config import Config  # noqa: E402
 from void_plugin.events import Progressed  # noqa: E402
 from void_plugin.frames import Digest  # noqa: E402
+from void_plugin.heap import keep_memory_together  # noqa: E402
 from void_server.jobs import JobQueue  # noqa: E402
 
 CHUNK = 1 << 20
@@ -67,6 +69,13 @@ def serve_raw() -> None:
 
 def raw_rates(mebibytes: int) -> tuple[float, float]:
     """MB/s up and down."""
+    command = [sys.executable, __file__, "--raw", str(mebibytes)]
+    up, down = subprocess.check_output(command, text=True).split()
+    return float(up), float(down)
+
+
+def print_raw_rates(mebibytes: int) -> None:
+    """The client's side of the raw measurement, in a process with nothing of ours."""
     command = [sys.executable, __file__, "--serve-raw"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdin is not None
@@ -75,7 +84,7 @@ def raw_rates(mebibytes: int) -> tuple[float, float]:
             up = rate(mebibytes, lambda: channel.stream_unary("/raw/Up")(iter([block] * mebibytes)))
             down = rate(mebibytes, lambda: sum(map(len, channel.unary_stream("/raw/Down")(str(mebibytes).encode()))))
         other.stdin.close()
-    return up, down
+    print(up, down)
 
 
 def rate(mebibytes: int, action: Callable[[], object]) -> float:
@@ -165,9 +174,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the files lie; default memory")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--serve-raw", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--raw", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve_raw:
         return serve_raw()
+    if options.raw:
+        return print_raw_rates(options.raw)
+    keep_memory_together()  # as `void` does
     mebibytes, jobs = (128, 1000) if options.quick else (options.megabytes, 10_000)
     memory = Path("/dev/shm")
     base = options.folder or (memory if os.access(memory, os.W_OK) else None)

@@ -87,6 +87,7 @@ def _run(request: "RemovalRequest", config: Config, workers: int, kind: str, as_
     from rich.console import Console
 
     from void_plugin.events import Failed, Finished, is_last
+    from void_plugin.heap import keep_memory_together
     from void_plugin.progress import display_for
     from void_plugin.removal import remove
     from void_plugin.serverjob import ServerJob
@@ -96,6 +97,7 @@ def _run(request: "RemovalRequest", config: Config, workers: int, kind: str, as_
     if not config.server:
         promise = "Stopping after the work at hand; Ctrl-C again stops at once."
     events = contextlib.closing(remove(request, client))
+    keep_memory_together()
     with _stopping(client, promise), display_for(Console(), as_json) as display, events as told:
         for last in told:
             display.show(last)

@@ -18,7 +18,8 @@ from void_plugin.channel import open_channel
 from void_plugin.config import Config
 from void_plugin.errors import Cancelled, FrameError
 from void_plugin.events import Event, is_last
-from void_plugin.frames import Digest, DigestBeside
+from void_plugin.frames import Digest
+from void_plugin.hashing import DigestBeside
 from void_plugin.localfiles import disk_error
 from void_plugin.patience import Patience
 from void_plugin.request import RemovalRequest

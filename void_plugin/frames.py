@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
@@ -172,33 +171,6 @@ class Digest:
         """Digest of UTF-8 text."""
         data = text.encode("utf-8")
         return cls(hashlib.sha256(data).hexdigest(), len(data))
-
-
-class DigestBeside:
-    """SHA-256 of bytes that keep coming, computed in a thread beside whoever brings them; close it after use."""
-
-    def __init__(self) -> None:
-        self._state = hashlib.sha256()
-        self._thread = ThreadPoolExecutor(1)
-        self._last = None  # type: Optional[Future[None]]
-
-    def update(self, data: bytes) -> None:
-        """Take the next bytes; waits for those before them, so that never more than two pieces are held."""
-        self._wait()
-        self._last = self._thread.submit(self._state.update, data)
-
-    def hexdigest(self) -> str:
-        """The digest of all bytes so far."""
-        self._wait()
-        return self._state.hexdigest()
-
-    def close(self) -> None:
-        """End the thread."""
-        self._thread.shutdown()
-
-    def _wait(self) -> None:
-        if self._last is not None:
-            self._last.result()
 
 
 def contiguous(frames: Sequence[int]) -> Tuple[Optional[FrameRange], List[int]]:

@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from void_plugin.errors import FrameError, ServerError
-from void_plugin.frames import Digest, DigestBeside
+from void_plugin.frames import Digest
+from void_plugin.hashing import DigestBeside
 
 MAGIC = b"\x76\x2f\x31\x01"
 """How every EXR begins."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import os
@@ -23,6 +22,7 @@ from grpc_reflection.v1alpha import reflection
 
 from void_plugin import wire
 from void_plugin.errors import ServerError
+from void_plugin.heap import keep_memory_together
 from void_plugin.v1 import (
     engine_service_pb2,
     engine_service_pb2_grpc,
@@ -65,7 +65,7 @@ def serve(settings: ServerSettings, environment: Mapping[str, str], stdin: IO[st
 
     Raises ServerError where the server cannot start.
     """
-    _keep_memory_together()
+    keep_memory_together()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -79,19 +79,6 @@ def serve(settings: ServerSettings, environment: Mapping[str, str], stdin: IO[st
     finally:
         server.drain()
     return 0
-
-
-def _keep_memory_together() -> None:
-    """Tell glibc, where that is the C library, how this process uses memory; numbers of mallopt(3).
-
-    All threads share two heaps (M_ARENA_MAX, -8): with one each for hundreds of call threads, what they once needed
-    would never be given back. Chunks of a mebibyte stay in the heaps (M_MMAP_THRESHOLD, -3, and M_TRIM_THRESHOLD, -1):
-    fetched from the kernel anew for each message, their pages cost a third of an upload.
-    """
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        for parameter, value in ((-8, 2), (-3, 32 << 20), (-1, 64 << 20)):
-            library.mallopt(parameter, value)
 
 
 def _watch(stream: IO[str], stop: threading.Event) -> None:
