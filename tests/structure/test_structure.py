@@ -236,3 +236,10 @@ def test_what_ci_runs_is_what_a_person_runs() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     commands = [line for line in script.splitlines() if line and not line.startswith("#")]
     assert commands == ['cd "$(dirname "$0")/.." && exec make test']
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_nothing_that_runs_what_it_reads_is_used(path: Path) -> None:
+    # What comes from files and from the wire must never become code.
+    dangerous = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "xml", "yaml"}
+    assert not dangerous & {name.partition(".")[0] for name in imported(tree(path))}
