@@ -453,6 +453,8 @@ def test_a_server_that_stays_away_ends_with_the_advice_to_come_back(
 
     def script(job: FakeJob) -> Iterator[Event]:
         yield Started(frames="1001-1004")
+        while not server.calls["WatchJob"]:  # the answer to the submit must have arrived
+            time.sleep(0.01)
         server.stop()
         yield from well(job)
 
