@@ -40,6 +40,8 @@ class JobInfo:
     last_event: int
     stopping: bool
     """True where it was asked to stop and has not ended yet."""
+    is_new: bool = False
+    """True in the answer to the very submit that made it."""
 
     @property
     def is_live(self) -> bool:
@@ -47,8 +49,10 @@ class JobInfo:
         return self.state in ("queued", "running") and not self.stopping
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        """Plain values, for JSON, of what is the same whoever asks."""
+        values = asdict(self)
+        del values["is_new"]
+        return values
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ upload by asking again. Closing the client, from any thread, ends every call wit
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -217,7 +218,8 @@ class VoidClient:
                     frame=item.frame,
                     digest=digest_to_message(item.digest),
                 )
-        return job_from_message(self._calls.ask(self._jobs.SubmitJob, message, READY_SECONDS).job)
+        answer = self._calls.ask(self._jobs.SubmitJob, message, READY_SECONDS)
+        return replace(job_from_message(answer.job), is_new=answer.created)
 
     def watch(self, job_id: str, after: int = 0) -> Iterator[Event]:
         """All events of a job after a number, past and future, until its last one; goes on after any outage."""

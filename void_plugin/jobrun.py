@@ -150,7 +150,8 @@ class JobRun:
         except RequestError as error:
             if error.code != "request.id":
                 raise
-        if job is None or not (job.is_live or (uploads is not None and job.state == "succeeded")):
+        # A short job may have ended before its submit is answered.
+        if job is None or not (job.is_new or job.is_live or (uploads is not None and job.state == "succeeded")):
             # A saved request brings the request_id of an earlier job, which has ended or was another.
             self._request = replace(self._request, request_id=uuid.uuid4().hex)
             attachment = replace(attachment, request_id=self._request.request_id)
