@@ -43,7 +43,7 @@ venv: .venv/.installed
 .venv/.installed: .venv/.python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --upgrade pip
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-	    --group check --group test -e '.[server]'
+	    --group check --group test -e '.[server,void]'
 	@touch $@
 
 check: venv
@@ -53,7 +53,7 @@ check: venv
 	$(BIN)/lint-imports
 	$(BIN)/vermin -q -t=3.7- --violations --no-tips --no-parse-comments \
 	    void_plugin/__init__.py void_plugin/errors.py void_plugin/frames.py \
-	    void_plugin/request.py void_plugin/events.py void_plugin/config.py
+	    void_plugin/request.py void_plugin/events.py void_plugin/config.py void_plugin/settings.py
 
 test: check
 	$(BIN)/pytest -n auto

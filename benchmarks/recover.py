@@ -30,11 +30,11 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "server")]
 
-from void_plugin.request import RenderSettings  # noqa: E402
-from void_server.engines import Picture, Unit  # noqa: E402
+from void_plugin.settings import RenderSettings  # noqa: E402
+from void_server.engines import Picture, Setup, Unit  # noqa: E402
 from void_server.engines.recover import RecoverEngine  # noqa: E402
 from void_server.engines.recover.pyramid import spread  # noqa: E402
-from void_server.scenes import CAMERAS, MemoryFrames, Scene, quadmask  # noqa: E402
+from void_server.scenes import CAMERAS, MemoryFrames, MemoryShelf, Scene, quadmask  # noqa: E402
 from void_server.tiles import Box  # noqa: E402
 
 PROTOTYPE_SCENES = ("static", "static_flicker", "pan", "locked", "plane", "parallax", "hdr")
@@ -44,6 +44,10 @@ GROW_SHARE = 0.004
 """Of the width: how much the mattes are grown for the prototype's scenes, as the prototype grows them itself."""
 
 Curve = Callable[[Picture], Picture]
+
+
+def quiet(done: float, text: str, *, window: int = 0, pass_number: int = 0) -> None:
+    """Hears no progress."""
 
 
 @dataclass
@@ -140,15 +144,16 @@ def _decibel(mean_square: float) -> float:
 
 def run_recover(shot: Shot, grain: str) -> tuple[list[Picture], Score]:
     """Analyse and solve a shot; only those two are timed."""
-    engine = RecoverEngine(RenderSettings(recover_affected="fill", recover_grain=grain), WORKERS)
+    settings = RenderSettings(recover_affected="fill", recover_grain=grain)
+    engine = RecoverEngine(Setup(settings, workers=WORKERS))
     frames = MemoryFrames(shot.plates, shot.labels, fills=engine.fills())
     numbers = frames.numbers
     roi = Box(0, 0, frames.size[1], frames.size[0])
     units = [Unit(i, str(i), tuple(numbers[i : i + UNIT_FRAMES]), roi) for i in range(0, len(numbers), UNIT_FRAMES)]
     start = time.perf_counter()
-    frames.analysis = engine.analyse(frames, lambda share, text: None, lambda: False)
+    frames.analysis = engine.analyse(frames, quiet, lambda: False)
     with ThreadPoolExecutor(WORKERS) as pool:
-        solved = pool.map(lambda unit: list(engine.solve(unit, frames, lambda s, t: None, lambda: False)), units)
+        solved = pool.map(lambda unit: list(engine.solve(unit, frames, quiet, lambda: False, MemoryShelf())), units)
         fills = [fill for unit in solved for fill in unit]
     seconds = time.perf_counter() - start
     results = [plate.copy() for plate in shot.plates]

@@ -56,7 +56,8 @@ def numbers(events: list[Event]) -> list[int]:
 def slow_environment(folder: Path) -> dict[str, str]:
     """The environment of a machine on which the slow engine is configured."""
     config = folder / "machine.json"
-    config.write_text(json.dumps({"engines": {"slow": "slow_engine:SlowEngine", "absent": "slow_engine:AbsentEngine"}}))
+    engines = {name: f"slow_engine:{name.capitalize()}Engine" for name in ("slow", "absent", "lean")}
+    config.write_text(json.dumps({"engines": engines}))
     return {**os.environ, "VOID_CONFIG": str(config), "PYTHONPATH": FAKES}
 
 

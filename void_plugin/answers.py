@@ -68,6 +68,8 @@ class EngineInfo:
     longest_clip: int
     """Most frames it takes at once; 0 means any number."""
     digest: str
+    memory: str
+    """How it uses the memory of its device, such as `swap`; empty where there is no choice."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def capabilities_from_message(message: engine_service_pb2.ListEnginesResponse) -
                 needs_prompt=engine.needs_prompt,
                 longest_clip=engine.longest_clip,
                 digest=engine.digest,
+                memory=engine.memory,
             )
             for engine in message.engines
         ),

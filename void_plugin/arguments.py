@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from void_plugin import __version__
 from void_plugin.errors import RequestError
+from void_plugin.settings import CHOICES
 
 if TYPE_CHECKING:
     from void_plugin.request import RemovalRequest
@@ -90,6 +91,17 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, metavar="N", help="seeds whatever is invented")
     add("--recover-affected", choices=("keep", "fill"), help="what recover does under the affected matte (keep)")
     add("--recover-grain", choices=("source", "clean"), help="keep the grain of one source, or average it (source)")
+    add = parser.add_argument_group("engine void").add_argument
+    add("--void-passes", type=int, choices=(1, 2), help="1, or 2 for a second pass that is steadier in time (1)")
+    add("--void-steps", type=_count, metavar="N", help="denoising steps of the first pass (30)")
+    add("--void-pass2-steps", type=_count, metavar="N", help="denoising steps of the second pass (50)")
+    add("--void-guidance", type=float, metavar="X", help="how strongly the prompt leads the second pass (6)")
+    add("--void-mask-levels", choices=CHOICES["void_mask_levels"], help="what the second pass is told (three)")
+    add("--void-short-clips", choices=CHOICES["void_short_clips"], help="below 85 frames: pad, or run short (pad)")
+    add("--void-last-window", choices=CHOICES["void_last_window"], help="its length on long clips (short)")
+    add("--void-all-windows", action="store_true", default=None, help="also run windows without a matte")
+    add("--void-flow", choices=CHOICES["void_flow"], help="optical flow of the second pass (dis)")
+    add("--void-raster", metavar="WIDTHxHEIGHT", help="what VOID works at (672x384)")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -158,11 +170,12 @@ def request_from(options: argparse.Namespace) -> "RemovalRequest":
 
     Raises RequestError for what cannot be read.
     """
-    from dataclasses import replace
+    from dataclasses import fields, replace
 
     from void_plugin.frames import FrameRange
     from void_plugin.patterns import to_pattern
-    from void_plugin.request import ImageInput, Output, RemovalRequest, RenderSettings
+    from void_plugin.request import ImageInput, Output, RemovalRequest
+    from void_plugin.settings import RenderSettings
 
     preview = options.command == "preview"
     if options.request:
@@ -188,7 +201,7 @@ def request_from(options: argparse.Namespace) -> "RemovalRequest":
                 f"--also-output {extra} names no kind; write it like comp=comp.%04d.exr.", "request.output"
             )
         outputs.append(Output(kind, to_pattern(pattern)))
-    names = ("seed", "encoding", "recover_affected", "recover_grain", "compression", "coverage_channel")
+    names = [item.name for item in fields(RenderSettings)]
     settings = {name: value for name in names if (value := getattr(options, name, None)) is not None}
     return RemovalRequest(
         plate=ImageInput(to_pattern(options.plate), plate_channels),

@@ -41,6 +41,14 @@ class Config:
     """`paths`: the server reads and writes the files itself. `upload`: they travel. `auto` decides."""
     shared_roots: Tuple[str, ...] = ()
     """Folders that mean the same storage here and on the server, after the server's path mapping."""
+    weights: str = ""
+    """Folder of VOID's weights; empty takes `void_plugin/weights` among the user's data."""
+    memory: str = "auto"
+    """How VOID uses the memory of its GPU: `auto`, `full`, `swap`, `offload` or `fp8`."""
+    device: str = "cuda"
+    """What VOID runs on: `cuda`, or `cpu`, which is bearable only for tiny models."""
+    compile: bool = False
+    """Compiles VOID's transformer: minutes at the start, faster steps, and not quite the same pixels."""
     ocio: str = ""
     """OCIO config used where $OCIO is not set; empty takes the pinned ACES studio config."""
 
@@ -55,7 +63,17 @@ ENVIRONMENT: Dict[str, str] = {
     "tls_cert": "VOID_TLS_CERT",
     "tls_key": "VOID_TLS_KEY",
     "transfer": "VOID_TRANSFER",
+    "weights": "VOID_WEIGHTS",
+    "memory": "VOID_MEMORY",
+    "device": "VOID_DEVICE",
+    "compile": "VOID_COMPILE",
 }
+CHOICES: Dict[str, Tuple[str, ...]] = {
+    "transfer": ("auto", "paths", "upload"),
+    "memory": ("auto", "full", "swap", "offload", "fp8"),
+    "device": ("cuda", "cpu"),
+}
+"""What the settings that are one of a few words can be."""
 
 
 def config_path(environment: Mapping[str, str]) -> str:
@@ -126,11 +144,14 @@ def _value(key: str, value: Any, path: str) -> Any:
     elif key == "shared_roots":
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
             return tuple(value)
-    elif key == "insecure":
+    elif key in ("insecure", "compile"):
         if isinstance(value, bool):
             return value
-    elif key == "transfer":
-        if value in ("auto", "paths", "upload"):
+        # The environment has only texts.
+        if key in ENVIRONMENT and value in ("1", "true", "0", "false"):
+            return value in ("1", "true")
+    elif key in CHOICES:
+        if value in CHOICES[key]:
             return value
     elif isinstance(value, str):
         return value

@@ -14,7 +14,8 @@ from void_plugin.errors import ServerError
 from void_plugin.frames import FrameRange
 from void_plugin.programs import ask_server
 from void_plugin.progress import print_table
-from void_plugin.request import ImageInput, Output, RemovalRequest, RenderSettings
+from void_plugin.request import ImageInput, Output, RemovalRequest
+from void_plugin.settings import RenderSettings
 
 LABELS = {
     "psnr": ("PSNR inside the hole", "{:.1f} dB"),

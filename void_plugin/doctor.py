@@ -128,7 +128,9 @@ def _remote_rows(remote: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _engine_row(engine: Mapping[str, Any]) -> tuple[str, str]:
     if not engine["available"]:
         return f"engine {engine['name']}", f"no: {engine['reason']}"
-    return f"engine {engine['name']}", f"yes, on {', '.join(engine['devices'])}"
+    # A server of an earlier version does not tell how memory is used.
+    memory = f", memory {engine['memory']}" if engine.get("memory") else ""
+    return f"engine {engine['name']}", f"yes, on {', '.join(engine['devices'])}{memory}"
 
 
 def _cores() -> int:

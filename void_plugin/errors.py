@@ -118,6 +118,7 @@ CODES: Dict[str, Code] = {
     "server.unwritable": Code(ServerError, "PERMISSION_DENIED", False, 64),
     "job.engine": Code(JobError, "INTERNAL", False, 65),
     "job.engine_unavailable": Code(JobError, "FAILED_PRECONDITION", False, 69),
+    "job.weights": Code(JobError, "FAILED_PRECONDITION", False, 69),
     "job.memory": Code(JobError, "RESOURCE_EXHAUSTED", True, 71),
     "job.crashed": Code(JobError, "INTERNAL", False, 65),
     "job.hung": Code(JobError, "INTERNAL", False, 65),

@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Ty
 
 from void_plugin.errors import RequestError
 from void_plugin.frames import Digest, FrameRange, ImageSequence
+from void_plugin.settings import RenderSettings
 
 SCHEMA = 1
 """Version of request.json that this package writes and the newest it reads."""
@@ -42,38 +43,6 @@ class Output:
 
     kind: str
     pattern: str
-
-
-@dataclass(frozen=True)
-class RenderSettings:
-    """Everything besides the images that changes pixels; part of every unit's key."""
-
-    seed: int = 0
-    """Seeds whatever an engine invents and the grain."""
-    encoding: str = "srgb_knee"
-    """How encoded engines see the plate: `srgb_knee`, `acescct`, `srgb` or the name of an OCIO colour space."""
-    recover_affected: str = "keep"
-    """What `recover` does with affected-only pixels: `keep` the plate or `fill` them."""
-    recover_grain: str = "source"
-    """`source` takes each pixel from one frame, so grain stays; `clean` averages frames for the least noise."""
-    compression: str = ""
-    """EXR compression of the outputs; empty keeps a lossless plate's own and replaces a lossy one by zip."""
-    coverage_channel: bool = False
-    """Adds a `void.coverage` channel: 1 where a pixel came from a real frame, 0 where it was invented."""
-
-    def check(self) -> None:
-        """Raise RequestError naming the first setting with a value that does not exist."""
-        for name, allowed in (("recover_affected", ("keep", "fill")), ("recover_grain", ("source", "clean"))):
-            if getattr(self, name) not in allowed:
-                raise RequestError(
-                    "The setting {} is {!r}; it can be {}.".format(name, getattr(self, name), " or ".join(allowed))
-                )
-        for item in fields(self):
-            value, default = getattr(self, item.name), item.default
-            if type(value) is not type(default):
-                raise RequestError(
-                    "The setting {} must be a {}, not {!r}.".format(item.name, type(default).__name__, value)
-                )
 
 
 @dataclass(frozen=True)
@@ -318,6 +287,8 @@ def _build(kind: Type[T], data: Mapping[str, Any], path: str, where: str) -> T:
             values[key] = _request_value(key, value, path, place)
         elif key == "channels":
             values[key] = tuple(_strings(value, path, place))
+        elif type(value) is int and isinstance(known[key].default, float) and abs(value) < 1 << 53:
+            values[key] = float(value)  # JSON does not tell 6 from 6.0
         else:
             values[key] = value
     for name, item in known.items():

@@ -20,7 +20,8 @@ from grpc_status import rpc_status
 from void_plugin.errors import CODES, FrameError, RequestError, ServerError, VoidError, from_code
 from void_plugin.events import Event, Failed, Finished, FrameReady, Progressed, Queued, Started, Stopped, Warned
 from void_plugin.frames import Digest, FrameRange
-from void_plugin.request import INPUTS, ImageInput, Output, RemovalRequest, RenderSettings
+from void_plugin.request import INPUTS, ImageInput, Output, RemovalRequest
+from void_plugin.settings import RenderSettings
 from void_plugin.v1 import event_pb2, job_service_pb2, request_pb2
 
 DOMAIN = "void_plugin"
@@ -122,9 +123,9 @@ def request_from_message(message: request_pb2.RemovalRequest, request_id: str = 
 
 
 def _settings(message: request_pb2.RenderSettings) -> RenderSettings:
-    """Settings in which an empty text means the default, as proto3 cannot tell it from an absent one."""
+    """Settings in which an empty text or 0 means the default, as proto3 cannot tell it from an absent one."""
     values = {item.name: getattr(message, item.name) for item in fields(RenderSettings)}
-    return RenderSettings(**{name: value for name, value in values.items() if value != ""})
+    return RenderSettings(**{name: value for name, value in values.items() if value})
 
 
 def _refuse_nul(request: RemovalRequest) -> None:

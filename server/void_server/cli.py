@@ -12,13 +12,14 @@ import threading
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from void_plugin import __version__
-from void_plugin.config import Config, load_config
+from void_plugin.config import CHOICES, Config, load_config
 from void_plugin.errors import EXIT_STOPPED, Cancelled, JobError, VoidError
 from void_plugin.events import Failed, Stopped
 from void_plugin.frames import FrameRange
+from void_server import models
 from void_server import options as serving
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _serve(options)
         if options.command == "engines":
             return _engines(machine, options.json)
+        if options.command == "models":
+            return models.run(options, machine)
         if options.command == "doctor":
             return _doctor(machine, options.json)
         from void_server import demo
@@ -69,9 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     task.add_argument(
         "--watch-stdin", action="store_true", help="stop with a checkpoint when stdin ends (the starter died)"
     )
+    _add_void(task)
     serving.add_arguments(commands.add_parser("serve", help="serve jobs over gRPC"))
     engines = commands.add_parser("engines", help="list the engines and why some cannot run here")
     engines.add_argument("--json", action="store_true")
+    _add_void(engines)
+    models.add_arguments(commands.add_parser("models", help="fetch and check the weights of VOID"))
     doctor = commands.add_parser("doctor", help="say what this installation has")
     doctor.add_argument("--json", action="store_true")
     demo = commands.add_parser("demo", help="make a synthetic shot with known truth, or report on its result")
@@ -84,14 +90,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_void(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=os.path.abspath, metavar="FOLDER", help="folder of VOID's weights")
+    parser.add_argument("--memory", choices=CHOICES["memory"], help="how VOID uses its GPU")
+
+
 def _machine(options: argparse.Namespace, machine: Config) -> Config:
-    workers = getattr(options, "workers", None)
-    cache = getattr(options, "cache_bytes", None)
-    if workers:
-        machine = replace(machine, workers=workers)
-    if cache:
-        machine = replace(machine, cache_bytes=cache)
-    return machine
+    """The machine's configuration with what the options say instead."""
+    names = ("workers", "cache_bytes", "weights", "memory")
+    given = {name: value for name in names if (value := getattr(options, name, None))}
+    return replace(machine, **given)
 
 
 def _task(options: argparse.Namespace, machine: Config) -> int:
@@ -179,18 +187,18 @@ def _watch(stream: TextIO, stop: threading.Event) -> None:
 
 
 def _engines(machine: Config, as_json: bool) -> int:
-    from void_server.engines import ENGINES, engine_class, unavailable_reason
+    from void_server.worker import engine_facts
 
-    rows: list[dict[str, Any]] = []
-    for name in [*ENGINES, *machine.engines]:
-        reason = unavailable_reason(name, machine.engines)
-        devices = [] if reason else list(engine_class(name, machine.engines).limits().devices)
-        rows.append({"name": name, "available": reason is None, "reason": reason or "", "devices": devices})
+    rows = engine_facts(machine)
     if as_json:
-        print(json.dumps(rows))
-    else:
-        for row in rows:
-            print(f"{row['name']:16} {'ready on ' + ', '.join(row['devices']) if row['available'] else row['reason']}")
+        told = ("name", "available", "reason", "devices", "memory", "digest")
+        print(json.dumps([{name: row[name] for name in told} for row in rows]))
+        return 0
+    for row in rows:
+        state = row["reason"]
+        if row["available"]:
+            state = f"ready on {', '.join(row['devices'])}" + (f", memory {row['memory']}" if row["memory"] else "")
+        print(f"{row['name']:16} {state}")
     return 0
 
 

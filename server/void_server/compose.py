@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_plugin.errors import FrameError
-from void_plugin.request import Output, RenderSettings
+from void_plugin.request import Output
+from void_plugin.settings import RenderSettings
 from void_server.colour import Colour, Config
 from void_server.engines import Engine, Fill
 from void_server.exr import FIXED_DATE, ImageFiles, NewPart, Part, Pixels, output_compression

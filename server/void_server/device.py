@@ -70,6 +70,8 @@ class Device:
         self._command += ["--parent", str(os.getpid()), "--workers", str(workers)]
         if settings.cache_bytes:
             self._command += ["--cache-bytes", str(settings.cache_bytes)]
+        for flag, value in (("--weights", settings.weights), ("--memory", settings.memory)):
+            self._command += [flag, value] if value else []
         log = settings.state / f"worker-{place.name.replace(':', '-')}.log"
         try:
             self._log = BoundedLog(log, repeats=settings.private)

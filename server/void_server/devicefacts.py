@@ -38,6 +38,8 @@ class EngineFacts:
     longest_clip: int
     needs_prompt: bool
     digest: str
+    memory: str = ""
+    """How it uses the memory of its device, such as `swap`."""
 
 
 @dataclass(frozen=True)
@@ -147,16 +149,21 @@ def engine_facts(told: Mapping[str, Any], device: str) -> EngineFacts:
         longest_clip=told["longest_clip"],
         needs_prompt=told["needs_prompt"],
         digest=told["digest"],
+        memory=told["memory"],
     )
 
 
 def merged(facts: Sequence[EngineFacts]) -> list[EngineFacts]:
-    """One entry an engine: available where any device can run it."""
-    found: dict[str, EngineFacts] = {}
+    """One entry an engine: available where any device can run it, its memory told by device where they differ."""
+    found: dict[str, list[EngineFacts]] = {}
     for item in facts:
-        before = found.get(item.name)
-        if before is None:
-            found[item.name] = item
-        elif item.available:
-            found[item.name] = replace(item, devices=(*before.devices, *item.devices))
-    return list(found.values())
+        found.setdefault(item.name, []).append(item)
+    entries: list[EngineFacts] = []
+    for items in found.values():
+        able = [item for item in items if item.available]
+        shown = (able or items)[0]
+        if len({item.memory for item in able}) > 1:
+            by_device = ", ".join(f"{item.memory} on {item.devices[0]}" for item in able if item.memory)
+            shown = replace(shown, memory=by_device)
+        entries.append(replace(shown, devices=tuple(device for item in able for device in item.devices)))
+    return entries

@@ -83,7 +83,9 @@ class EventLog:
         self.warnings.append(warning)
         self.emit(warning)
 
-    def progress(self, step: str, fraction: float, text: str = "", unit: int = 0) -> None:
+    def progress(
+        self, step: str, fraction: float, text: str = "", unit: int = 0, window: int = 0, pass_number: int = 0
+    ) -> None:
         """Tell how far the whole job is; never backwards, and not too often."""
         now = time.monotonic()
         with self._lock:
@@ -91,4 +93,5 @@ class EventLog:
             if now - self._last_progress < PROGRESS_SECONDS and fraction < 1.0:
                 return
             self._last_progress = now
-        self.emit(Progressed(step=step, unit=unit, fraction=round(fraction, 4), text=text))
+        done = round(fraction, 4)
+        self.emit(Progressed(step=step, unit=unit, window=window, pass_number=pass_number, fraction=done, text=text))

@@ -87,6 +87,14 @@ class JobFolder:
         """Commits a unit."""
         return self.unit(key) / "manifest.json"
 
+    def checkpoint(self, key: str) -> Path:
+        """Arrays from which a half-done unit goes on."""
+        return self._base / "shelf" / f"{key}.checkpoint.npz"
+
+    def left(self, key: str) -> Path:
+        """Arrays that the unit which follows this one begins with."""
+        return self._base / "shelf" / f"{key}.left.npz"
+
     def frame_manifest(self, kind: str, frame: int) -> Path:
         """Commits one output frame."""
         return self._base / "frames" / f"{kind}.{frame}.json"
@@ -124,6 +132,12 @@ def remove_folder(path: Path) -> None:
             f"Cannot remove the folder {told(str(path))}: {error.strerror or error}. Remove it by hand.",
             "server.unwritable",
         ) from error
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file of the job where it is there."""
+    with suppress(FileNotFoundError), folder_of(str(path)) as (folder, name):
+        os.unlink(name, dir_fd=folder)
 
 
 def open_file(path: Path, flags: int = os.O_RDONLY) -> int:

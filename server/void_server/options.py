@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from void_plugin.config import state_folder
+from void_plugin.config import CHOICES, state_folder
 from void_plugin.errors import RequestError
 from void_server.settings import NAME, IdentitySettings, Limits, PathMapping, ServerSettings, source_of
 
@@ -93,6 +93,12 @@ def _devices(value: Any, _: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _memory(value: Any, _: str) -> str:
+    if value not in CHOICES["memory"]:
+        raise _Unusable(f"must be {', '.join(CHOICES['memory'])}")
+    return str(value)
+
+
 def _address(value: Any, folder: str) -> str:
     address = _text(value, folder)
     if address.startswith("unix:"):
@@ -147,6 +153,8 @@ _KEYS: Mapping[str, _Key] = {
     "max_calls": _Key(_whole(1), "most calls at once; default: 256", int),
     "workers": _Key(_whole(0), "threads of a job; default: all cores", int),
     "cache_bytes": _Key(_bytes, "bytes of decoded plate that a job keeps in memory; default: 1G"),
+    "weights": _Key(_path, "folder of VOID's weights; default: $VOID_WEIGHTS, else among the user's data"),
+    "memory": _Key(_memory, "how VOID uses its GPU: auto, full, swap, offload or fp8; default: auto"),
 }
 _FLAGS: Mapping[str, _Key] = {**_KEYS, **_LIMITS}
 

@@ -7,7 +7,7 @@ render bit for bit. The plan depends on the shot range, never on which of its fr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -21,18 +21,18 @@ from void_plugin.request import RemovalRequest
 from void_server import analysis, windows
 from void_server.allowance import ANYTHING, Allowance
 from void_server.colour import PEAKS, WORKING_SPACE, Colour, Config, choose_peak, plate_space
-from void_server.engines import Engine, Frames, IsCancelled, Progress, Unit
+from void_server.engines import Engine, Frames, IsCancelled, Tell, Unit, Warn
 from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, read_json, write_json
 from void_server.preflight import PlateFacts, Preflight
-from void_server.quadmask import Reach
+from void_server.quadmask import AFFECTED_THRESHOLD, Reach
 from void_server.raster import RasterFrames
 from void_server.tiles import Box, plan_roi
 from void_server.view import PlateFrames
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 """Layout of plan.json; another number means the plan is made anew."""
-PIXELS_VERSION = 1
+PIXELS_VERSION = 2
 """Raised whenever equal inputs give other pixels, so that no old unit is ever reused."""
 UNIT_FRAMES = 4
 """Frames a unit of a plate-resolution engine: few, so that a kill loses seconds and many cores stay busy."""
@@ -40,9 +40,6 @@ STATISTIC_FRAMES = 16
 """Frames looked at for the shot's peak, evenly spaced (image.md 3.3)."""
 PEAK_PERCENTILE = 99.99
 """The peak ignores the brightest 0.01 %: single hot pixels must not flatten the curve for a whole shot."""
-
-Warn = Callable[[str, int | None, str], None]
-"""Called with a code, a frame or None, and a sentence."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +62,8 @@ class Plan:
     above_peak: float
     """Share of sampled ROI pixels above the peak: a model sees them clipped."""
     empty_frames: str
+    without_affected: tuple[int, ...]
+    """Frames on which the affected matte counts as empty."""
     units: tuple[Unit, ...]
     analysis: Mapping[str, str]
     """SHA-256 of each array the engine's analysis left."""
@@ -75,8 +74,12 @@ class Plan:
         return FrameRange.parse(self.shot_range)
 
     def units_for(self, frames: FrameRange) -> list[Unit]:
-        """The units that deliver some of these frames."""
-        return [unit for unit in self.units if any(frame in frames for frame in unit.frames)]
+        """The units that deliver some of these frames, and those whose result they continue."""
+        wanted: set[str] = set()
+        for unit in reversed(self.units):
+            if unit.key in wanted or any(frame in frames for frame in unit.frames):
+                wanted |= {unit.key, unit.follows}
+        return [unit for unit in self.units if unit.key in wanted]
 
     def save(self, folder: JobFolder) -> None:
         """Write plan.json."""
@@ -97,8 +100,12 @@ class Plan:
             for name in ("canvas", "display", "roi"):
                 data[name] = Box(**data[name])
             data["reach"] = Reach(**data["reach"])
+            data["without_affected"] = tuple(data["without_affected"])
             data["units"] = tuple(
-                Unit(unit["index"], unit["key"], tuple(unit["frames"]), Box(**unit["roi"])) for unit in data["units"]
+                Unit(
+                    **{**unit, "frames": tuple(unit["frames"]), "roi": Box(**unit["roi"]), "lead": tuple(unit["lead"])}
+                )
+                for unit in data["units"]
             )
             return cls(**data)
         except (KeyError, TypeError, ValueError) as error:
@@ -113,7 +120,7 @@ def make_plan(
     folder: JobFolder,
     workers: int,
     warn: Warn,
-    progress: Progress,
+    progress: Tell,
     cancelled: IsCancelled,
     allowance: Allowance = ANYTHING,
 ) -> Plan:
@@ -126,14 +133,18 @@ def make_plan(
     key = _plan_key(request, footage, engine, config)
     kept = _kept_plan(folder, key)
     if kept is not None:
-        _warn_about(kept, request, warn)
+        _warn_about(kept, engine, warn)
         return kept
     space, source = _space(request, footage, config, shot_range.first)
     encoding = request.settings.encoding if engine.limits().encoding == "encoded" else ""
     colour = Colour(config, space, encoding)
     colour.check()
     reach = Reach.for_width(facts.display.width)
-    frames = PlateFrames(footage, list(shot_range), facts.canvas, reach, engine.fills(), Colour(config, space))
+    seen = PlateFrames(footage, list(shot_range), facts.canvas, reach, engine.fills(), Colour(config, space))
+    bare = _without_affected(seen, cancelled) if engine.limits().snaps_grid else ()
+    frames = PlateFrames(
+        footage, list(shot_range), facts.canvas, reach, engine.fills(), Colour(config, space), without_affected=bare
+    )
     boxes = _holes(frames, workers, progress, cancelled)
     _refuse_empty(request, boxes)
     roi = _roi(engine, boxes, facts)
@@ -156,6 +167,7 @@ def make_plan(
         peak=peak,
         above_peak=above,
         empty_frames=describe(frame for frame, box in boxes.items() if box is None),
+        without_affected=bare,
         units=_units(key, engine, boxes, roi),
         analysis={},
     )
@@ -164,7 +176,7 @@ def make_plan(
     )
     plan = replace(plan, analysis=analysis.save(folder, arrays))
     plan.save(folder)
-    _warn_about(plan, request, warn)
+    _warn_about(plan, engine, warn)
     return plan
 
 
@@ -187,8 +199,9 @@ def plate_frames(
 ) -> PlateFrames:
     """The shot at plate resolution in linear light, with the weights that `compose` blends by."""
     return PlateFrames(
-        footage, list(plan.range), plan.canvas, plan.reach, engine.fills(), Colour(config, plan.space), arrays
-    )
+        footage, list(plan.range), plan.canvas, plan.reach, engine.fills(), Colour(config, plan.space), arrays,
+        plan.without_affected,
+    )  # fmt: skip
 
 
 def base_space(config: Config, space: str) -> str:
@@ -227,7 +240,28 @@ def _space(request: RemovalRequest, footage: Footage, config: Config, frame: int
     return plate_space(config, request.colour, part.attribute("colorInteropID"), part.attribute("chromaticities"))
 
 
-def _holes(frames: PlateFrames, workers: int, progress: Progress, cancelled: IsCancelled) -> dict[int, Box | None]:
+def _without_affected(frames: PlateFrames, cancelled: IsCancelled) -> tuple[int, ...]:
+    """The first frame, where the affected matte comes and goes.
+
+    VOID never saw anything affected on the first frame; a shadow or reflection that is there on all frames is not
+    affected by what happens later, and stays (void_model.md 9, rule 6).
+    """
+    first = frames.numbers[0]
+    if not _is_affected(frames, first):
+        return ()
+    for frame in frames.numbers[1:]:
+        if cancelled():
+            raise Cancelled
+        if not _is_affected(frames, frame):
+            return (first,)
+    return ()
+
+
+def _is_affected(frames: PlateFrames, frame: int) -> bool:
+    return bool((frames.mattes(frame)[1].values > AFFECTED_THRESHOLD).any())
+
+
+def _holes(frames: PlateFrames, workers: int, progress: Tell, cancelled: IsCancelled) -> dict[int, Box | None]:
     """The box to fill of every frame, in picture coordinates."""
     found: dict[int, Box | None] = {}
     with ThreadPoolExecutor(workers) as pool:
@@ -283,24 +317,29 @@ def _peak(frames: PlateFrames, colour: Colour, roi: Box) -> tuple[float, float]:
 
 def _units(key: str, engine: Engine, boxes: Mapping[int, Box | None], roi: Box) -> tuple[Unit, ...]:
     limits = engine.limits()
-    longest = limits.lengths.maximum if limits.lengths is not None else UNIT_FRAMES
     numbers = sorted(boxes)
-    units: list[Unit] = []
     # Plate engines deliver only frames that have a hole; raster engines need the run without gaps.
     if limits.lengths is None:
-        runs: Sequence[Sequence[int]] = [numbers[i : i + longest] for i in range(0, len(numbers), longest)]
-        runs = [[frame for frame in run if boxes[frame] is not None] for run in runs]
+        parts = [numbers[i : i + UNIT_FRAMES] for i in range(0, len(numbers), UNIT_FRAMES)]
+        runs = [windows.Segment((), tuple(frame for frame in part if boxes[frame] is not None)) for part in parts]
     else:
-        runs = windows.segments(numbers, longest)
+        runs = windows.segments(numbers, limits.lengths.maximum, limits.overlap)
+    units: list[Unit] = []
+    follows = ""
     for run in runs:
-        if not any(boxes[frame] is not None for frame in run):
+        if not any(boxes[frame] is not None for frame in run.frames):
+            follows = ""  # what lies between is the plate itself
             continue
-        text = json.dumps([key, list(run), [roi.x0, roi.y0, roi.x1, roi.y1]])
-        units.append(Unit(len(units), Digest.of_text(text).sha256[:32], tuple(run), roi))
+        before = follows if run.lead else ""
+        text = json.dumps([key, run.lead, run.frames, before, [roi.x0, roi.y0, roi.x1, roi.y1]])
+        follows = Digest.of_text(text).sha256[:32]
+        units.append(Unit(len(units), follows, run.frames, roi, run.lead, before))
     return tuple(units)
 
 
-def _warn_about(plan: Plan, request: RemovalRequest, warn: Warn) -> None:
+def _warn_about(plan: Plan, engine: Engine, warn: Warn) -> None:
+    for code, sentence in engine.advice():
+        warn(code, None, sentence)
     if plan.empty_frames:
         warn(
             "matte_empty",

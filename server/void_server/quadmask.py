@@ -84,12 +84,11 @@ def combine(remove: NDArray[np.bool_], affected: NDArray[np.bool_]) -> NDArray[n
 
 
 def raster_labels(
-    object_matte: FloatMask, affected_matte: FloatMask, holdout: FloatMask, *, snaps_grid: bool, first_frame: bool
+    object_matte: FloatMask, affected_matte: FloatMask, holdout: FloatMask, *, snaps_grid: bool
 ) -> NDArray[np.uint8]:
     """The quadmask on an engine's raster from mattes already fitted to it, each thresholded apart.
 
     Fitting the finished labels instead would make rims of levels that mean something else (void_model.md 4).
-    With `first_frame`, affected-only pixels are cleared when snapping: training had none on frame 0.
     """
     remove = object_matte > OBJECT_THRESHOLD
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * RASTER_GROW + 1, 2 * RASTER_GROW + 1))
@@ -98,10 +97,7 @@ def raster_labels(
     if snaps_grid:
         affected = snapped(affected)
     remove &= holdout <= AFFECTED_THRESHOLD
-    labels = combine(remove, affected)
-    if snaps_grid and first_frame:
-        labels[labels == AFFECTED] = KEEP
-    return labels
+    return combine(remove, affected)
 
 
 def snapped(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from void_server import quadmask
 from void_server.colour import Colour
 from void_server.engines import KEEP, Frames, Mask, Picture
 from void_server.footage import ByteCache
-from void_server.tiles import Box, box_of, fit
+from void_server.tiles import Box, fit
 from void_server.view import LABEL_CACHE, PlateFrames
 
 RASTER_CACHE = 256 << 20
@@ -41,7 +41,7 @@ class RasterFrames(Frames):
             remove, affected = self.base.mattes(frame)
             holdout = self.base.footage.matte("holdout_matte", frame)
             fitted = [fit(matte.within(area), self.size) for matte in (remove, affected, holdout)]
-            return quadmask.raster_labels(*fitted, snaps_grid=self._snaps_grid, first_frame=frame == self.numbers[0])
+            return quadmask.raster_labels(*fitted, snaps_grid=self._snaps_grid)
 
         return self._labels.get(frame, make)[box.rows, box.columns]
 
@@ -49,7 +49,8 @@ class RasterFrames(Frames):
         return np.asarray(self.labels(frame, box) == KEEP)
 
     def hole(self, frame: int) -> Box | None:
-        return box_of(self.labels(frame, Box(0, 0, self.size[1], self.size[0])) != KEEP)
+        # A speck of the plate may vanish at this size; it is composed all the same, and so must be filled.
+        return Box(0, 0, self.size[1], self.size[0]) if self.base.hole(frame) is not None else None
 
     def reduced(self, frame: int, factor: int) -> tuple[Picture, Mask]:
         whole = Box(0, 0, self.size[1], self.size[0])

@@ -65,8 +65,13 @@ class Render:
                 by_unit.setdefault(unit.index, []).append(frame)
             else:
                 loose.append(frame)
+        following: dict[str, list[Unit]] = {}
+        for unit in units:
+            # One whose predecessor is solved already begins at once.
+            known = unit.follows if unit.follows in {other.key for other in units} else ""
+            following.setdefault(known, []).append(unit)
         tracker = _Tracker(self.log, units, len(frames) if frames is not None else 0)
-        waiting: deque[Task] = deque(self._solve_task(unit, view, tracker) for unit in units)
+        waiting: deque[Task] = deque(self._solve_task(unit, view, tracker) for unit in following.pop("", []))
         ready: deque[Task] = deque()
 
         def queue_frames(numbers: list[int]) -> None:
@@ -84,6 +89,9 @@ class Render:
                     for future in done:
                         solved = future.result()
                         if solved is not None:
+                            waiting.extend(
+                                self._solve_task(unit, view, tracker) for unit in following.pop(solved.key, [])
+                            )
                             queue_frames(by_unit.get(solved.index, []))
             except BaseException:
                 tracker.stopped = True
@@ -95,12 +103,12 @@ class Render:
                 raise Cancelled
             before = time.monotonic()
 
-            def progress(done: float, text: str) -> None:
+            def progress(done: float, text: str, *, window: int = 0, pass_number: int = 0) -> None:
                 nonlocal before
                 now = time.monotonic()
                 self.stepped(now - before)
                 before = now
-                tracker.unit(unit, done, text)
+                tracker.unit(unit, done, text, window, pass_number)
 
             solve_unit(
                 unit,
@@ -110,6 +118,7 @@ class Render:
                 self.folder,
                 progress,
                 lambda: self.cancelled() or tracker.stopped,
+                self.log.warn,
             )
             tracker.unit(unit, 1.0, "")
             return unit
@@ -175,17 +184,17 @@ class _Tracker:
         self._units = dict.fromkeys((unit.index for unit in units), 0.0)
         self._written = 0
 
-    def unit(self, unit: Unit, done: float, text: str) -> None:
+    def unit(self, unit: Unit, done: float, text: str, window: int = 0, pass_number: int = 0) -> None:
         self._units[unit.index] = max(self._units[unit.index], done)
-        self._tell("solve", unit.index, text)
+        self._tell("solve", unit.index, text, window, pass_number)
 
     def frame(self) -> None:
         self._written += 1
         self._tell("compose", 0, "")
 
-    def _tell(self, step: str, unit: int, text: str) -> None:
+    def _tell(self, step: str, unit: int, text: str, window: int = 0, pass_number: int = 0) -> None:
         solved = sum(self._units.values()) / len(self._units) if self._units else 1.0
         written = self._written / self._frames if self._frames else 1.0
         fraction = PLAN_SHARE + SOLVE_SHARE * solved + (1 - PLAN_SHARE - SOLVE_SHARE) * written
         # The job is done when the last event says so, not a moment before.
-        self._log.progress(step, min(fraction, 0.999), text, unit)
+        self._log.progress(step, min(fraction, 0.999), text, unit, window, pass_number)

@@ -107,6 +107,7 @@ def write(
             "engine_digest": plan.engine_digest,
             "reason": reason,
             "settings": asdict(request.settings),
+            "prompt": request.prompt,
             "plan_key": plan.key,
             "colour": {"space": plan.space, "from": plan.space_source, "encoding": plan.encoding, "peak": plan.peak},
             "outputs": [asdict(output) for output in rooted.outputs],

@@ -23,7 +23,7 @@ from void_server import results
 from void_server.allowance import ANYTHING, Allowance
 from void_server.beneath import Roots
 from void_server.colour import Config as ColourConfig
-from void_server.engines import Engine, IsCancelled, Unit, choose_engine, open_engine
+from void_server.engines import Engine, IsCancelled, Kept, Setup, Unit, choose_engine, open_engine
 from void_server.eventlog import EventLog
 from void_server.exr import ImageFiles
 from void_server.folderlock import locked
@@ -44,6 +44,7 @@ class Warm:
 
     files: ImageFiles
     colour: ColourConfig
+    kept: Kept
 
 
 @dataclass
@@ -79,7 +80,15 @@ class Job:
             self.request = resolve_ranges(self.request)
             self.footage = Footage(self.files, self.request, self.machine.cache_bytes, self.allowance.digests)
             name, self.reason = pick_engine(self.request, self.machine, self.allowance, self.runs_engine)
-            self.engine: Engine = open_engine(name, self.request.settings, self.workers, self.machine.engines)
+            setup = Setup(
+                settings=self.request.settings,
+                prompt=self.request.prompt,
+                workers=self.workers,
+                machine=self.machine,
+                kept=self.warm.kept if self.warm is not None else Kept(),
+                warn=self.log.warn,
+            )
+            self.engine: Engine = open_engine(name, setup)
             if self.alone:
                 sweep(self.folder, self.request, self.allowance.roots)
             self._opened = opened.pop_all()
@@ -131,7 +140,16 @@ class Job:
         return plan
 
     def solve(self, plan: Plan, units: list[Unit]) -> None:
-        """Step two for some units."""
+        """Step two for some units. Raises RequestError where one continues a unit that is neither solved nor named."""
+        there = {unit.key for unit in plan.units if is_solved(self.folder, unit)} | {unit.key for unit in units}
+        missing = {unit.follows for unit in units if not is_solved(self.folder, unit)} - there - {""}
+        if missing:
+            first = describe(unit.index for unit in plan.units if unit.key in missing)
+            raise RequestError(
+                f"Units {describe(unit.index for unit in units if unit.follows in missing)} of {self.folder.path} "
+                f"continue the result of units {first}; run `void-server task solve` for those first.",
+                "request.plan",
+            )
         self._render(plan, units, None)
 
     def compose(self, plan: Plan, frames: FrameRange) -> None:
@@ -160,7 +178,7 @@ class Job:
             self.folder, self.request, plan, self.frames, self.reason, self.timings, self.log.warnings
         )
         low = summary["low_coverage"]
-        if low:
+        if low and not self.engine.limits().generates:
             self.log.warn(
                 "low_coverage",
                 None,
@@ -204,7 +222,7 @@ def pick_engine(
     name = allowance.engine or request.engine
     if name != "auto" and not runs:
         return name, allowance.reason
-    name, reason = choose_engine(name, machine.engines)
+    name, reason = choose_engine(name, machine, request.settings)
     return name, allowance.reason or reason
 
 

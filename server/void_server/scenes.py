@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE, Frames, Mask, Picture
+from void_plugin.errors import RequestError
+from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE, Arrays, Frames, Mask, Picture, Shelf
 from void_server.tiles import Box
 
 Matte = NDArray[np.float32]
@@ -264,6 +265,30 @@ class MemoryFrames(Frames):
         picture = np.asarray(cv2.resize(wide, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
         mask = cv2.copyMakeBorder(usable.astype(np.uint8), 0, bottom, 0, right, cv2.BORDER_REPLICATE)
         return picture, np.asarray(mask).reshape(rows, factor, columns, factor).min(axis=(1, 3)) > 0
+
+
+class MemoryShelf(Shelf):
+    """A shelf in memory, for a single solve."""
+
+    def __init__(self, before: Arrays | None = None) -> None:
+        """`before` is what the unit that this one follows has left."""
+        self.saved: Arrays | None = None
+        self.left: Arrays = {}
+        self._before = before
+
+    def checkpoint(self) -> Arrays | None:
+        return self.saved
+
+    def save_checkpoint(self, arrays: Arrays) -> None:
+        self.saved = {name: array.copy() for name, array in arrays.items()}
+
+    def left_before(self) -> Arrays:
+        if self._before is None:
+            raise RequestError("The unit before has left nothing; solve it first.", "request.plan")
+        return self._before
+
+    def leave(self, arrays: Arrays) -> None:
+        self.left = dict(arrays)
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

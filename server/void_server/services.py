@@ -276,6 +276,7 @@ class EngineService(engine_service_pb2_grpc.EngineServiceServicer):
                     longest_clip=facts.longest_clip,
                     needs_prompt=facts.needs_prompt,
                     digest=facts.digest,
+                    memory=facts.memory,
                 )
                 for facts in devices.engines()
             ],

@@ -87,6 +87,8 @@ class ServerSettings:
     max_calls: int = 256
     workers: int = 0
     cache_bytes: int = 0
+    weights: str = ""
+    memory: str = ""
     private: bool = False
     path_mapping: tuple[PathMapping, ...] = ()
     limits: Limits = field(default_factory=Limits)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from void_plugin.errors import JobError
-from void_server.engines import Engine, Fill, Frames, IsCancelled, Progress, Unit
+from void_server.engines import Engine, Fill, Frames, IsCancelled, Progress, Unit, Warn, unheard
 from void_server.exr import FIXED_DATE, ImageFile, ImageFiles, NewPart
 from void_server.jobfolder import JobFolder, make_folder, read_json, remove_folder, write_json
+from void_server.shelf import JobShelf
 from void_server.tiles import Box
 from void_server.view import HALF_MAX
 
@@ -35,6 +36,7 @@ def solve_unit(
     folder: JobFolder,
     progress: Progress,
     cancelled: IsCancelled,
+    warn: Warn = unheard,
 ) -> None:
     """Fill every frame of a unit and commit it; a committed unit is left as it is.
 
@@ -43,17 +45,19 @@ def solve_unit(
     if is_solved(folder, unit):
         return
     place = folder.unit(unit.key)
+    shelf = JobShelf(folder, unit, warn)
     remove_folder(place)  # what a killed run left half-done
     make_folder(place)
     facts: dict[str, dict[str, float]] = {}
     wanted = [frame for frame in unit.frames if frames.hole(frame) is not None]
-    for fill in engine.solve(unit, frames, progress, cancelled):
+    for fill in engine.solve(unit, frames, progress, cancelled, shelf):
         _check(fill, engine, frames, set(wanted) - {int(frame) for frame in facts})
         files.write(str(place / f"fill.{fill.frame}.exr"), [_part(fill, engine)])
         facts[str(fill.frame)] = {name: float(value) for name, value in fill.facts.items()}
     if len(facts) != len(wanted):
         raise JobError(f"The engine {engine.name} left out frames of unit {unit.index}; report this.")
     write_json(folder.unit_manifest(unit.key), {"key": unit.key, "unit": unit.index, "facts": facts})
+    shelf.clear()
 
 
 def unit_facts(folder: JobFolder, unit: Unit) -> Mapping[str, Mapping[str, float]]:

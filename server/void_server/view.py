@@ -37,12 +37,15 @@ class PlateFrames(Frames):
         fills: tuple[int, ...],
         colour: Colour,
         analysis: Mapping[str, NDArray[Any]] | None = None,
+        without_affected: Sequence[int] = (),
     ) -> None:
+        """On the frames `without_affected` the affected matte counts as empty."""
         self.footage, self.canvas, self.reach, self.colour = footage, canvas, reach, colour
         self.numbers = tuple(numbers)
         self.size = canvas.size
         self.analysis = analysis or {}
         self._fills_affected = AFFECTED in fills
+        self._without_affected = frozenset(without_affected)
         self._fill_labels = fills
         self._crops: ByteCache[_Crop] = ByteCache(LABEL_CACHE, lambda crop: crop.labels.nbytes * 2)
 
@@ -51,11 +54,14 @@ class PlateFrames(Frames):
     def mattes(self, frame: int) -> tuple[Matte, Matte]:
         """The object and the affected matte, whether given apart or as a quadmask."""
         footage = self.footage
-        if not footage.has("quadmask"):
-            return footage.matte("object_matte", frame), footage.matte("affected_matte", frame)
-        ready = footage.matte("quadmask", frame)
-        remove, affected = quadmask.split_quadmask(ready.values)
-        return _cropped(ready.box, remove), _cropped(ready.box, affected)
+        if footage.has("quadmask"):
+            ready = footage.matte("quadmask", frame)
+            remove, affected = (_cropped(ready.box, part) for part in quadmask.split_quadmask(ready.values))
+        else:
+            remove, affected = footage.matte("object_matte", frame), footage.matte("affected_matte", frame)
+        if frame in self._without_affected:
+            affected = _cropped(None, affected.values)
+        return remove, affected
 
     def weights(self, frame: int) -> tuple[Box, NDArray[np.float32]] | None:
         """The box that can change in one frame, clipped to its data window, and the blend weights in it.

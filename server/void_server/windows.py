@@ -24,6 +24,10 @@ VOID_LENGTHS = ClipLengths(minimum=85, step=8, maximum=197)
 upstream sends (Netflix/void-model, `temporal_padding`)."""
 
 
+VOID_SHORT_LENGTHS = ClipLengths(minimum=5, step=8, maximum=197)
+"""The same without upstream's padding to a whole window."""
+
+
 def padded_length(count: int, lengths: ClipLengths) -> int:
     """The smallest legal length that holds `count` frames. Raises ValueError beyond the maximum."""
     if count > lengths.maximum:
@@ -49,8 +53,26 @@ def pad(items: Sequence[T], lengths: ClipLengths) -> list[T]:
     return [items[index] for index in mirrored(len(items), padded_length(len(items), lengths))]
 
 
-def segments(frames: Sequence[int], longest: int) -> list[tuple[int, ...]]:
-    """Frames cut into runs of at most `longest`, as equal as can be, so that none is left with a single frame."""
-    count = max(1, -(-len(frames) // longest))
-    edges = [round(index * len(frames) / count) for index in range(count + 1)]
-    return [tuple(frames[first:last]) for first, last in pairwise(edges) if last > first]
+@dataclass(frozen=True)
+class Segment:
+    """A run of frames that an engine takes at once: `lead` is only looked at, `frames` are delivered."""
+
+    lead: tuple[int, ...]
+    frames: tuple[int, ...]
+
+
+def segments(frames: Sequence[int], longest: int, overlap: int = 0) -> list[Segment]:
+    """Frames cut into runs of at most `longest`, as few and as equal as can be, so that none is a single frame.
+
+    Every run but the first begins with the `overlap` frames that the one before ends with.
+    """
+    if not 0 <= overlap < longest:
+        raise ValueError(f"runs of {longest} frames cannot overlap by {overlap}")
+    count = max(1, -(-(len(frames) - overlap) // (longest - overlap)))
+    total = len(frames) + (count - 1) * overlap
+    ends = [round(index * total / count) - max(0, index - 1) * overlap for index in range(count + 1)]
+    return [
+        Segment(tuple(frames[max(0, first - overlap) if first else 0 : first]), tuple(frames[first:last]))
+        for first, last in pairwise(ends)
+        if last > first
+    ]

@@ -19,10 +19,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any
 
-from void_plugin.config import Config, load_config
+from void_plugin.config import CHOICES, Config, load_config
 from void_plugin.errors import Cancelled, JobError, ServerError, VoidError
 from void_plugin.events import Event, Failed, Progressed, Started, Stopped, to_line
 from void_plugin.request import RemovalRequest
+from void_plugin.settings import RenderSettings
 from void_server.lifeline import Channel, Life, bind_to_parent
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parent", type=int, default=0, help="process with which this one ends")
     parser.add_argument("--workers", type=int, default=0, help="threads a job may use; default: all cores")
     parser.add_argument("--cache-bytes", type=int, default=0, help="bytes of decoded plate to keep in memory")
+    parser.add_argument("--weights", default="", help="folder of VOID's weights")
+    parser.add_argument("--memory", default="", choices=CHOICES["memory"], help="how VOID uses its GPU")
     options = parser.parse_args(arguments)
     bind_to_parent(options.parent)
     # Set before numpy is loaded: jobs run side by side on threads of their own.
@@ -86,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         machine,
         workers=options.workers or machine.workers or os.cpu_count() or 1,
         cache_bytes=options.cache_bytes or machine.cache_bytes,
+        weights=options.weights or machine.weights,
+        memory=options.memory or machine.memory,
     )
     Worker(options.device, machine, channel, life).serve(sys.stdin.buffer)
     return 0
@@ -229,6 +234,7 @@ class Worker:
     def _warm_up(self, roots: tuple[str, ...]) -> Warm | None:
         """What stays open between jobs; None where the colour config cannot be read, as the job then says."""
         from void_server.colour import Config as ColourConfig
+        from void_server.engines import Kept
         from void_server.exr import ImageFiles
         from void_server.runner import Warm
 
@@ -242,13 +248,14 @@ class Worker:
             return None
         if before is not None:
             before.files.close()
-        self._warm, self._warm_roots = Warm(ImageFiles(self._machine.workers, roots), colour), roots
+        kept = Kept() if before is None else before.kept
+        self._warm, self._warm_roots = Warm(ImageFiles(self._machine.workers, roots), colour, kept), roots
         return self._warm
 
 
 def engine_facts(machine: Config) -> list[dict[str, Any]]:
     """What the server must know of every configured engine to offer it."""
-    from void_server.engines import ENGINES, engine_class
+    from void_server.engines import ENGINES, Setup, engine_class, open_engine
 
     facts: list[dict[str, Any]] = []
     for name in [*ENGINES, *machine.engines]:
@@ -261,21 +268,24 @@ def engine_facts(machine: Config) -> list[dict[str, Any]]:
             "longest_clip": 0,
             "needs_prompt": False,
             "digest": "",
+            "memory": "",
         }
         try:
-            found = engine_class(name, machine.engines)
+            engine_class(name, machine.engines)
         except JobError as error:
             about["reason"] = error.message
         else:
-            limits = found.limits()
+            engine = open_engine(name, Setup(RenderSettings(), machine=machine))
+            limits, ready = engine.limits(), engine.readiness()
             about.update(
-                available=limits.unavailable_reason is None,
-                reason=limits.unavailable_reason or "",
+                available=ready.problem is None,
+                reason=ready.problem or "",
+                memory=ready.memory,
                 devices=list(limits.devices),
                 raster=None if limits.raster is None else list(limits.raster),
                 longest_clip=0 if limits.lengths is None else limits.lengths.maximum,
                 needs_prompt=limits.needs_prompt,
-                digest=found.digest(),
+                digest=engine.digest() if ready.problem is None else "",
             )
         facts.append(about)
     return facts

@@ -1,13 +1,15 @@
 """What every engine promises, checked on all that are here. A new engine joins by being named in the table."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from shots import Shot, build_shot
+from tinyvoid import build_weights
 
+from void_plugin.config import Config as MachineConfig
 from void_plugin.errors import Cancelled
-from void_plugin.request import RenderSettings
+from void_plugin.settings import RenderSettings
 from void_server.colour import PINNED_CONFIG, Colour, Config
 from void_server.engines import (
     AFFECTED,
@@ -18,24 +20,48 @@ from void_server.engines import (
     Engine,
     Fill,
     Frames,
+    Kept,
+    Setup,
     Unit,
     choose_engine,
     engine_class,
     open_engine,
-    unavailable_reason,
+    readiness,
 )
 from void_server.exr import ImageFiles
 from void_server.footage import Footage
 from void_server.quadmask import Reach
 from void_server.raster import RasterFrames
+from void_server.scenes import MemoryShelf
 from void_server.tiles import Box
 from void_server.view import PlateFrames
 
-HERE = [name for name in ENGINES if unavailable_reason(name) is None]
+SETTINGS = RenderSettings(seed=5, void_raster="112x64", void_steps=2, void_short_clips="short")
+"""Small enough for a tiny VOID on a CPU; other engines do not look at it."""
 
 
-def nothing(_: float, __: str) -> None:
+def nothing(_: float, __: str, *, window: int = 0, pass_number: int = 0) -> None:
     return None
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> MachineConfig:
+    """A machine on which every engine can run."""
+    return MachineConfig(weights=str(build_weights(tmp_path_factory.mktemp("weights"))), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def kept() -> Kept:
+    return Kept()
+
+
+MakeEngine = Callable[..., Engine]
+
+
+@pytest.fixture
+def make(machine: MachineConfig, kept: Kept) -> MakeEngine:
+    """Opens an engine by name, for a number of workers."""
+    return lambda name, workers=1: open_engine(name, Setup(SETTINGS, workers=workers, machine=machine, kept=kept))
 
 
 @pytest.fixture(scope="module")
@@ -78,23 +104,25 @@ def units(shot: Shot, engine: Engine, roi: Box) -> list[Unit]:
     return [Unit(0, "first", numbers[:4], roi), Unit(1, "second", numbers[4:], roi)]
 
 
-def solve(shot: Shot, files: ImageFiles, name: str, workers: int = 1) -> dict[int, Fill]:
-    engine = open_engine(name, RenderSettings(seed=5), workers)
+def solve(shot: Shot, files: ImageFiles, make: MakeEngine, name: str, workers: int = 1) -> dict[int, Fill]:
+    engine = make(name, workers)
     frames, roi = view(shot, files, engine)
     return {
         fill.frame: fill
         for unit in units(shot, engine, roi)
-        for fill in engine.solve(unit, frames, nothing, lambda: False)
+        for fill in engine.solve(unit, frames, nothing, lambda: False, MemoryShelf())
     }
 
 
-@pytest.mark.parametrize("name", HERE)
-def test_each_frame_with_a_hole_is_filled_once_and_finite(shot: Shot, files: ImageFiles, name: str) -> None:
-    engine = open_engine(name, RenderSettings(), 2)
+@pytest.mark.parametrize("name", ENGINES)
+def test_each_frame_with_a_hole_is_filled_once_and_finite(
+    shot: Shot, files: ImageFiles, make: MakeEngine, name: str
+) -> None:
+    engine = make(name, 2)
     frames, roi = view(shot, files, engine)
     whole = Box(0, 0, frames.size[1], frames.size[0])
     for unit in units(shot, engine, roi):
-        fills = list(engine.solve(unit, frames, nothing, lambda: False))
+        fills = list(engine.solve(unit, frames, nothing, lambda: False, MemoryShelf()))
         assert [fill.frame for fill in fills] == [number for number in unit.frames if frames.hole(number) is not None]
         for fill in fills:
             assert whole.holds(fill.box)
@@ -107,58 +135,66 @@ def test_each_frame_with_a_hole_is_filled_once_and_finite(shot: Shot, files: Ima
             assert hole is not None and fill.box.holds(hole), "every pixel that can be written has a fill"
 
 
-@pytest.mark.parametrize("name", HERE)
-def test_equal_work_gives_equal_pixels_for_any_number_of_workers(shot: Shot, files: ImageFiles, name: str) -> None:
-    one, other = solve(shot, files, name, 1), solve(shot, files, name, 3)
+@pytest.mark.parametrize("name", ENGINES)
+def test_equal_work_gives_equal_pixels_for_any_number_of_workers(
+    shot: Shot, files: ImageFiles, make: MakeEngine, name: str
+) -> None:
+    one, other = solve(shot, files, make, name, 1), solve(shot, files, make, name, 3)
     assert one.keys() == other.keys()
     assert all((one[frame].pixels == other[frame].pixels).all() for frame in one)
 
 
-@pytest.mark.parametrize("name", HERE)
-def test_a_unit_depends_on_no_other_unit(shot: Shot, files: ImageFiles, name: str) -> None:
-    engine = open_engine(name, RenderSettings(seed=5))
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_unit_depends_on_no_other_unit(shot: Shot, files: ImageFiles, make: MakeEngine, name: str) -> None:
+    engine = make(name)
     frames, roi = view(shot, files, engine)
     last = units(shot, engine, roi)[-1]
-    alone = {fill.frame: fill for fill in engine.solve(last, frames, nothing, lambda: False)}
-    together = solve(shot, files, name)
+    alone = {fill.frame: fill for fill in engine.solve(last, frames, nothing, lambda: False, MemoryShelf())}
+    together = solve(shot, files, make, name)
     assert all((alone[frame].pixels == together[frame].pixels).all() for frame in alone)
 
 
-@pytest.mark.parametrize("name", HERE)
-def test_a_stop_is_obeyed(shot: Shot, files: ImageFiles, name: str) -> None:
-    engine = open_engine(name, RenderSettings())
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_stop_is_obeyed(shot: Shot, files: ImageFiles, make: MakeEngine, name: str) -> None:
+    engine = make(name)
     frames, roi = view(shot, files, engine)
     with pytest.raises(Cancelled):
-        list(engine.solve(units(shot, engine, roi)[0], frames, nothing, lambda: True))
+        list(engine.solve(units(shot, engine, roi)[0], frames, nothing, lambda: True, MemoryShelf()))
 
 
-@pytest.mark.parametrize("name", HERE)
-def test_progress_runs_from_zero_to_one_and_never_back(shot: Shot, files: ImageFiles, name: str) -> None:
-    engine = open_engine(name, RenderSettings())
+@pytest.mark.parametrize("name", ENGINES)
+def test_progress_runs_from_zero_to_one_and_never_back(
+    shot: Shot, files: ImageFiles, make: MakeEngine, name: str
+) -> None:
+    engine = make(name)
     frames, roi = view(shot, files, engine)
     told: list[float] = []
-    list(engine.solve(units(shot, engine, roi)[0], frames, lambda done, _: told.append(done), lambda: False))
+
+    def tell(done: float, _: str, *, window: int = 0, pass_number: int = 0) -> None:
+        told.append(done)
+
+    list(engine.solve(units(shot, engine, roi)[0], frames, tell, lambda: False, MemoryShelf()))
     assert told == sorted(told) and told[-1] == pytest.approx(1) and min(told) >= 0
 
 
-@pytest.mark.parametrize("name", HERE)
-def test_limits_are_plain_and_the_name_is_the_tables(name: str) -> None:
-    engine = engine_class(name)
-    assert engine.name == name and engine.limits().devices and engine.digest()
-    assert set(open_engine(name, RenderSettings()).fills()) <= {REMOVE, OVERLAP, AFFECTED} - {KEEP}
+@pytest.mark.parametrize("name", ENGINES)
+def test_limits_are_plain_and_the_name_is_the_tables(make: MakeEngine, name: str) -> None:
+    engine = make(name)
+    assert engine.name == name and engine.limits().devices and engine.digest() and engine.readiness().problem is None
+    assert set(engine.fills()) <= {REMOVE, OVERLAP, AFFECTED} - {KEEP}
 
 
-@pytest.mark.parametrize("name", HERE)
-def test_analysis_is_plain_arrays_that_can_be_saved(shot: Shot, files: ImageFiles, name: str) -> None:
-    engine = open_engine(name, RenderSettings())
+@pytest.mark.parametrize("name", ENGINES)
+def test_analysis_is_plain_arrays_that_can_be_saved(shot: Shot, files: ImageFiles, make: MakeEngine, name: str) -> None:
+    engine = make(name)
     frames, _ = view(shot, files, engine)
     assert all(isinstance(array, np.ndarray) and not array.dtype.hasobject for array in frames.analysis.values())
 
 
 def test_auto_takes_recover_where_void_cannot_run_and_says_why() -> None:
-    if unavailable_reason("void") is None:
-        pytest.skip("VOID can run here")
-    name, reason = choose_engine("auto")
+    nowhere = MachineConfig(weights="/nowhere")
+    assert readiness("void", nowhere).problem is not None
+    name, reason = choose_engine("auto", nowhere)
     assert name == "recover" and "VOID" in reason
 
 

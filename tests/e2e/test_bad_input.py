@@ -12,7 +12,8 @@ from shots import Shot, load_exr, run_in_process, save_exr
 
 from void_plugin.errors import FrameError, RequestError, ServerError, VoidError
 from void_plugin.frames import FrameRange
-from void_plugin.request import ImageInput, Output, RemovalRequest, RenderSettings
+from void_plugin.request import ImageInput, Output, RemovalRequest
+from void_plugin.settings import RenderSettings
 
 
 def refused(request: RemovalRequest, error: type[VoidError] = VoidError) -> str:

@@ -7,7 +7,8 @@ import pytest
 from shots import Shot, bits, build_shot, load_exr, merged, run_in_process, save_exr
 
 from void_plugin.frames import FrameRange
-from void_plugin.request import ImageInput, Output, RemovalRequest, RenderSettings
+from void_plugin.request import ImageInput, Output, RemovalRequest
+from void_plugin.settings import RenderSettings
 
 RGB = ("R", "G", "B")
 

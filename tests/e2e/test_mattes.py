@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from shots import Shot, bits, load_exr, run_in_process, save_exr
 
-from void_plugin.request import ImageInput, Output, RenderSettings
+from void_plugin.request import ImageInput, Output
+from void_plugin.settings import RenderSettings
 
 RGB = ("R", "G", "B")
 

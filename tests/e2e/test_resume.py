@@ -15,7 +15,8 @@ from shots import Shot, build_shot, run_in_process
 from void_plugin.errors import Cancelled
 from void_plugin.events import FrameReady, Stopped, from_line
 from void_plugin.frames import FrameRange
-from void_plugin.request import ImageInput, Output, RenderSettings
+from void_plugin.request import ImageInput, Output
+from void_plugin.settings import RenderSettings
 
 
 def outputs(folder: Path) -> dict[str, str]:

@@ -75,6 +75,8 @@ def value_of(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
         single = st.one_of(st.integers(-2, 3), st.integers(low, high), st.sampled_from([low, high]))
     elif field.type == FieldDescriptor.TYPE_ENUM:
         single = st.integers(-1, 9)
+    elif field.type == FieldDescriptor.TYPE_DOUBLE:
+        kind = st.floats()
     elif field.type == FieldDescriptor.TYPE_BOOL:
         single = st.booleans()
     elif field.type == FieldDescriptor.TYPE_BYTES:

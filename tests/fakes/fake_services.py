@@ -182,6 +182,8 @@ class FakeServer:
     ) -> None:
         self.address, self.credentials = address, credentials
         self.roots, self.machine, self.script = roots, machine or machine_digest(), script
+        self.memory = ""
+        """How its engine uses memory."""
         self.frames: dict[str, bytes] = {}
         self.jobs: dict[str, FakeJob] = {}
         self.calls: Counter[str] = Counter()
@@ -405,7 +407,9 @@ class _Engines(engine_service_pb2_grpc.EngineServiceServicer):
 
     def ListEngines(self, request: Any, context: Any) -> Any:
         self.server.enter("ListEngines", context)
-        recover = engine_service_pb2.Engine(name="recover", available=True, devices=["cpu"], digest="1")
+        recover = engine_service_pb2.Engine(
+            name="recover", available=True, devices=["cpu"], digest="1", memory=self.server.memory
+        )
         void = engine_service_pb2.Engine(name="void", unavailable_reason="There is no GPU.")
         info = engine_service_pb2.ServerInfo(
             version="9.9",

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from void_plugin.errors import Cancelled
-from void_server.engines import Engine, EngineLimits, Fill, Frames, IsCancelled, Progress, Unit
+from void_server.engines import Engine, EngineLimits, Fill, Frames, IsCancelled, Progress, Readiness, Shelf, Unit
 
 
 class SlowEngine(Engine):
@@ -26,12 +26,13 @@ class SlowEngine(Engine):
 
     name = "slow"
 
-    @classmethod
-    def limits(cls) -> EngineLimits:
+    def limits(self) -> EngineLimits:
         return EngineLimits()
 
-    def solve(self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled) -> Iterator[Fill]:
-        told: dict[str, Any] = json.loads(frames.footage.request.prompt or "{}")  # type: ignore[attr-defined]
+    def solve(
+        self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled, shelf: Shelf
+    ) -> Iterator[Fill]:
+        told: dict[str, Any] = json.loads(self.setup.prompt or "{}")
         for done, frame in enumerate(unit.frames):
             until = time.monotonic() + told.get("step", 0.0)
             while True:
@@ -79,6 +80,17 @@ class AbsentEngine(SlowEngine):
 
     name = "absent"
 
-    @classmethod
-    def limits(cls) -> EngineLimits:
-        return EngineLimits(unavailable_reason="There is no GPU here.")
+    def readiness(self) -> Readiness:
+        return Readiness("There is no GPU here.")
+
+
+class LeanEngine(SlowEngine):
+    """Says what it was told of the machine, as an engine that has weights."""
+
+    name = "lean"
+
+    def readiness(self) -> Readiness:
+        return Readiness(memory=f"{self.setup.machine.memory} from {self.setup.machine.weights}")
+
+    def advice(self) -> Iterator[tuple[str, str]]:
+        yield "memory", self.readiness().memory

@@ -17,7 +17,7 @@ from void_plugin.errors import CODES
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"void_plugin": ROOT / "void_plugin", "void_server": ROOT / "server" / "void_server"}
-GROUND = ("errors", "frames", "request", "events", "config")
+GROUND = ("errors", "frames", "settings", "request", "events", "config")
 HOST_FOLDERS = ("nuke", "resolve", "server", "proto")
 
 

@@ -10,7 +10,8 @@ from void_plugin.attachment import Attachment, Attachments
 from void_plugin.digests import KnownFile
 from void_plugin.errors import ServerError
 from void_plugin.frames import FrameRange
-from void_plugin.request import ImageInput, Output, RemovalRequest, RenderSettings
+from void_plugin.request import ImageInput, Output, RemovalRequest
+from void_plugin.settings import RenderSettings
 
 
 def request() -> RemovalRequest:

@@ -18,7 +18,8 @@ from void_plugin import cli
 from void_plugin.config import Config
 from void_plugin.events import Event, Failed, Finished, FrameReady, Stopped, from_line, is_last
 from void_plugin.frames import FrameRange
-from void_plugin.request import ImageInput, Output, RemovalRequest, RenderSettings
+from void_plugin.request import ImageInput, Output, RemovalRequest
+from void_plugin.settings import RenderSettings
 
 ROOT = Path(__file__).parents[2]
 FAKE = ROOT / "tests" / "fakes" / "fake_services.py"
@@ -115,9 +116,12 @@ def test_every_option_reaches_the_request(tmp_path: Path) -> None:
         "--prompt": "grass", "--engine": "identity", "--output": "comp", "--also-output": "patch=out/p.####.exr",
         "--colour": "ACEScg", "--encoding": "acescct", "--seed": "7", "--recover-affected": "fill",
         "--recover-grain": "clean", "--compression": "zip", "--view": "left", "--shot": "sh010", "--priority": "80",
+        "--void-passes": "2", "--void-steps": "20", "--void-pass2-steps": "40", "--void-guidance": "4.5",
+        "--void-mask-levels": "binary", "--void-short-clips": "short", "--void-last-window": "full",
+        "--void-flow": "raft", "--void-raster": "1008x576",
     }  # fmt: skip
     typed = [part for pair in options.items() for part in pair]
-    assert cli.main([*REMOVE, *typed, "--coverage-channel", "--workers", "5"]) == 0
+    assert cli.main([*REMOVE, *typed, "--coverage-channel", "--void-all-windows", "--workers", "5"]) == 0
     request = saved_request()
     assert request.request_id
     arguments = program()["arguments"]
@@ -152,6 +156,16 @@ def test_every_option_reaches_the_request(tmp_path: Path) -> None:
             recover_grain="clean",
             compression="zip",
             coverage_channel=True,
+            void_passes=2,
+            void_steps=20,
+            void_pass2_steps=40,
+            void_guidance=4.5,
+            void_mask_levels="binary",
+            void_short_clips="short",
+            void_last_window="full",
+            void_all_windows=True,
+            void_flow="raft",
+            void_raster="1008x576",
         ),
         roots=request.roots,
         request_id=request.request_id,
@@ -183,6 +197,9 @@ def test_a_saved_request_is_run_as_it_is(capsys: pytest.CaptureFixture[str]) -> 
         (["remove", "--request", "r.json", "--frames", "1-2", "--seed", "0"], "--frames, --seed"),
         ([*REMOVE, "--workers", "-1"], "--workers"),
         ([*REMOVE, "--context", "some"], "--context"),
+        ([*REMOVE, "--void-passes", "3"], "--void-passes"),
+        ([*REMOVE, "--void-guidance", "much"], "--void-guidance"),
+        ([*REMOVE, "--void-flow", "farneback"], "--void-flow"),
         ([*REMOVE, "--output", "plate"], "--output"),
         ([*REMOVE, "--transfer", "pigeon"], "--transfer"),
         (["preview", "--plate", "p.%04d.exr", "--matte", "m.%04d.exr"], "--out"),
@@ -208,6 +225,9 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], said: str, capsys: pyt
         (["--frames", "x"], "1001-1024"),
         (["--frames", "1005-1012"], "lacks frames 1007-1012"),
         (["--out", "plate.%04d.exr"], "never overwritten"),
+        (["--void-raster", "672x380"], "672x384"),
+        (["--void-guidance", "0.5"], "1 to 30"),
+        (["--void-steps", "1001"], "1 to 1000"),
         (["--out", "result.<UDIM>.exr"], "UDIM"),
         (["--out", "result.%04d.png"], ".exr"),
         (["--plate", "nothing.%04d.exr"], "nothing.%04d.exr"),
@@ -558,6 +578,9 @@ def test_the_doctor_and_the_engines_ask_the_configured_server(
 ) -> None:
     assert cli.main(["engines", "--server", server.address]) == 0
     assert capsys.readouterr().out == "engine recover: yes, on cpu\nengine void: no: There is no GPU.\n"
+    server.memory = "swap"
+    assert cli.main(["engines", "--server", server.address]) == 0
+    assert "engine recover: yes, on cpu, memory swap\n" in capsys.readouterr().out
     monkeypatch.setenv("VOID_SERVER", server.address)
     assert cli.main(["doctor"]) == 0
     output = capsys.readouterr().out

@@ -338,7 +338,9 @@ def test_jobs_are_listed_page_by_page_and_by_state(
 
 
 def test_what_the_server_can_run_is_told(client: VoidClient, server: FakeServer) -> None:
+    server.memory = "full on cuda:0, swap on cuda:1"
     found = client.engines()
+    assert [engine.memory for engine in found.engines] == [server.memory, ""]
     assert [(engine.name, engine.available) for engine in found.engines] == [("recover", True), ("void", False)]
     assert found.engines[1].reason == "There is no GPU."
     assert [(device.name, device.state, device.restarts) for device in found.devices] == [("cpu", "idle", 1)]

@@ -24,6 +24,27 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
     assert (config.workers, config.cache_bytes, config.ocio) == (7, 5, "show.ocio")
 
 
+def test_where_void_finds_its_weights_and_how_it_runs_is_told_by_the_file_or_the_environment(tmp_path: Path) -> None:
+    told = {"weights": "/studio/void", "memory": "swap", "device": "cpu", "compile": True}
+    environment = configured(tmp_path, told)
+    assert load_config(environment) == Config(**told)  # type: ignore[arg-type]
+    other = {"VOID_WEIGHTS": "/other", "VOID_MEMORY": "fp8", "VOID_DEVICE": "cuda", "VOID_COMPILE": "0"}
+    assert load_config({**environment, **other}) == Config(weights="/other", memory="fp8")
+
+
+@pytest.mark.parametrize(("text", "meant"), [("1", True), ("true", True), ("0", False), ("false", False)])
+def test_a_switch_in_the_environment_is_a_word(tmp_path: Path, text: str, meant: bool) -> None:
+    assert load_config({**configured(tmp_path, {"compile": not meant}), "VOID_COMPILE": text}).compile is meant
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"), [("VOID_MEMORY", "memory"), ("VOID_DEVICE", "device"), ("VOID_COMPILE", "compile")]
+)
+def test_a_word_in_the_environment_that_means_nothing_is_named(tmp_path: Path, variable: str, key: str) -> None:
+    with pytest.raises(RequestError, match=rf"setting {key} has the unusable value 'maybe' \(in .* the environment"):
+        load_config({**configured(tmp_path, {}), variable: "maybe"})
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="paths are split in another way there")
 def test_a_server_command_may_be_text_or_a_list(tmp_path: Path) -> None:
     assert load_config(configured(tmp_path, {"server_command": "a 'b c' d"})).server_command == ("a", "b c", "d")
@@ -51,6 +72,13 @@ def test_engines_are_read_as_names_and_classes(tmp_path: Path) -> None:
         ({"server_command": 3}, "server_command"),
         ({"server_command": ["a", 3]}, "server_command"),
         ({"ocio": 3}, "ocio"),
+        ({"weights": 3}, "weights"),
+        ({"memory": "most"}, "memory"),
+        ({"memory": ["full"]}, "memory"),
+        ({"device": "cuda:0"}, "device"),
+        ({"compile": 1}, "compile"),
+        ({"compile": []}, "compile"),
+        ({"insecure": "true"}, "insecure"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path: Path, content: object, named: str) -> None:

@@ -82,6 +82,13 @@ def test_devices_say_what_they_can_run(bench: Bench) -> None:
     assert bench.seen.states[0] == "LOADING" and bench.seen.states[-1] == "IDLE"
 
 
+def test_workers_are_told_where_weights_are_and_how_to_use_memory(bench: Bench) -> None:
+    devices = bench.start(weights="/weights of the studio", memory="swap")
+    assert devices.wait_ready(60)
+    facts = {item.name: item for item in devices.engines()}
+    assert facts["lean"].memory == "swap from /weights of the studio" and facts["recover"].memory == ""
+
+
 def test_two_devices_work_side_by_side(bench: Bench, tmp_path: Path) -> None:
     shots = [build_shot(tmp_path / name) for name in ("a", "b")]
     jobs = [bench.submit(slow(shot, step=3600)) for shot in shots]
@@ -372,3 +379,12 @@ def test_an_engine_is_available_where_any_device_can_run_it() -> None:
     yes = EngineFacts("void", True, "", ("cuda:0",), ("cuda",), (384, 672), 197, True, "1")
     assert merged([no, yes]) == merged([yes, no]) == [yes]
     assert merged([yes, replace(yes, devices=("cuda:1",))])[0].devices == ("cuda:0", "cuda:1")
+
+
+def test_how_memory_is_used_is_told_by_device_only_where_devices_differ() -> None:
+    facts = EngineFacts("void", True, "", ("cuda:0",), ("cuda",), (384, 672), 197, True, "1", "full")
+    same, lean = replace(facts, devices=("cuda:1",)), replace(facts, devices=("cuda:2",), memory="swap")
+    absent = EngineFacts("void", False, "No GPU.", (), ("cuda",), None, 0, True, "")
+    assert merged([facts, same, absent])[0].memory == "full"
+    assert merged([absent, facts, same, lean])[0].memory == "full on cuda:0, full on cuda:1, swap on cuda:2"
+    assert merged([absent])[0].memory == ""

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from void_plugin.errors import Cancelled
-from void_plugin.request import RenderSettings
-from void_server.engines import KEEP, REMOVE, Fill, Picture, Unit
+from void_plugin.settings import RenderSettings
+from void_server.engines import KEEP, REMOVE, Fill, Picture, Setup, Unit
 from void_server.engines.recover import RecoverEngine
 from void_server.engines.recover.borders import covered, refine
 from void_server.engines.recover.planes import edge_misses
 from void_server.engines.recover.tone import decode, encode
-from void_server.scenes import FIRST_FRAME, Camera, MemoryFrames, Scene, SceneFrame, quadmask
+from void_server.scenes import FIRST_FRAME, Camera, MemoryFrames, MemoryShelf, Scene, SceneFrame, quadmask
 from void_server.tiles import Box
 
 SIZE = (216, 384)
@@ -26,7 +26,7 @@ def never() -> bool:
     return False
 
 
-def quiet(share: float, text: str) -> None:
+def quiet(share: float, text: str, *, window: int = 0, pass_number: int = 0) -> None:
     assert 0.0 <= share <= 1.0 and text
 
 
@@ -41,7 +41,8 @@ def hold(shots: Sequence[SceneFrame], engine: RecoverEngine) -> MemoryFrames:
 
 
 def open_recover(workers: int = 1, grain: str = "clean", affected: str = "fill", seed: int = 0) -> RecoverEngine:
-    return RecoverEngine(RenderSettings(seed=seed, recover_affected=affected, recover_grain=grain), workers)
+    settings = RenderSettings(seed=seed, recover_affected=affected, recover_grain=grain)
+    return RecoverEngine(Setup(settings, workers=workers))
 
 
 def unit_of(numbers: Sequence[int]) -> Unit:
@@ -50,7 +51,7 @@ def unit_of(numbers: Sequence[int]) -> Unit:
 
 def solve(engine: RecoverEngine, frames: MemoryFrames) -> dict[int, Fill]:
     frames.analysis = engine.analyse(frames, quiet, never)
-    return {fill.frame: fill for fill in engine.solve(unit_of(frames.numbers), frames, quiet, never)}
+    return {fill.frame: fill for fill in engine.solve(unit_of(frames.numbers), frames, quiet, never, MemoryShelf())}
 
 
 def decibels(
@@ -90,7 +91,7 @@ def test_results_do_not_depend_on_workers_or_units() -> None:
         results.append((engine, frames, solve(engine, frames)))
     (_, frames, one), (engine, _, two) = results
     assert all(np.array_equal(one[n].pixels, two[n].pixels) for n in frames.numbers)
-    alone = list(engine.solve(unit_of(frames.numbers[3:5]), frames, quiet, never))
+    alone = list(engine.solve(unit_of(frames.numbers[3:5]), frames, quiet, never, MemoryShelf()))
     assert [fill.frame for fill in alone] == list(frames.numbers[3:5])
     assert all(np.array_equal(fill.pixels, one[fill.frame].pixels) for fill in alone)
 
@@ -259,7 +260,7 @@ def test_a_stop_is_heeded() -> None:
         engine.analyse(frames, quiet, lambda: True)
     frames.analysis = engine.analyse(frames, quiet, never)
     with pytest.raises(Cancelled):
-        list(engine.solve(unit_of(frames.numbers), frames, quiet, lambda: True))
+        list(engine.solve(unit_of(frames.numbers), frames, quiet, lambda: True, MemoryShelf()))
 
 
 def test_the_log_takes_pictures_of_any_memory_layout() -> None:
@@ -327,7 +328,7 @@ def test_a_second_look_finds_what_the_first_choice_of_sources_leaves_open(monkey
     unit = unit_of(frames.numbers[4:7])
 
     def covers() -> list[float]:
-        return [float(fill.facts["coverage"]) for fill in engine.solve(unit, frames, quiet, never)]
+        return [float(fill.facts["coverage"]) for fill in engine.solve(unit, frames, quiet, never, MemoryShelf())]
 
     twice = covers()
     monkeypatch.setattr("void_server.engines.recover.again.MOST_MORE", 0)

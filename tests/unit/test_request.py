@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from void_plugin.errors import RequestError
 from void_plugin.frames import FrameRange
-from void_plugin.request import INPUTS, SCHEMA, ImageInput, Output, RemovalRequest, RenderSettings
+from void_plugin.request import INPUTS, SCHEMA, ImageInput, Output, RemovalRequest
+from void_plugin.settings import RenderSettings
 
 names = st.text("abcdefgh_0123456789é -", min_size=1, max_size=8)
 folders = st.lists(names, max_size=3).map(lambda parts: "/" + "/".join(parts))
@@ -25,6 +26,9 @@ all_settings = st.builds(
     recover_grain=st.sampled_from(["source", "clean"]),
     compression=st.sampled_from(["", "zip"]),
     coverage_channel=st.booleans(),
+    void_passes=st.integers(1, 2),
+    void_guidance=st.floats(1, 30),
+    void_raster=st.sampled_from(["672x384", "32x2048"]),
 )
 requests = st.builds(
     RemovalRequest,

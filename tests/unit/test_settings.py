@@ -53,7 +53,7 @@ def test_every_setting_can_be_given_by_a_flag(tmp_path: Path) -> None:
         f"--tls-client-ca a --insecure --metrics-address 127.0.0.1:9100 --no-reflection --allow-root {tmp_path} "
         "--allow-root / --namespace show1 --store-bytes 5G --max-queued 3 --keep-seconds 1.5 --heartbeat-seconds 2 "
         "--hang-seconds 3 --drain-seconds 4 --max-calls 5 --workers 6 --cache-bytes 7K --private --max-frames 8 "
-        "--max-pixels 9 --max-file-bytes 10 --max-jobs 11 --max-bytes 12M"
+        "--max-pixels 9 --max-file-bytes 10 --max-jobs 11 --max-bytes 12M --weights w --memory swap"
     )
     here = Path.cwd()
     assert settings(*given_flags.split()) == ServerSettings(
@@ -78,6 +78,8 @@ def test_every_setting_can_be_given_by_a_flag(tmp_path: Path) -> None:
         max_calls=5,
         workers=6,
         cache_bytes=7 << 10,
+        weights=str(here / "w"),
+        memory="swap",
         private=True,
         limits=Limits(8, 9, 10, 11, 12 << 20),
     )
@@ -117,6 +119,8 @@ def test_every_setting_can_be_given_by_the_file(tmp_path: Path) -> None:
         max_calls = 8
         workers = 9
         cache_bytes = 10
+        weights = "weights"
+        memory = "offload"
         path_mapping_rules = "rules.json"
         [limits]
         max_frames = 1
@@ -157,6 +161,8 @@ def test_every_setting_can_be_given_by_the_file(tmp_path: Path) -> None:
         max_calls=8,
         workers=9,
         cache_bytes=10,
+        weights=str(tmp_path / "weights"),
+        memory="offload",
         path_mapping=(PathMapping("WINDOWS", "Z:", "/shows"), PathMapping("POSIX", "/Volumes/x", "/x")),
         limits=Limits(1, 2, 3, 4, 5),
         identities={
@@ -227,6 +233,9 @@ def test_roots_are_kept_as_the_folders_that_they_really_are(tmp_path: Path) -> N
         ("keep_seconds = -1", "keep_seconds must be a number of seconds"),
         ("hang_seconds = '1 h'", "hang_seconds must be a number of seconds"),
         ("token_file = ''", "token_file must be text"),
+        ("weights = 3", "weights must be text"),
+        ("memory = 'most'", "memory must be auto, full, swap, offload, fp8"),
+        ("memory = ['full']", "memory must be auto, full"),
         ('token_file = "a\\u0000b"', "token_file must be text"),
         ("path_mapping = 3", "path_mapping"),
         ("[[path_mapping]]\nsource_path = '/x'", "source_path_format, source_path, destination_path"),
@@ -253,6 +262,7 @@ def test_a_file_that_cannot_be_used_is_named_with_the_key(tmp_path: Path, text: 
         (("--devices", "gpu"), "--devices must be a list"),
         (("--namespace", "a/b"), "--namespace must be"),
         (("--keep-seconds", "nan"), "--keep-seconds must be a number of seconds"),
+        (("--memory", "most"), "--memory must be auto, full, swap, offload, fp8, not 'most'."),
         (("--config", "/nowhere.toml"), "/nowhere.toml cannot be read"),
         (("--tls-cert", "c"), "both tls_cert and tls_key"),
         (("--tls-key", "k"), "both tls_cert and tls_key"),

@@ -41,6 +41,29 @@ def test_padding_agrees_with_upstream(data: Path) -> None:
 @given(st.integers(1, 1000), st.integers(1, 200))
 def test_segments_cover_every_frame_once_and_are_even(count: int, longest: int) -> None:
     runs = segments(range(1001, 1001 + count), longest)
-    assert [frame for run in runs for frame in run] == list(range(1001, 1001 + count))
-    assert max(map(len, runs)) <= longest
-    assert max(map(len, runs)) - min(map(len, runs)) <= 1
+    assert [frame for run in runs for frame in run.frames] == list(range(1001, 1001 + count))
+    assert not any(run.lead for run in runs)
+    lengths = [len(run.frames) for run in runs]
+    assert max(lengths) <= longest and max(lengths) - min(lengths) <= 1
+
+
+@given(st.integers(1, 1000), st.integers(2, 200), st.data())
+def test_segments_that_overlap_begin_with_what_the_one_before_ends_with(
+    count: int, longest: int, data: st.DataObject
+) -> None:
+    overlap = data.draw(st.integers(0, longest - 1))
+    frames = list(range(1001, 1001 + count))
+    runs = segments(frames, longest, overlap)
+    assert [frame for run in runs for frame in run.frames] == frames
+    assert not runs[0].lead and all(run.frames for run in runs)
+    for before, run in pairwise(runs):
+        assert run.lead == (*before.lead, *before.frames)[len(before.lead + before.frames) - overlap :]
+    lengths = [len(run.lead + run.frames) for run in runs]
+    assert max(lengths) <= longest and max(lengths) - min(lengths) <= 1
+    # One run fewer would not hold them all.
+    assert len(runs) == 1 or (len(runs) - 1) * (longest - overlap) + overlap < count
+
+
+def test_segments_that_would_never_end_are_refused() -> None:
+    with pytest.raises(ValueError, match="cannot overlap"):
+        segments(range(30), 17, 17)

@@ -1,5 +1,8 @@
 """Values survive the wire, and whatever else arrives becomes a sentence."""
 
+import math
+from typing import Any
+
 import grpc
 import pytest
 from hypothesis import given
@@ -9,7 +12,8 @@ from void_plugin import wire
 from void_plugin.errors import CODES, FrameError, RequestError, ServerError, VoidError, from_code
 from void_plugin.events import KINDS, Event, Failed, Finished, FrameReady, Queued, Stopped, Uploading, Warned
 from void_plugin.frames import Digest, FrameRange
-from void_plugin.request import INPUTS, ImageInput, Output, RemovalRequest, RenderSettings
+from void_plugin.request import INPUTS, ImageInput, Output, RemovalRequest
+from void_plugin.settings import RenderSettings
 from void_plugin.v1 import event_pb2, request_pb2
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20)
@@ -43,6 +47,16 @@ def requests(draw: st.DrawFn) -> RemovalRequest:
             encoding=draw(texts.filter(bool)),
             recover_grain=draw(st.sampled_from(["source", "clean"])),
             coverage_channel=draw(st.booleans()),
+            void_passes=draw(st.integers(1, 2)),
+            void_steps=draw(st.integers(1, 1000)),
+            void_pass2_steps=draw(st.integers(1, 1000)),
+            void_guidance=draw(st.floats(1, 30)),
+            void_mask_levels=draw(st.sampled_from(["three", "binary"])),
+            void_short_clips=draw(st.sampled_from(["pad", "short"])),
+            void_last_window=draw(st.sampled_from(["short", "full"])),
+            void_all_windows=draw(st.booleans()),
+            void_flow=draw(st.sampled_from(["dis", "raft"])),
+            void_raster=draw(st.sampled_from(["672x384", "112x64"])),
         ),
         request_id="r-1",
     )
@@ -52,6 +66,35 @@ def requests(draw: st.DrawFn) -> RemovalRequest:
 def test_a_request_comes_back_as_it_was(request: RemovalRequest) -> None:
     message = request_pb2.RemovalRequest.FromString(wire.request_to_message(request).SerializeToString())
     assert wire.request_from_message(message, "r-1") == request
+
+
+def message(**settings: Any) -> request_pb2.RemovalRequest:
+    return request_pb2.RemovalRequest(
+        plate=request_pb2.ImageInput(pattern="/p.%d.exr"),
+        object_matte=request_pb2.ImageInput(pattern="/m.exr"),
+        outputs=[request_pb2.Output(kind="patch", pattern="/o.%d.exr")],
+        settings=request_pb2.RenderSettings(**settings),
+    )
+
+
+def test_what_a_client_leaves_out_of_the_settings_has_its_default() -> None:
+    assert wire.request_from_message(message()).settings == RenderSettings()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"void_passes": 3}, "void_passes is 3; it can be 1 to 2"),
+        ({"void_steps": -1}, "void_steps is -1; it can be 1 to 1000"),
+        ({"void_guidance": math.nan}, "void_guidance is nan; it can be 1 to 30"),
+        ({"void_flow": "farneback"}, "void_flow is 'farneback'; it can be dis or raft"),
+        ({"void_raster": "672x380"}, "multiples of 16"),
+    ],
+)
+def test_settings_that_void_cannot_have_are_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        wire.request_from_message(message(**settings))
+    assert said in caught.value.message
 
 
 EVENTS = [

@@ -24,9 +24,9 @@ COMMAND = (sys.executable, "-m", "void_server.worker")
 class Child:
     """A worker started by this test."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], *flags: str) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, "--device", "cpu", "--parent", str(os.getpid()), "--workers", "2"],
+            [*COMMAND, "--device", "cpu", "--parent", str(os.getpid()), "--workers", "2", *flags],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -83,6 +83,20 @@ def test_a_ready_worker_names_its_engines(child: Child) -> None:
     assert facts["recover"]["available"] and facts["slow"]["available"]
     assert not facts["void"]["available"] and facts["void"]["reason"].endswith(".")
     assert facts["identity-raster"]["raster"] == [384, 672] and facts["identity-raster"]["longest_clip"] > 0
+
+
+def memory_of(child: Child) -> str:
+    facts = {engine["name"]: engine for engine in child.until("ready")[-1]["engines"]}
+    assert facts["recover"]["memory"] == ""
+    memory: str = facts["lean"]["memory"]
+    child.close()
+    return memory
+
+
+def test_flags_and_the_environment_say_where_weights_are_and_how_memory_is_used(tmp_path: Path) -> None:
+    environment = {**slow_environment(tmp_path), "VOID_WEIGHTS": "/env", "VOID_MEMORY": "offload"}
+    assert memory_of(Child(environment)) == "offload from /env"
+    assert memory_of(Child(environment, "--weights", "/flag", "--memory", "auto")) == "auto from /flag"
 
 
 def test_a_job_gives_the_same_bytes_as_in_one_process(child: Child, shot: Shot) -> None:

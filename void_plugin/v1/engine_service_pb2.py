@@ -24,25 +24,25 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#void_plugin/v1/engine_service.proto\x12\x0evoid_plugin.v1\"\x14\n\x12ListEnginesRequest\"\x93\x01\n\x13ListEnginesResponse\x12\'\n\x07\x65ngines\x18\x01 \x03(\x0b\x32\x16.void_plugin.v1.Engine\x12\'\n\x07\x64\x65vices\x18\x02 \x03(\x0b\x32\x16.void_plugin.v1.Device\x12*\n\x06server\x18\x03 \x01(\x0b\x32\x1a.void_plugin.v1.ServerInfo\"\xbf\x01\n\x06\x45ngine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12\x1a\n\x12unavailable_reason\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65vices\x18\x04 \x03(\t\x12\x15\n\rraster_height\x18\x05 \x01(\x05\x12\x14\n\x0craster_width\x18\x06 \x01(\x05\x12\x14\n\x0clongest_clip\x18\x07 \x01(\x05\x12\x14\n\x0cneeds_prompt\x18\x08 \x01(\x08\x12\x0e\n\x06\x64igest\x18\t \x01(\t\"d\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.void_plugin.v1.DeviceState\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12\x10\n\x08restarts\x18\x04 \x01(\x05\"\x82\x01\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0emachine_digest\x18\x02 \x01(\t\x12\r\n\x05roots\x18\x03 \x03(\t\x12\x10\n\x08identity\x18\x04 \x01(\t\x12\x12\n\nmax_frames\x18\x05 \x01(\x05\x12\x16\n\x0emax_file_bytes\x18\x06 \x01(\x03*\x8a\x01\n\x0b\x44\x65viceState\x12\x1c\n\x18\x44\x45VICE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45VICE_STATE_LOADING\x10\x01\x12\x15\n\x11\x44\x45VICE_STATE_IDLE\x10\x02\x12\x15\n\x11\x44\x45VICE_STATE_BUSY\x10\x03\x12\x15\n\x11\x44\x45VICE_STATE_DOWN\x10\x04\x32g\n\rEngineService\x12V\n\x0bListEngines\x12\".void_plugin.v1.ListEnginesRequest\x1a#.void_plugin.v1.ListEnginesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#void_plugin/v1/engine_service.proto\x12\x0evoid_plugin.v1\"\x14\n\x12ListEnginesRequest\"\x93\x01\n\x13ListEnginesResponse\x12\'\n\x07\x65ngines\x18\x01 \x03(\x0b\x32\x16.void_plugin.v1.Engine\x12\'\n\x07\x64\x65vices\x18\x02 \x03(\x0b\x32\x16.void_plugin.v1.Device\x12*\n\x06server\x18\x03 \x01(\x0b\x32\x1a.void_plugin.v1.ServerInfo\"\xcf\x01\n\x06\x45ngine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12\x1a\n\x12unavailable_reason\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65vices\x18\x04 \x03(\t\x12\x15\n\rraster_height\x18\x05 \x01(\x05\x12\x14\n\x0craster_width\x18\x06 \x01(\x05\x12\x14\n\x0clongest_clip\x18\x07 \x01(\x05\x12\x14\n\x0cneeds_prompt\x18\x08 \x01(\x08\x12\x0e\n\x06\x64igest\x18\t \x01(\t\x12\x0e\n\x06memory\x18\n \x01(\t\"d\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.void_plugin.v1.DeviceState\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12\x10\n\x08restarts\x18\x04 \x01(\x05\"\x82\x01\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0emachine_digest\x18\x02 \x01(\t\x12\r\n\x05roots\x18\x03 \x03(\t\x12\x10\n\x08identity\x18\x04 \x01(\t\x12\x12\n\nmax_frames\x18\x05 \x01(\x05\x12\x16\n\x0emax_file_bytes\x18\x06 \x01(\x03*\x8a\x01\n\x0b\x44\x65viceState\x12\x1c\n\x18\x44\x45VICE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45VICE_STATE_LOADING\x10\x01\x12\x15\n\x11\x44\x45VICE_STATE_IDLE\x10\x02\x12\x15\n\x11\x44\x45VICE_STATE_BUSY\x10\x03\x12\x15\n\x11\x44\x45VICE_STATE_DOWN\x10\x04\x32g\n\rEngineService\x12V\n\x0bListEngines\x12\".void_plugin.v1.ListEnginesRequest\x1a#.void_plugin.v1.ListEnginesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'void_plugin.v1.engine_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEVICESTATE']._serialized_start=657
-  _globals['_DEVICESTATE']._serialized_end=795
+  _globals['_DEVICESTATE']._serialized_start=673
+  _globals['_DEVICESTATE']._serialized_end=811
   _globals['_LISTENGINESREQUEST']._serialized_start=55
   _globals['_LISTENGINESREQUEST']._serialized_end=75
   _globals['_LISTENGINESRESPONSE']._serialized_start=78
   _globals['_LISTENGINESRESPONSE']._serialized_end=225
   _globals['_ENGINE']._serialized_start=228
-  _globals['_ENGINE']._serialized_end=419
-  _globals['_DEVICE']._serialized_start=421
-  _globals['_DEVICE']._serialized_end=521
-  _globals['_SERVERINFO']._serialized_start=524
-  _globals['_SERVERINFO']._serialized_end=654
-  _globals['_ENGINESERVICE']._serialized_start=797
-  _globals['_ENGINESERVICE']._serialized_end=900
+  _globals['_ENGINE']._serialized_end=435
+  _globals['_DEVICE']._serialized_start=437
+  _globals['_DEVICE']._serialized_end=537
+  _globals['_SERVERINFO']._serialized_start=540
+  _globals['_SERVERINFO']._serialized_end=670
+  _globals['_ENGINESERVICE']._serialized_start=813
+  _globals['_ENGINESERVICE']._serialized_end=916
 # @@protoc_insertion_point(module_scope)

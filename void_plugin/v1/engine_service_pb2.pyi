@@ -35,7 +35,7 @@ class ListEnginesResponse(_message.Message):
     def __init__(self, engines: _Optional[_Iterable[_Union[Engine, _Mapping]]] = ..., devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ..., server: _Optional[_Union[ServerInfo, _Mapping]] = ...) -> None: ...
 
 class Engine(_message.Message):
-    __slots__ = ("name", "available", "unavailable_reason", "devices", "raster_height", "raster_width", "longest_clip", "needs_prompt", "digest")
+    __slots__ = ("name", "available", "unavailable_reason", "devices", "raster_height", "raster_width", "longest_clip", "needs_prompt", "digest", "memory")
     NAME_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     UNAVAILABLE_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,7 @@ class Engine(_message.Message):
     LONGEST_CLIP_FIELD_NUMBER: _ClassVar[int]
     NEEDS_PROMPT_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
     name: str
     available: bool
     unavailable_reason: str
@@ -54,7 +55,8 @@ class Engine(_message.Message):
     longest_clip: int
     needs_prompt: bool
     digest: str
-    def __init__(self, name: _Optional[str] = ..., available: bool = ..., unavailable_reason: _Optional[str] = ..., devices: _Optional[_Iterable[str]] = ..., raster_height: _Optional[int] = ..., raster_width: _Optional[int] = ..., longest_clip: _Optional[int] = ..., needs_prompt: bool = ..., digest: _Optional[str] = ...) -> None: ...
+    memory: str
+    def __init__(self, name: _Optional[str] = ..., available: bool = ..., unavailable_reason: _Optional[str] = ..., devices: _Optional[_Iterable[str]] = ..., raster_height: _Optional[int] = ..., raster_width: _Optional[int] = ..., longest_clip: _Optional[int] = ..., needs_prompt: bool = ..., digest: _Optional[str] = ..., memory: _Optional[str] = ...) -> None: ...
 
 class Device(_message.Message):
     __slots__ = ("name", "state", "job_id", "restarts")

@@ -39,20 +39,40 @@ class Output(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., pattern: _Optional[str] = ...) -> None: ...
 
 class RenderSettings(_message.Message):
-    __slots__ = ("seed", "encoding", "recover_affected", "recover_grain", "compression", "coverage_channel")
+    __slots__ = ("seed", "encoding", "recover_affected", "recover_grain", "compression", "coverage_channel", "void_passes", "void_steps", "void_pass2_steps", "void_guidance", "void_mask_levels", "void_short_clips", "void_last_window", "void_all_windows", "void_flow", "void_raster")
     SEED_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     RECOVER_AFFECTED_FIELD_NUMBER: _ClassVar[int]
     RECOVER_GRAIN_FIELD_NUMBER: _ClassVar[int]
     COMPRESSION_FIELD_NUMBER: _ClassVar[int]
     COVERAGE_CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    VOID_PASSES_FIELD_NUMBER: _ClassVar[int]
+    VOID_STEPS_FIELD_NUMBER: _ClassVar[int]
+    VOID_PASS2_STEPS_FIELD_NUMBER: _ClassVar[int]
+    VOID_GUIDANCE_FIELD_NUMBER: _ClassVar[int]
+    VOID_MASK_LEVELS_FIELD_NUMBER: _ClassVar[int]
+    VOID_SHORT_CLIPS_FIELD_NUMBER: _ClassVar[int]
+    VOID_LAST_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    VOID_ALL_WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    VOID_FLOW_FIELD_NUMBER: _ClassVar[int]
+    VOID_RASTER_FIELD_NUMBER: _ClassVar[int]
     seed: int
     encoding: str
     recover_affected: str
     recover_grain: str
     compression: str
     coverage_channel: bool
-    def __init__(self, seed: _Optional[int] = ..., encoding: _Optional[str] = ..., recover_affected: _Optional[str] = ..., recover_grain: _Optional[str] = ..., compression: _Optional[str] = ..., coverage_channel: bool = ...) -> None: ...
+    void_passes: int
+    void_steps: int
+    void_pass2_steps: int
+    void_guidance: float
+    void_mask_levels: str
+    void_short_clips: str
+    void_last_window: str
+    void_all_windows: bool
+    void_flow: str
+    void_raster: str
+    def __init__(self, seed: _Optional[int] = ..., encoding: _Optional[str] = ..., recover_affected: _Optional[str] = ..., recover_grain: _Optional[str] = ..., compression: _Optional[str] = ..., coverage_channel: bool = ..., void_passes: _Optional[int] = ..., void_steps: _Optional[int] = ..., void_pass2_steps: _Optional[int] = ..., void_guidance: _Optional[float] = ..., void_mask_levels: _Optional[str] = ..., void_short_clips: _Optional[str] = ..., void_last_window: _Optional[str] = ..., void_all_windows: bool = ..., void_flow: _Optional[str] = ..., void_raster: _Optional[str] = ...) -> None: ...
 
 class RemovalRequest(_message.Message):
     __slots__ = ("plate", "object_matte", "affected_matte", "holdout_matte", "exclude_matte", "quadmask", "clean_plate", "outputs", "shot", "frames", "shot_range", "handles", "context", "view", "colour", "prompt", "engine", "settings", "priority", "roots")

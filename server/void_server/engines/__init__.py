@@ -8,27 +8,41 @@ own configuration; a name that arrives in a request is only ever looked up.
 from __future__ import annotations
 
 import pkgutil
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from void_plugin.config import Config
 from void_plugin.errors import JobError, RequestError
-from void_plugin.request import RenderSettings
+from void_plugin.settings import RenderSettings
 from void_server.tiles import Box
 from void_server.windows import ClipLengths
 
+T = TypeVar("T")
 Picture = NDArray[np.float32]
 """(height, width, 3) RGB."""
 Mask = NDArray[np.bool_]
 """(height, width)."""
 
-Progress = Callable[[float, str], None]
-"""Called with a fraction in 0..1 of the present call and a short text."""
+Tell = Callable[[float, str], None]
+"""Told a fraction in 0..1 of the present call and a short text."""
 IsCancelled = Callable[[], bool]
+Warn = Callable[[str, int | None, str], None]
+"""Called with a code, a frame or None, and a sentence."""
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Progress(Protocol):
+    """Told how far a unit is; also where only `Tell` is asked for."""
+
+    def __call__(self, fraction: float, text: str, /, *, window: int = 0, pass_number: int = 0) -> None:
+        """Tell a fraction in 0..1, a short text and, where there are any, window and pass, both from 1."""
+
 
 REMOVE, OVERLAP, AFFECTED, KEEP = 0, 63, 127, 255
 """The four values of a quadmask: remove, remove inside affected, affected only, untouched."""
@@ -48,8 +62,20 @@ class EngineLimits:
     """True where affected pixels are snapped to VOID's 8-cell grid."""
     needs_prompt: bool = False
     devices: tuple[str, ...] = ("cpu",)
-    unavailable_reason: str | None = None
-    """A sentence that says why it cannot run here; None where it can."""
+    overlap: int = 0
+    """Frames that a unit shares with the one whose result it continues; 0 where units are independent."""
+    generates: bool = False
+    """True where a fill is invented as a whole, so that its coverage says nothing."""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether an engine can run on this machine as it is now."""
+
+    problem: str | None = None
+    """A sentence that says why it cannot; None where it can."""
+    memory: str = ""
+    """How it would use the memory of its device, for example `swap`."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +88,10 @@ class Unit:
     """Frame numbers to deliver, in order."""
     roi: Box
     """Plate pixels the unit works on, in the coordinates of `Frames`."""
+    lead: tuple[int, ...] = ()
+    """Frames before the first that the unit looks at and another delivers."""
+    follows: str = ""
+    """Key of the unit whose result this one continues; empty where nothing is to be removed in the lead."""
 
 
 @dataclass(frozen=True)
@@ -121,22 +151,75 @@ class Frames(ABC):
         """The artist's own clean pixels of this frame, or None where there is no such frame."""
 
 
+class Shelf(ABC):
+    """Where arrays of a unit's solve outlive a kill, and where units hand on what the next continues."""
+
+    @abstractmethod
+    def checkpoint(self) -> Arrays | None:
+        """What was saved last of a solve that did not come to its end; None where there is nothing."""
+
+    @abstractmethod
+    def save_checkpoint(self, arrays: Arrays) -> None:
+        """Keep arrays until the unit is solved, in place of those before."""
+
+    @abstractmethod
+    def left_before(self) -> Arrays:
+        """What the unit that this one follows has left."""
+
+    @abstractmethod
+    def leave(self, arrays: Arrays) -> None:
+        """Keep arrays for the unit that follows."""
+
+
+class Kept:
+    """What a process keeps between jobs, such as loaded weights. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._things: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str, make: Callable[[], T]) -> T:
+        """The thing of a name, made the first time."""
+        with self._lock:
+            if name not in self._things:
+                self._things[name] = make()
+            return cast("T", self._things[name])
+
+
+def unheard(code: str, frame: int | None, text: str) -> None:
+    """Hears a warning that nobody asked for."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an engine is made from. Making one is cheap: weights are loaded when it first works."""
+
+    settings: RenderSettings
+    prompt: str = ""
+    workers: int = 1
+    machine: Config = field(default_factory=Config)
+    kept: Kept = field(default_factory=Kept)
+    warn: Warn = unheard
+
+
 class Engine(ABC):
     """One way of filling; made per job by `open_engine` and used from several threads at once."""
 
     name: str
 
-    def __init__(self, settings: RenderSettings, workers: int = 1) -> None:
-        self.settings = settings
-        self.workers = workers
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.settings = setup.settings
 
-    @classmethod
     @abstractmethod
-    def limits(cls) -> EngineLimits:
-        """What this engine needs, and whether it can run on this machine."""
+    def limits(self) -> EngineLimits:
+        """What this engine needs with these settings; the same on every machine."""
 
-    @classmethod
-    def digest(cls) -> str:
+    def readiness(self) -> Readiness:
+        """Whether this engine can run on this machine; may take seconds."""
+        return Readiness()
+
+    def digest(self) -> str:
         """Names the version of the engine's results (and its weights); part of every unit's key."""
         return "1"
 
@@ -144,16 +227,22 @@ class Engine(ABC):
         """Labels whose pixels this engine replaces."""
         return (REMOVE, OVERLAP, AFFECTED)
 
-    def analyse(self, frames: Frames, progress: Progress, cancelled: IsCancelled) -> dict[str, NDArray[Any]]:
+    def advice(self) -> Iterator[tuple[str, str]]:
+        """Codes and sentences that the user should read before this request runs."""
+        yield from ()
+
+    def analyse(self, frames: Frames, progress: Tell, cancelled: IsCancelled) -> dict[str, NDArray[Any]]:
         """Estimate once a shot whatever every unit must agree on; the arrays come back as `Frames.analysis`."""
         return {}
 
     @abstractmethod
-    def solve(self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled) -> Iterator[Fill]:
+    def solve(
+        self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled, shelf: Shelf
+    ) -> Iterator[Fill]:
         """Yield a fill for each frame of the unit that has a hole, in order.
 
-        Depends only on the unit, the frames, the analysis and the settings: not on other units, threads or time.
-        Raises `void_plugin.errors.Cancelled` soon after `cancelled()` turns true.
+        Depends only on the unit, the frames, the analysis, the settings and what the unit before has left: not on
+        other units, threads or time. Raises `void_plugin.errors.Cancelled` soon after `cancelled()` turns true.
         """
 
 
@@ -184,30 +273,30 @@ def engine_class(name: str, more: Mapping[str, str] | None = None) -> type[Engin
     return cast("type[Engine]", found)
 
 
-def unavailable_reason(name: str, more: Mapping[str, str] | None = None) -> str | None:
-    """Why an engine cannot run on this machine, as a sentence; None where it can."""
+def readiness(name: str, machine: Config, settings: RenderSettings | None = None) -> Readiness:
+    """Whether an engine can run on this machine, with these settings or the defaults."""
     try:
-        return engine_class(name, more).limits().unavailable_reason
+        return open_engine(name, Setup(settings or RenderSettings(), machine=machine)).readiness()
     except JobError as error:
-        return error.message
+        return Readiness(error.message)
 
 
-def choose_engine(name: str, more: Mapping[str, str] | None = None) -> tuple[str, str]:
+def choose_engine(name: str, machine: Config, settings: RenderSettings | None = None) -> tuple[str, str]:
     """The engine that really runs for a request, and why where the request said `auto`.
 
     Raises JobError where the engine asked for cannot run here.
     """
     if name != "auto":
-        reason = unavailable_reason(name, more)
-        if reason is not None:
-            raise JobError(f"{reason} The engine recover always can.", "job.engine_unavailable")
+        problem = readiness(name, machine, settings).problem
+        if problem is not None:
+            raise JobError(f"{problem} The engine recover always can.", "job.engine_unavailable")
         return name, ""
-    reason = unavailable_reason("void", more)
-    if reason is None:
+    problem = readiness("void", machine, settings).problem
+    if problem is None:
         return "void", "A GPU and the VOID weights are here."
-    return "recover", f"VOID cannot run here. {reason}"
+    return "recover", f"VOID cannot run here. {problem}"
 
 
-def open_engine(name: str, settings: RenderSettings, workers: int = 1, more: Mapping[str, str] | None = None) -> Engine:
+def open_engine(name: str, setup: Setup) -> Engine:
     """An engine ready to analyse and solve."""
-    return engine_class(name, more)(settings, workers)
+    return engine_class(name, setup.machine.engines)(setup)

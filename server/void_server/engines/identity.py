@@ -8,7 +8,7 @@ import numpy as np
 
 from void_plugin.errors import Cancelled
 from void_server import windows
-from void_server.engines import Engine, EngineLimits, Fill, Frames, IsCancelled, Progress, Unit
+from void_server.engines import Engine, EngineLimits, Fill, Frames, IsCancelled, Progress, Shelf, Unit
 from void_server.tiles import VOID_RASTER, Box
 
 
@@ -17,11 +17,12 @@ class IdentityEngine(Engine):
 
     name = "identity"
 
-    @classmethod
-    def limits(cls) -> EngineLimits:
+    def limits(self) -> EngineLimits:
         return EngineLimits()
 
-    def solve(self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled) -> Iterator[Fill]:
+    def solve(
+        self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled, shelf: Shelf
+    ) -> Iterator[Fill]:
         for done, frame in enumerate(unit.frames):
             if cancelled():
                 raise Cancelled
@@ -37,11 +38,12 @@ class RasterIdentityEngine(Engine):
 
     name = "identity-raster"
 
-    @classmethod
-    def limits(cls) -> EngineLimits:
+    def limits(self) -> EngineLimits:
         return EngineLimits(raster=VOID_RASTER, lengths=windows.VOID_LENGTHS, encoding="encoded", snaps_grid=True)
 
-    def solve(self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled) -> Iterator[Fill]:
+    def solve(
+        self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled, shelf: Shelf
+    ) -> Iterator[Fill]:
         whole = Box(0, 0, frames.size[1], frames.size[0])
         clip = windows.pad(unit.frames, windows.VOID_LENGTHS)
         # Padding repeats real frames at the end; trimming gives each frame back once.

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_plugin.errors import Cancelled
-from void_plugin.request import RenderSettings
 from void_server.engines import (
     AFFECTED,
     OVERLAP,
@@ -25,6 +24,8 @@ from void_server.engines import (
     IsCancelled,
     Mask,
     Progress,
+    Shelf,
+    Tell,
     Unit,
 )
 from void_server.engines.recover.grain import noise_ratio
@@ -42,14 +43,7 @@ class RecoverEngine(Engine):
 
     name = "recover"
 
-    def __init__(self, settings: RenderSettings, workers: int = 1) -> None:
-        super().__init__(settings, workers)
-        # OpenCV cuts flow into one stripe per thread and rounds at their borders: with any other count the
-        # pixels would depend on the machine. Frames run side by side instead.
-        cv2.setNumThreads(1)
-
-    @classmethod
-    def limits(cls) -> EngineLimits:
+    def limits(self) -> EngineLimits:
         return EngineLimits()
 
     def fills(self) -> tuple[int, ...]:
@@ -57,17 +51,21 @@ class RecoverEngine(Engine):
             return (REMOVE, OVERLAP, AFFECTED)
         return (REMOVE, OVERLAP)
 
-    def analyse(self, frames: Frames, progress: Progress, cancelled: IsCancelled) -> dict[str, NDArray[Any]]:
-        shot = survey(frames, self.fills(), self.workers, progress, cancelled)
+    def analyse(self, frames: Frames, progress: Tell, cancelled: IsCancelled) -> dict[str, NDArray[Any]]:
+        _one_thread()
+        shot = survey(frames, self.fills(), self.setup.workers, progress, cancelled)
         progress(0.6, "looking for what no frame shows")
         shot = invent(
-            shot, frames, self.fills(), self._single, self.settings.seed, self.workers,
+            shot, frames, self.fills(), self._single, self.settings.seed, self.setup.workers,
             lambda share, text: progress(0.6 + 0.4 * share, text), cancelled,
         )  # fmt: skip
         progress(1.0, "analysed")
         return shot.to_arrays()
 
-    def solve(self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled) -> Iterator[Fill]:
+    def solve(
+        self, unit: Unit, frames: Frames, progress: Progress, cancelled: IsCancelled, shelf: Shelf
+    ) -> Iterator[Fill]:
+        _one_thread()
         shot = Shot.from_arrays(frames.analysis, frames)
         for index, frame in enumerate(unit.frames):
             if cancelled():
@@ -96,3 +94,9 @@ class RecoverEngine(Engine):
 
 def _confidence(hole: Mask, real: Mask) -> NDArray[np.float32]:
     return np.where(hole, real, True).astype(np.float32)
+
+
+def _one_thread() -> None:
+    # OpenCV cuts flow into one stripe per thread and rounds at their borders: with any other count the pixels
+    # would depend on the machine. Frames run side by side instead.
+    cv2.setNumThreads(1)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from void_plugin.errors import Cancelled
-from void_server.engines import Frames, IsCancelled, Progress
+from void_server.engines import Frames, IsCancelled, Tell
 from void_server.engines.recover.motion import Bytes
 from void_server.engines.recover.reveal import Revealed, complete, reveal
 from void_server.engines.recover.shot import INVENTED, KNOWN, KeyFill, Shot, segments_of
@@ -36,7 +36,7 @@ KEY_MARGIN = 24
 
 
 def invent(
-    shot: Shot, frames: Frames, fills: Sequence[int], single: bool, seed: int, workers: int, progress: Progress,
+    shot: Shot, frames: Frames, fills: Sequence[int], single: bool, seed: int, workers: int, progress: Tell,
     cancelled: IsCancelled,
 ) -> Shot:  # fmt: skip
     """The shot with key fills for everything that no frame is expected to show."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_plugin.errors import Cancelled
-from void_server.engines import Frames, IsCancelled, Mask, Picture, Progress
+from void_server.engines import Frames, IsCancelled, Mask, Picture, Tell
 from void_server.engines.recover.motion import (
     CORNERS,
     PROXY_LONG_SIDE,
@@ -170,7 +170,7 @@ class Shot:
         )  # fmt: skip
 
 
-def survey(frames: Frames, fills: Sequence[int], workers: int, progress: Progress, cancelled: IsCancelled) -> Shot:
+def survey(frames: Frames, fills: Sequence[int], workers: int, progress: Tell, cancelled: IsCancelled) -> Shot:
     """Look at every frame once and work out how the camera moves and where cuts are."""
     numbers = tuple(frames.numbers)
     height, width = frames.size

@@ -1,0 +1,57 @@
+"""How far a unit is: the work done as a share of all its work, told at every call of the transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from void_server.engines import Progress
+from void_server.engines.void.options import Pass
+
+ENCODE, WARP, DECODE = 6.0, 20.0, 8.0
+"""Work of encoding, of warping noise and of decoding, in steps without guidance; all grow with the clip alike
+(performance.md 1.3 and 3; rough, for the progress bar alone)."""
+
+
+class Share:
+    """Adds up the parts of a unit's work and tells the progress."""
+
+    def __init__(self, passes: Sequence[Pass], progress: Progress) -> None:
+        self._progress = progress
+        self._starts: dict[int, float] = {}
+        at = ENCODE
+        for run in passes:
+            at += WARP if run.number > 1 else 0.0
+            self._starts[run.number] = at
+            at += _steps(run) + DECODE
+        self._total, self._told = at, 0.0
+
+    def reading(self) -> None:
+        """Tell that frames are read."""
+        self._tell(0.0, "reading frames")
+
+    def encoding(self, run: Pass) -> None:
+        """Tell that text, masks and plates of a pass are encoded."""
+        self._tell(0.0, "encoding", run)
+
+    def at_window(self, run: Pass, step: int, window: int, count: int) -> None:
+        """Tell that a window, from 1, of `count` in a step, from 1, is about to be run."""
+        done = (step - 1 + (window - 1) / count) / run.steps
+        text = f"pass {run.number}, step {step} of {run.steps}"
+        self._tell(self._starts[run.number] + done * _steps(run), text, run, window)
+
+    def warped(self, run: Pass, done: float) -> None:
+        """Tell which share of the frames the noise of a pass has been moved along."""
+        self._tell(self._starts[run.number] - WARP * (1 - done), f"pass {run.number}, moving noise", run)
+
+    def decoded(self, run: Pass, done: int, count: int) -> None:
+        """Tell how many of a clip's latents are decoded."""
+        at = self._starts[run.number] + _steps(run) + DECODE * done / count
+        self._tell(at, f"pass {run.number}, decoding", run)
+
+    def _tell(self, done: float, text: str, run: Pass | None = None, window: int = 0) -> None:
+        self._told = max(self._told, min(done / self._total, 1.0))
+        self._progress(self._told, text, window=window, pass_number=run.number if run is not None else 0)
+
+
+def _steps(run: Pass) -> float:
+    return run.steps * (2.0 if run.guidance > 1 else 1.0)

@@ -1,0 +1,98 @@
+"""Everything besides the images that decides pixels, with what each may be."""
+
+import re
+from dataclasses import dataclass, fields
+from typing import Dict, Tuple
+
+from void_plugin.errors import RequestError
+
+CHOICES: Dict[str, Tuple[str, ...]] = {
+    "recover_affected": ("keep", "fill"),
+    "recover_grain": ("source", "clean"),
+    "void_mask_levels": ("three", "binary"),
+    "void_short_clips": ("pad", "short"),
+    "void_last_window": ("short", "full"),
+    "void_flow": ("dis", "raft"),
+}
+"""What the settings that are one of a few words can be."""
+RANGES: Dict[str, Tuple[int, int]] = {
+    "void_passes": (1, 2),
+    "void_steps": (1, 1000),
+    "void_pass2_steps": (1, 1000),
+    "void_guidance": (1, 30),
+}
+"""Smallest and largest value of the settings that are numbers."""
+RASTER_STEP, SMALLEST_RASTER, LARGEST_RASTER = 16, 32, 2048
+"""Sides of a raster of VOID: whole tokens of 16 pixels (void_model.md 2)."""
+
+_RASTER = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})\Z")
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """Everything besides the images that changes pixels; part of every unit's key."""
+
+    seed: int = 0
+    """Seeds whatever an engine invents and the grain."""
+    encoding: str = "srgb_knee"
+    """How encoded engines see the plate: `srgb_knee`, `acescct`, `srgb` or the name of an OCIO colour space."""
+    recover_affected: str = "keep"
+    """What `recover` does with affected-only pixels: `keep` the plate or `fill` them."""
+    recover_grain: str = "source"
+    """`source` takes each pixel from one frame, so grain stays; `clean` averages frames for the least noise."""
+    compression: str = ""
+    """EXR compression of the outputs; empty keeps a lossless plate's own and replaces a lossy one by zip."""
+    coverage_channel: bool = False
+    """Adds a `void.coverage` channel: 1 where a pixel came from a real frame, 0 where it was invented."""
+    void_passes: int = 1
+    """1 or 2: the second pass of VOID starts from noise that moves with the result of the first."""
+    void_steps: int = 30
+    """Denoising steps of the first pass."""
+    void_pass2_steps: int = 50
+    """Denoising steps of the second pass."""
+    void_guidance: float = 6.0
+    """How strongly the prompt leads the second pass; 1 turns guidance off."""
+    void_mask_levels: str = "three"
+    """What the second pass is told: `three` levels as the first, or `binary` as Netflix's own script does."""
+    void_short_clips: str = "pad"
+    """Clips below 85 frames: `pad` to 85 as Netflix's script does, or run `short`, which is faster."""
+    void_last_window: str = "short"
+    """The last window of a long clip: `short` as Netflix's script cuts it, or `full` length with more context."""
+    void_all_windows: bool = False
+    """Also runs windows in which nothing is to be removed, as Netflix's script does."""
+    void_flow: str = "dis"
+    """Optical flow for the noise of the second pass: `dis`, or `raft` where its weights are."""
+    void_raster: str = "672x384"
+    """WIDTHxHEIGHT that VOID works at; it was trained at 672x384."""
+
+    def check(self) -> None:
+        """Raise RequestError naming the first setting with a value that it cannot have."""
+        for item in fields(self):
+            value, default = getattr(self, item.name), item.default
+            if type(value) is not type(default):
+                raise RequestError(
+                    "The setting {} must be a {}, not {!r}.".format(item.name, type(default).__name__, value)
+                )
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise RequestError(
+                    "The setting {} is {!r}; it can be {}.".format(name, getattr(self, name), " or ".join(allowed))
+                )
+        for name, (least, most) in RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise RequestError(
+                    "The setting {} is {}; it can be {} to {}.".format(name, getattr(self, name), least, most)
+                )
+        raster_of(self.void_raster)
+
+
+def raster_of(text: str) -> Tuple[int, int]:
+    """(height, width) behind `WIDTHxHEIGHT`. Raises RequestError where VOID cannot work at it."""
+    match = _RASTER.match(text)
+    size = (int(match.group(2)), int(match.group(1))) if match is not None else (0, 0)
+    if any(side % RASTER_STEP or not SMALLEST_RASTER <= side <= LARGEST_RASTER for side in size):
+        raise RequestError(
+            "The setting void_raster is {!r}; give WIDTHxHEIGHT, both multiples of {} from {} to {}, for example "
+            "672x384.".format(text, RASTER_STEP, SMALLEST_RASTER, LARGEST_RASTER)
+        )
+    return size
