@@ -76,7 +76,7 @@ def value_of(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
     elif field.type == FieldDescriptor.TYPE_ENUM:
         single = st.integers(-1, 9)
     elif field.type == FieldDescriptor.TYPE_DOUBLE:
-        kind = st.floats()
+        single = st.floats()
     elif field.type == FieldDescriptor.TYPE_BOOL:
         single = st.booleans()
     elif field.type == FieldDescriptor.TYPE_BYTES:
