@@ -118,6 +118,13 @@ def float8_problem(device: torch.device) -> str | None:
     return None
 
 
+def compile_blocks(network: Any) -> None:
+    """Compile the layer that a transformer repeats, once for all of its places."""
+    # diffusers leaves the list of this model's repeated blocks empty, and would refuse.
+    network._repeated_blocks = [BLOCK]
+    network.compile_repeated_blocks(fullgraph=True)
+
+
 def in_float8(network: Any) -> nn.Module:
     """A transformer with the weights of its blocks' matrices in float8, activations scaled row by row as they come.
 
@@ -144,9 +151,7 @@ def _transformer_load(weights: Weights, number: int, config: Mapping[str, Any], 
         if mode == "fp8":
             in_float8(network)
         if machine.compile:
-            # diffusers leaves the list of this model's blocks empty, and would refuse.
-            network._repeated_blocks = [BLOCK]
-            network.compile_repeated_blocks(fullgraph=True)
+            compile_blocks(network)
         loaded: nn.Module = network
         return loaded
 
