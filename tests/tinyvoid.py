@@ -83,14 +83,44 @@ def tiny_spec() -> dict[str, Any]:
     }
 
 
-def build_weights(folder: Path, *, seed: int = 0, dtype: str = "float32", passes: int = 2) -> Path:
+def full_spec() -> dict[str, Any]:
+    """Configurations of the real sizes (void_model.md 1, 2 and 5)."""
+    tiny = tiny_spec()
+    transformer = {"num_attention_heads": 48, "attention_head_dim": 64, "time_embed_dim": 512, "text_embed_dim": 4096}
+    text = {"vocab_size": 32128, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64}
+    sizes = {"block_out_channels": [128, 256, 256, 512], "layers_per_block": 3, "norm_num_groups": 32}
+    return {
+        **tiny,
+        "transformer": {
+            **tiny["transformer"],
+            **transformer,
+            "num_layers": 42,
+            "sample_width": 300,
+            "sample_height": 300,
+        },
+        "vae": {**tiny["vae"], **sizes},
+        "text_encoder": text,
+    }
+
+
+def build_weights(
+    folder: Path,
+    *,
+    seed: int = 0,
+    dtype: str = "float32",
+    passes: int = 2,
+    spec: dict[str, Any] | None = None,
+    device: str = "cpu",
+) -> Path:
     """Write a weights folder as `void-server models fetch` would; equal seeds give equal weights."""
-    spec, kind, base = tiny_spec(), getattr(torch, dtype), folder / BASE
+    spec, kind, base = spec or tiny_spec(), getattr(torch, dtype), folder / BASE
     torch.manual_seed(seed)
     _tokenizer(base / "tokenizer", spec["text_encoder"]["vocab_size"])
-    text = T5EncoderModel(T5Config(**spec["text_encoder"], feed_forward_proj="gated-gelu"))
-    text.to(kind).save_pretrained(base / "text_encoder")
-    AutoencoderKLCogVideoX(**spec["vae"]).to(kind).save_pretrained(base / "vae")
+    with torch.device(device):
+        text = T5EncoderModel(T5Config(**spec["text_encoder"], feed_forward_proj="gated-gelu"))
+        text.to(kind).save_pretrained(base / "text_encoder")
+        del text
+        AutoencoderKLCogVideoX(**spec["vae"]).to(kind).save_pretrained(base / "vae")
     DDIMScheduler(**spec["scheduler"]).save_pretrained(base / "scheduler")
     # The real base model has a patch embedding for one mask channel, and says that it was trained with noise.
     config = {"_class_name": "CogVideoXTransformer3DModel", "add_noise_in_inpaint_model": True, **spec["transformer"]}
@@ -98,12 +128,15 @@ def build_weights(folder: Path, *, seed: int = 0, dtype: str = "float32", passes
     (base / "transformer" / "config.json").write_text(json.dumps(config))
     for number in range(1, passes + 1):
         torch.manual_seed(seed * 100 + number)
-        network = CogVideoXTransformer3DModel(**{**spec["transformer"], "in_channels": 48})
+        with torch.device(device):
+            network = CogVideoXTransformer3DModel(**{**spec["transformer"], "in_channels": 48})
         with torch.no_grad():
             for value in network.parameters():
-                # Fresh networks have norms of 1 and biases of 0, which would hide a forgotten one.
-                value.add_(0.05 * torch.randn_like(value))
-        state = {name: value.to(kind).contiguous() for name, value in network.state_dict().items()}
+                # Fresh networks have norms of 1 and biases of 0, which would hide a forgotten one. At full size the
+                # same noise in the matrices would let activations grow without end.
+                value.add_(torch.randn_like(value) * (0.05 if spec == tiny_spec() or value.dim() == 1 else 0.001))
+        state = {name: value.to(kind).contiguous().cpu() for name, value in network.state_dict().items()}
+        del network
         save_file(state, folder / f"void_pass{number}.safetensors")
     return folder
 

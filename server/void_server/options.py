@@ -154,7 +154,7 @@ _KEYS: Mapping[str, _Key] = {
     "workers": _Key(_whole(0), "threads of a job; default: all cores", int),
     "cache_bytes": _Key(_bytes, "bytes of decoded plate that a job keeps in memory; default: 1G"),
     "weights": _Key(_path, "folder of VOID's weights; default: $VOID_WEIGHTS, else among the user's data"),
-    "memory": _Key(_memory, "how VOID uses its GPU: auto, full, swap, offload or fp8; default: auto"),
+    "memory": _Key(_memory, "how VOID uses a GPU: auto, full, swap, offload or fp8; default: $VOID_MEMORY, else auto"),
 }
 _FLAGS: Mapping[str, _Key] = {**_KEYS, **_LIMITS}
 

@@ -49,7 +49,7 @@ def test_a_memory_mode_that_does_not_exist_is_refused(command: tuple[str, ...], 
 
 
 def test_a_server_refuses_a_memory_mode_in_its_own_words(tmp_path: Path) -> None:
-    said = server(slow_environment(tmp_path), "serve", "--memory", "most", cwd=tmp_path, code=1)
+    said = server(slow_environment(tmp_path), "serve", "--memory", "most", cwd=tmp_path, code=64)
     assert "--memory must be auto, full, swap, offload, fp8, not 'most'." in said
 
 

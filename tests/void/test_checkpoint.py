@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tinyvoid import build_weights
 
@@ -19,8 +21,9 @@ from void_server.engines.void.weights import Weights
 CPU = torch.device("cpu")
 FULL_SIZE = {
     "num_attention_heads": 48, "attention_head_dim": 64, "in_channels": 33, "out_channels": 16, "time_embed_dim": 512,
-    "text_embed_dim": 4096, "num_layers": 42, "sample_width": 300, "sample_height": 300, "patch_size": 2,
-    "patch_size_t": 2, "patch_bias": False, "use_rotary_positional_embeddings": True,
+    "text_embed_dim": 4096, "num_layers": 42, "sample_width": 680, "sample_height": 384, "sample_frames": 85,
+    "patch_size": 2, "patch_size_t": 2, "attention_bias": True, "patch_bias": False, "max_text_seq_length": 226,
+    "use_rotary_positional_embeddings": True, "add_noise_in_inpaint_model": True,
 }  # fmt: skip
 """Sizes of the real transformer (void_model.md 2)."""
 
@@ -91,7 +94,14 @@ def test_a_file_that_is_cut_short_is_refused(weights: Path, config: dict[str, An
 
 
 @pytest.mark.parametrize(
-    "content", [b"PK\3\4" + bytes(100), b"\x20" + bytes(7) + b"x" * 100, b"\x02" + bytes(7) + b"[]"]
+    "content",
+    [
+        b"PK\3\4" + bytes(100),
+        b"\x20" + bytes(7) + b"x" * 100,
+        b"\x02" + bytes(7) + b"[]",
+        b"version https://git-lfs.github.com/spec/v1\nsize 11143000000\n",
+        (90_000).to_bytes(8, "little") + b"[" * 90_000,
+    ],
 )
 def test_another_kind_of_file_is_refused(config: dict[str, Any], tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "void_pass1.safetensors"
@@ -105,6 +115,25 @@ def test_the_base_models_width_is_told_from_voids(config: dict[str, Any], spoile
         tensors[key] = tensors[key][:, : 8 * 33].contiguous()
 
     assert "takes 33 channels and VOID takes 48" in refused(spoiled(narrow), config)
+
+
+def test_a_model_of_an_older_family_is_told_by_its_channels(
+    config: dict[str, Any], spoiled: Callable[..., Path]
+) -> None:
+    def older(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["patch_embed.proj.weight"] = torch.zeros(32, 33, 2, 2)
+
+    assert "takes 33 channels and VOID takes 48" in refused(spoiled(older), config)
+
+
+@pytest.mark.parametrize("shape", [(64, 384), (5,), (32, 383)])
+def test_another_patch_embedding_of_unknown_channels_is_another_shape(
+    config: dict[str, Any], spoiled: Callable[..., Path], shape: tuple[int, ...]
+) -> None:
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["patch_embed.proj.weight"] = torch.zeros(shape)
+
+    assert f"patch_embed.proj.weight {list(shape)}" in refused(spoiled(change), config)
 
 
 def test_the_first_five_missing_and_unexpected_keys_are_named(
@@ -142,6 +171,44 @@ def test_mixed_types_are_refused(config: dict[str, Any], spoiled: Callable[..., 
         tensors["proj_out.bias"] = tensors["proj_out.bias"].bfloat16()
 
     assert "BF16, F32" in refused(spoiled(change), config)
+
+
+def test_a_file_without_tensors_has_no_type(tmp_path: Path) -> None:
+    path = tmp_path / "void_pass1.safetensors"
+    save_file({}, path)
+    with pytest.raises(JobError, match="no tensors"):
+        checkpoint_dtype(path)
+
+
+def test_what_loading_would_refuse_does_not_pass_the_check(
+    weights: Path, config: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "void_pass1.safetensors"
+    path.write_bytes(Weights(weights).checkpoint(1).read_bytes() + b"more")
+    with pytest.raises(JobError, match="no safetensors file"):
+        check_checkpoint(path, expected_tensors(config))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 6000), value=st.integers(0, 255))
+def test_a_spoiled_header_is_refused_in_a_sentence_or_harmless(
+    weights: Path, config: dict[str, Any], tmp_path: Path, place: int, value: int
+) -> None:
+    path = tmp_path / "void_pass1.safetensors"
+    data = bytearray(Weights(weights).checkpoint(1).read_bytes())
+    data[place] = value
+    path.write_bytes(data)
+    try:
+        check_checkpoint(path, expected_tensors(config))
+    except JobError as error:
+        assert error.code == "job.weights" and str(path) in error.message
+    else:
+        load_transformer(path, config, CPU)
+
+
+def test_a_network_with_tables_outside_its_checkpoint_is_refused(weights: Path, config: dict[str, Any]) -> None:
+    path = Weights(weights).checkpoint(1)
+    assert "patch_embed.pos_embedding" in refused(path, {**config, "use_rotary_positional_embeddings": False})
 
 
 def test_checking_reads_only_the_header(weights: Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

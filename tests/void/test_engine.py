@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tinyvoid import build_weights
 from voidshots import RASTER, SMALL, MakeEngine, moving_square
 
 from void_plugin.config import Config
@@ -136,6 +137,16 @@ def test_the_same_request_gives_the_same_bytes(make_engine: MakeEngine) -> None:
     assert same(first, solve(make_engine(void_passes=2, fresh=True), frames))
     assert not same(first, solve(make_engine(void_passes=2, seed=8), frames))
     assert not same(first, solve(make_engine(void_passes=1), frames))
+
+
+def test_bfloat16_gives_the_same_picture_to_its_accuracy(
+    make_engine: MakeEngine, machine: Config, tmp_path: Path
+) -> None:
+    frames = moving_square(13)
+    half = replace(machine, weights=str(build_weights(tmp_path / "half", dtype="bfloat16")))
+    fills, exact = solve(VoidEngine(Setup(SMALL, machine=half)), frames), solve(make_engine(), frames)
+    for number, fill in fills.items():
+        assert float(np.abs(fill.pixels - exact[number].pixels).mean()) < 2e-2
 
 
 def test_memory_modes_give_the_same_bytes(machine: Config) -> None:

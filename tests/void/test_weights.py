@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from void_plugin.errors import JobError
-from void_server.engines.void.weights import SAMPLES, WHOLE_BYTES, Weights, default_folder
+from void_server.engines.void.weights import SAMPLES, TOKENIZER_EXTRAS, WHOLE_BYTES, Weights, default_folder
 
 
 @pytest.fixture
@@ -71,6 +71,39 @@ def test_large_files_are_told_apart_by_their_samples(copied: Weights) -> None:
     with copied.checkpoint(1).open("r+b") as stream:
         stream.truncate(size - 1)
     assert copied.digest(1) not in seen
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"weight_map": {}}', '{"weight_map": {"a": 1}}',
+                                     '{"weight_map": {"a": []}}', '{"weight_map": {"a": "/etc/hosts"}}'])  # fmt: skip
+def test_an_index_that_names_no_shards_is_a_problem(copied: Weights, content: str) -> None:
+    (copied.text_encoder / "model.safetensors").unlink()
+    (copied.text_encoder / "model.safetensors.index.json").write_text(content)
+    problem = copied.problem(1)
+    assert problem is not None and "index" in problem and "models fetch" in problem
+    with pytest.raises(JobError, match="index"):
+        copied.digest(1)
+
+
+def test_a_whole_text_encoder_goes_before_an_index_as_it_does_when_loaded(copied: Weights) -> None:
+    digest = copied.digest(1)
+    (copied.text_encoder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "gone.safetensors"}}')
+    assert copied.problem(1) is None and copied.digest(1) == digest
+
+
+@pytest.mark.parametrize("name", TOKENIZER_EXTRAS)
+def test_whatever_changes_the_tokens_changes_the_digest(copied: Weights, name: str) -> None:
+    digest = copied.digest(1)
+    (copied.tokenizer / name).write_text("{}")
+    assert copied.problem(1) is None and copied.digest(1) != digest
+
+
+def test_a_folder_that_cannot_be_looked_into_is_a_problem(tmp_path: Path) -> None:
+    # A name that no file system takes fails as a folder without rights does, also for root.
+    weights = Weights(tmp_path / ("x" * 300))
+    problem = weights.problem(1)
+    assert problem is not None and "cannot be read" in problem and "--weights" in problem
+    with pytest.raises(JobError, match="models check"):
+        weights.digest(1)
 
 
 def test_a_file_that_cannot_be_read_is_named(copied: Weights) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -125,23 +126,27 @@ def compile_blocks(network: Any) -> None:
     network.compile_repeated_blocks(fullgraph=True)
 
 
-def in_float8(network: Any) -> nn.Module:
-    """A transformer with the weights of its blocks' matrices in float8, activations scaled row by row as they come.
+def float8_layers(network: nn.Module) -> set[str]:
+    """Names of the layers whose weights go into float8: the matrices of all blocks but the first and the last.
 
-    What is small or sensitive stays as it is: embeddings, norms, the output and the first and last block.
+    What is small or sensitive stays as it is: embeddings, norms and the output.
     """
+    blocks = [name for name, _ in network.named_modules() if re.fullmatch(r"transformer_blocks\.\d+", name)]
+    inner = tuple(f"{name}." for name in blocks[1:-1])
+    return {
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear) and name.startswith(inner) and "norm" not in name
+    }
+
+
+def in_float8(network: nn.Module) -> None:
+    """Put weights into float8; activations are scaled row by row as they come."""
     from torchao.quantization import Float8DynamicActivationFloat8WeightConfig, PerRow, quantize_
 
-    last = len(network.transformer_blocks) - 1
-    outside = tuple(f"transformer_blocks.{edge}." for edge in (0, last))
-
-    def is_matrix(module: nn.Module, name: str) -> bool:
-        inside = name.startswith("transformer_blocks.") and not name.startswith(outside)
-        return inside and "norm" not in name and isinstance(module, nn.Linear)
-
-    quantize_(network, Float8DynamicActivationFloat8WeightConfig(granularity=PerRow()), filter_fn=is_matrix)
-    found: nn.Module = network
-    return found
+    chosen = float8_layers(network)
+    config = Float8DynamicActivationFloat8WeightConfig(granularity=PerRow())
+    quantize_(network, config, filter_fn=lambda module, name: name in chosen)
 
 
 def _transformer_load(weights: Weights, number: int, config: Mapping[str, Any], machine: Config, mode: str) -> Load:
