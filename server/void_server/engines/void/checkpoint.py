@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from void_plugin.errors import JobError
@@ -33,7 +33,10 @@ def expected_tensors(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def header(path: Path) -> dict[str, Any]:
-    """Type, shape and place of every tensor in a safetensors file. Raises JobError where it is missing or cut short."""
+    """Type, shape and place of every tensor in a safetensors file.
+
+    Raises JobError where it is missing, cut short or not what its header says.
+    """
     again = "fetch it again with `void-server models fetch`."
     try:
         with path.open("rb") as stream:
@@ -48,10 +51,16 @@ def header(path: Path) -> dict[str, Any]:
         raise _wrong(path, f"is not there; {again}") from error
     except OSError as error:
         raise _wrong(path, f"cannot be read: {error.strerror or error}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise _wrong(path, f"is no safetensors file ({error}); {again}") from error
     if size < whole:
         raise _wrong(path, f"is cut short: it has {size:,} of {whole:,} bytes; {again}")
+    try:
+        # The library's own judgement, so that nothing passes here that loading would refuse: places, shapes, types.
+        with safe_open(path, framework="pt"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise _wrong(path, f"is no safetensors file ({error}); {again}") from error
     return {str(name): entry for name, entry in found.items()}
 
 
@@ -61,13 +70,12 @@ def check_checkpoint(path: Path, expected: Mapping[str, tuple[int, ...]]) -> tor
     Raises JobError naming the first kind of thing that is wrong, with up to five keys.
     """
     found = header(path)
-    patch = found.get(PATCH)
-    if patch is not None and tuple(patch["shape"]) != expected[PATCH]:
-        channels = CHANNELS * patch["shape"][1] / expected[PATCH][1]
+    channels = _channels(found[PATCH]["shape"], expected[PATCH]) if PATCH in found else CHANNELS
+    if channels != CHANNELS:
         raise _wrong(
             path,
-            f"takes {channels:g} channels and VOID takes {CHANNELS}: it is the base model or another one; name the "
-            "folder of VOID's own checkpoints.",
+            f"takes {channels} channels and VOID takes {CHANNELS}: it is the base model or another one, not VOID; name "
+            "the folder of VOID's own checkpoints.",
         )
     missing, unexpected = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or unexpected:
@@ -81,24 +89,12 @@ def check_checkpoint(path: Path, expected: Mapping[str, tuple[int, ...]]) -> tor
     if other:
         named = ", ".join(f"{name} {found[name]['shape']}" for name in other[:NAMED])
         raise _wrong(path, f"does not fit the base model's configuration: {len(other)} tensors differ ({named}).")
-    kinds = sorted({entry["dtype"] for entry in found.values()})
-    if "F16" in kinds:
-        raise _wrong(
-            path,
-            "holds float16; VOID runs in bfloat16, and in float16 its activations overflow to NaN. Fetch the released "
-            "file instead of a converted one.",
-        )
-    if len(kinds) != 1 or kinds[0] not in DTYPES:
-        raise _wrong(path, f"holds {', '.join(kinds)}; VOID's checkpoints are all BF16.")
-    return DTYPES[kinds[0]]
+    return _dtype(path, found)
 
 
 def checkpoint_dtype(path: Path) -> torch.dtype:
-    """The type that a checkpoint's first tensor has, in which text encoder and VAE run too."""
-    kind = next(iter(header(path).values()))["dtype"]
-    if kind not in DTYPES:
-        raise _wrong(path, f"holds {kind}; VOID's checkpoints are BF16.")
-    return DTYPES[kind]
+    """The one type of a checkpoint's tensors, in which text encoder and VAE run too; raises JobError for another."""
+    return _dtype(path, header(path))
 
 
 def load_transformer(path: Path, config: Mapping[str, Any], device: torch.device) -> Any:
@@ -123,6 +119,28 @@ def load_transformer(path: Path, config: Mapping[str, Any], device: torch.device
 def _empty(config: Mapping[str, Any]) -> Any:
     with torch.device("meta"):
         return CogVideoXTransformer3DModel.from_config({**config, "in_channels": CHANNELS})
+
+
+def _channels(shape: Sequence[int], expected: Sequence[int]) -> int:
+    """Channels that a patch embedding takes; VOID's own number where its shape does not say."""
+    if len(shape) == 4:
+        # A convolution, as in models older than the 1.5 that VOID was trained from.
+        return shape[1]
+    taps = expected[1] // CHANNELS
+    return shape[1] // taps if len(shape) == len(expected) and shape[1] % taps == 0 else CHANNELS
+
+
+def _dtype(path: Path, found: Mapping[str, Any]) -> torch.dtype:
+    kinds = sorted({entry["dtype"] for entry in found.values()})
+    if "F16" in kinds:
+        raise _wrong(
+            path,
+            "holds float16; VOID runs in bfloat16, and in float16 its activations overflow to NaN. Fetch the released "
+            "file instead of a converted one.",
+        )
+    if len(kinds) != 1 or kinds[0] not in DTYPES:
+        raise _wrong(path, f"holds {', '.join(kinds) or 'no tensors'}; VOID's checkpoints are all BF16.")
+    return DTYPES[kinds[0]]
 
 
 def _wrong(path: Path, what: str) -> JobError:

@@ -23,6 +23,8 @@ BASE = "CogVideoX-Fun-V1.5-5b-InP"
 RAFT = "raft_large_C_T_SKHT_V2-ff5fadd5.pth"
 VAE_FILE = "diffusion_pytorch_model.safetensors"
 TEXT_FILE = "model.safetensors"
+TOKENIZER_EXTRAS = ("added_tokens.json", "special_tokens_map.json", "tokenizer.json")
+"""Files that a tokenizer works without, and that decide what it makes of a text where they are there."""
 
 WHOLE_BYTES = 1 << 20
 """Files up to this size are digested whole."""
@@ -93,6 +95,11 @@ class Weights:
             missing = [path for path in self.files(passes) if not path.is_file()]
         except JobError as error:
             return error.message
+        except OSError as error:
+            return (
+                f"The weights of VOID in {self.folder} cannot be read ({error.strerror or error}); see to the "
+                "rights of that folder, or name another one with --weights or $VOID_WEIGHTS."
+            )
         if not missing:
             return None
         names = ", ".join(os.fspath(path.relative_to(self.folder)) for path in missing[:NAMED])
@@ -108,29 +115,34 @@ class Weights:
         Raises JobError where a file cannot be read.
         """
         found = hashlib.sha256()
-        for path in self.files(passes):
-            found.update(os.fspath(path.relative_to(self.folder)).encode())
-            try:
+        try:
+            extras = [path for name in TOKENIZER_EXTRAS if (path := self.tokenizer / name).is_file()]
+            for path in [*self.files(passes), *extras]:
+                found.update(os.fspath(path.relative_to(self.folder)).encode())
                 for piece in _samples(path):
                     found.update(piece)
-            except OSError as error:
-                raise JobError(
-                    f"VOID cannot read {path}: {error.strerror or error}; run `void-server models check`.",
-                    "job.weights",
-                ) from error
+        except OSError as error:
+            raise JobError(
+                f"VOID cannot read {error.filename or self.folder}: {error.strerror or error}; "
+                "run `void-server models check`.",
+                "job.weights",
+            ) from error
         return found.hexdigest()[:16]
 
     def _text_shards(self) -> list[Path]:
-        index = self.text_encoder / f"{TEXT_FILE}.index.json"
-        if not index.is_file():
-            return [self.text_encoder / TEXT_FILE]
+        whole, index = self.text_encoder / TEXT_FILE, self.text_encoder / f"{TEXT_FILE}.index.json"
+        # Where both are there, transformers takes the whole one.
+        if whole.is_file() or not index.is_file():
+            return [whole]
         try:
-            names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+            names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+            if not names or any(os.path.basename(name) != name for name in names):
+                raise ValueError("it names no files of its folder")
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise JobError(
                 f"The index {index} cannot be read ({error}); run `void-server models fetch` again.", "job.weights"
             ) from error
-        return [index, *(self.text_encoder / name for name in sorted(names))]
+        return [index, *(self.text_encoder / name for name in names)]
 
 
 def default_folder(environment: Mapping[str, str]) -> Path:
