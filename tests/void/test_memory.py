@@ -51,9 +51,12 @@ def test_swap_keeps_the_vae_and_one_other() -> None:
     visit(memory, TEXT, VAE)
     assert memory.resident == {VAE}
     visit(memory, "pass1", VAE, "pass1")
-    assert memory.resident == {VAE, "pass1"} or memory.resident == {VAE}
+    assert memory.resident == {VAE, "pass1"}
     visit(memory, "pass2")
     assert memory.resident == {VAE, "pass2"}
+    visit(memory, TEXT)
+    assert memory.resident == {VAE, TEXT}
+    assert loads.done == [TEXT, VAE, "pass1", "pass2", TEXT]
 
 
 def test_offload_keeps_only_the_one_in_use() -> None:

@@ -75,7 +75,8 @@ class Memory:
         if self.mode == "offload":
             self._keep({name})
         elif self.mode != "full":
-            self._keep({name, VAE})
+            # The VAE runs beside whichever transformer is there, so that the next clip finds it.
+            self._keep({name, VAE} if name != VAE else set(self._here) - {TEXT})
         if name not in self._here:
             self._here[name] = self._loads[name](self.device)
         return self._here[name]
