@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from void_server.windows import VOID_LENGTHS, mirrored, pad, padded_length, segments
+from void_server.windows import VOID_LENGTHS, VOID_SHORT_LENGTHS, ClipLengths, mirrored, pad, padded_length, segments
 
 
 @given(st.integers(1, 197))
@@ -30,12 +30,15 @@ def test_clips_beyond_the_maximum_are_refused() -> None:
         padded_length(198, VOID_LENGTHS)
 
 
-def test_padding_agrees_with_upstream(data: Path) -> None:
-    golden = json.loads((data / "void_parity/goldens/temporal_padding.json").read_text())["min85_max197"]
+@pytest.mark.parametrize(
+    ("name", "lengths"), [("min85_max197", VOID_LENGTHS), ("min5_max197", VOID_SHORT_LENGTHS)], ids=["padded", "short"]
+)
+def test_padding_agrees_with_upstream(data: Path, name: str, lengths: ClipLengths) -> None:
+    golden = json.loads((data / "void_parity/goldens/temporal_padding.json").read_text())[name]
     counts = [int(count) for count in golden if int(count) <= 197]
     assert counts
     for count in counts:
-        assert pad(range(count), VOID_LENGTHS) == golden[str(count)], count
+        assert pad(range(count), lengths) == golden[str(count)], count
 
 
 @given(st.integers(1, 1000), st.integers(1, 200))
