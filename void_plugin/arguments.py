@@ -70,6 +70,9 @@ def _add_images_and_frames(parser: argparse.ArgumentParser) -> None:
     add("--matte-channel", metavar="NAME", help="channel that holds the mattes")
     add("--view", metavar="NAME", help="view of a stereo plate, such as left")
     add("--colour", metavar="SPACE", help="colour space of the plate; default what the files say")
+    add("--affected-preset", choices=CHOICES["affected_preset"], help="in place of --affected: from the object (none)")
+    add("--affected-angle", type=float, metavar="DEGREES", help="lean of a shadow, to the right above 0; default both")
+    add("--affected-path", metavar="'X,Y X,Y ...'", help="where things will move, in plate pixels, for the preset path")
     add = parser.add_argument_group("frames").add_argument
     add("--frames", metavar="1001-1024", help="frames to deliver; default all on disk")
     add("--shot-range", metavar="1001-1100", help="frames that feed every estimate; default all on disk")
@@ -83,12 +86,24 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
     add("--output", choices=("patch", "comp"), help="only what changed, or the whole frame (patch)")
     add("--also-output", action="append", metavar="KIND=PATTERN", help="one more output, such as comp=c.%%04d.exr")
     add("--compression", metavar="NAME", help="EXR compression; default that of the plate")
-    add("--coverage-channel", action="store_true", default=None, help="add the channel void.coverage")
+    add("--coverage-channel", action="store_true", default=None, help="add void.coverage: the share of real pixels")
+    add("--weight-channel", action="store_true", default=None, help="add void.matte: how much of a pixel is new")
+    add(
+        "--change-channel", action="store_true", default=None, help="add void.change: where a generated picture differs"
+    )
+    add(
+        "--source-channel",
+        action="store_true",
+        default=None,
+        help="add void.source: 0 plate, 0.5 recovered, 1 generated",
+    )
+    add("--grain", choices=CHOICES["grain"], help="grain on what is new: made, taken from the plate, or none (synth)")
     add = parser.add_argument_group("engine").add_argument
     add("--engine", metavar="NAME", help="auto, void or recover (auto)")
     add("--prompt", metavar="TEXT", help="the background after the removal, in words")
     add("--encoding", metavar="NAME", help="srgb_knee, acescct, srgb or an OCIO colour space")
     add("--seed", type=int, metavar="N", help="seeds whatever is invented")
+    add("--source", choices=CHOICES["source"], help="real pixels first, none, or nothing else (hybrid)")
     add("--recover-affected", choices=("keep", "fill"), help="what recover does under the affected matte (keep)")
     add("--recover-grain", choices=("source", "clean"), help="keep the grain of one source, or average it (source)")
     add = parser.add_argument_group("engine void").add_argument
@@ -102,6 +117,11 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
     add("--void-all-windows", action="store_true", default=None, help="also run windows without a matte")
     add("--void-flow", choices=CHOICES["void_flow"], help="optical flow of the second pass (dis)")
     add("--void-raster", metavar="WIDTHxHEIGHT", help="what VOID works at (672x384)")
+    add("--detail", choices=CHOICES["detail"], help="refine the result tile by tile at twice the raster (off)")
+    add(
+        "--rate", choices=CHOICES["rate"], help="physics shows the model 12 frames a second, as it was trained (native)"
+    )
+    add("--fps", type=float, metavar="N", help="frames a second of the shot; default what the plate says, else 24")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,11 @@ from typing import Dict, Tuple
 from void_plugin.errors import RequestError
 
 CHOICES: Dict[str, Tuple[str, ...]] = {
+    "source": ("hybrid", "generated", "recovered"),
+    "grain": ("synth", "scatter", "off"),
+    "detail": ("off", "tiled"),
+    "rate": ("native", "physics"),
+    "affected_preset": ("none", "contact", "shadow", "reflection", "drop", "path"),
     "recover_affected": ("keep", "fill"),
     "recover_grain": ("source", "clean"),
     "void_mask_levels": ("three", "binary"),
@@ -20,6 +25,8 @@ RANGES: Dict[str, Tuple[int, int]] = {
     "void_steps": (1, 1000),
     "void_pass2_steps": (1, 1000),
     "void_guidance": (1, 30),
+    "fps": (0, 1000),
+    "affected_angle": (-90, 90),
 }
 """Smallest and largest value of the settings that are numbers."""
 RASTER_STEP, SMALLEST_RASTER, LARGEST_RASTER = 16, 32, 2048
@@ -36,6 +43,23 @@ class RenderSettings:
     """Seeds whatever an engine invents and the grain."""
     encoding: str = "srgb_knee"
     """How encoded engines see the plate: `srgb_knee`, `acescct`, `srgb` or the name of an OCIO colour space."""
+    source: str = "hybrid"
+    """With an engine that generates: `hybrid` takes real pixels of other frames where there are any, `generated` none,
+    `recovered` nothing else."""
+    grain: str = "synth"
+    """Grain on what is not the plate's own: `synth` makes it, `scatter` takes it from the plate, `off` adds none."""
+    detail: str = "off"
+    """`tiled` refines a generated picture tile by tile at twice the raster."""
+    rate: str = "native"
+    """`physics` shows a model about 12 frames a second, as it was trained, and interpolates what lies between."""
+    fps: float = 0.0
+    """Frames a second of the shot, for `physics`; 0 takes what the plate says, else 24."""
+    affected_preset: str = "none"
+    """What counts as affected where no affected matte is given: a shape made from the object matte."""
+    affected_angle: float = 0.0
+    """Degrees that a shadow leans from straight down, to the right above 0; 0 leans to both sides."""
+    affected_path: str = ""
+    """Where things will move, for the preset `path`: `x,y x,y ...` in plate pixels."""
     recover_affected: str = "keep"
     """What `recover` does with affected-only pixels: `keep` the plate or `fill` them."""
     recover_grain: str = "source"
@@ -44,6 +68,12 @@ class RenderSettings:
     """EXR compression of the outputs; empty keeps a lossless plate's own and replaces a lossy one by zip."""
     coverage_channel: bool = False
     """Adds a `void.coverage` channel: 1 where a pixel came from a real frame, 0 where it was invented."""
+    weight_channel: bool = False
+    """Adds a `void.matte` channel: how much of each pixel is new."""
+    change_channel: bool = False
+    """Adds a `void.change` channel: where a generated picture differs from the plate."""
+    source_channel: bool = False
+    """Adds a `void.source` channel: 0 untouched, 0.5 recovered, 1 generated."""
     void_passes: int = 1
     """1 or 2: the second pass of VOID starts from noise that moves with the result of the first."""
     void_steps: int = 30

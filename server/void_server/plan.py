@@ -34,6 +34,10 @@ PLAN_VERSION = 2
 """Layout of plan.json; another number means the plan is made anew."""
 PIXELS_VERSION = 2
 """Raised whenever equal inputs give other pixels, so that no old unit is ever reused."""
+COMPOSE_SETTINGS = (
+    "compression", "grain", "coverage_channel", "weight_channel", "change_channel", "source_channel",
+)  # fmt: skip
+"""Settings that decide files and not fills, so that a change of them runs no engine again."""
 UNIT_FRAMES = 4
 """Frames a unit of a plate-resolution engine: few, so that a kill loses seconds and many cores stay busy."""
 STATISTIC_FRAMES = 16
@@ -218,8 +222,8 @@ def _plan_key(request: RemovalRequest, footage: Footage, engine: Engine, config:
     stable["engine"] = [engine.name, engine.digest()]
     stable["ocio"] = config.source
     stable["versions"] = [PLAN_VERSION, PIXELS_VERSION]
-    stable["settings"].pop("compression")
-    stable["settings"].pop("coverage_channel")
+    for name in COMPOSE_SETTINGS:
+        stable["settings"].pop(name)
     return Digest.of_text(json.dumps(stable, sort_keys=True)).sha256[:32]
 
 

@@ -21,7 +21,7 @@ from void_plugin.request import Output, RemovalRequest
 from void_server.beneath import Roots
 from void_server.engines import Unit
 from void_server.jobfolder import JobFolder, read_json, write_json
-from void_server.plan import PIXELS_VERSION, Plan
+from void_server.plan import COMPOSE_SETTINGS, PIXELS_VERSION, Plan
 
 RESULT_VERSION = 1
 """Layout of result.json."""
@@ -36,8 +36,7 @@ def frame_key(plan: Plan, unit: Unit | None, output: Output, request: RemovalReq
         unit.key if unit is not None else "",
         output.kind,
         request.output_sequence(output).pattern,
-        request.settings.compression,
-        request.settings.coverage_channel,
+        *(getattr(request.settings, name) for name in COMPOSE_SETTINGS),
     ]
     return Digest.of_text(json.dumps(parts)).sha256[:32]
 

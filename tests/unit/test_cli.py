@@ -57,6 +57,7 @@ def server(tmp_path: Path) -> Iterator[FakeServer]:
 
 
 REMOVE = ["remove", "--plate", "plate.####.exr", "--matte", "matte.$F4.exr", "--out", "out/result.%04d.exr"]
+CHANNELS = [f"--{name}-channel" for name in ("coverage", "weight", "change", "source")]
 
 
 def saved_request() -> RemovalRequest:
@@ -118,10 +119,12 @@ def test_every_option_reaches_the_request(tmp_path: Path) -> None:
         "--recover-grain": "clean", "--compression": "zip", "--view": "left", "--shot": "sh010", "--priority": "80",
         "--void-passes": "2", "--void-steps": "20", "--void-pass2-steps": "40", "--void-guidance": "4.5",
         "--void-mask-levels": "binary", "--void-short-clips": "short", "--void-last-window": "full",
-        "--void-flow": "raft", "--void-raster": "1008x576",
+        "--void-flow": "raft", "--void-raster": "1008x576", "--source": "generated", "--grain": "scatter",
+        "--detail": "tiled", "--rate": "physics", "--fps": "23.976", "--affected-preset": "path",
+        "--affected-angle": "-20", "--affected-path": "10,20 30.5,40",
     }  # fmt: skip
     typed = [part for pair in options.items() for part in pair]
-    assert cli.main([*REMOVE, *typed, "--coverage-channel", "--void-all-windows", "--workers", "5"]) == 0
+    assert cli.main([*REMOVE, *typed, "--void-all-windows", *CHANNELS, "--workers", "5"]) == 0
     request = saved_request()
     assert request.request_id
     arguments = program()["arguments"]
@@ -156,6 +159,17 @@ def test_every_option_reaches_the_request(tmp_path: Path) -> None:
             recover_grain="clean",
             compression="zip",
             coverage_channel=True,
+            weight_channel=True,
+            change_channel=True,
+            source_channel=True,
+            source="generated",
+            grain="scatter",
+            detail="tiled",
+            rate="physics",
+            fps=23.976,
+            affected_preset="path",
+            affected_angle=-20.0,
+            affected_path="10,20 30.5,40",
             void_passes=2,
             void_steps=20,
             void_pass2_steps=40,

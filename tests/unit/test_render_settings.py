@@ -114,6 +114,7 @@ def test_a_value_of_the_wrong_kind_is_refused_by_name(wrong: dict[str, Any]) -> 
 
 def test_every_setting_has_a_job_folder_of_its_own() -> None:
     others: dict[str, Any] = {"seed": 7, "encoding": "acescct", "compression": "zip", "void_raster": "336x192"}
+    others["affected_path"] = "10,20 30,40"
     folders = {request(RenderSettings()).job_folder()}
     for item in fields(RenderSettings):
         if item.name in CHOICES:

@@ -13,7 +13,7 @@ from void_plugin.errors import CODES, FrameError, RequestError, ServerError, Voi
 from void_plugin.events import KINDS, Event, Failed, Finished, FrameReady, Queued, Stopped, Uploading, Warned
 from void_plugin.frames import Digest, FrameRange
 from void_plugin.request import INPUTS, ImageInput, Output, RemovalRequest
-from void_plugin.settings import RenderSettings
+from void_plugin.settings import CHOICES, RenderSettings
 from void_plugin.v1 import event_pb2, request_pb2
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20)
@@ -47,6 +47,14 @@ def requests(draw: st.DrawFn) -> RemovalRequest:
             encoding=draw(texts.filter(bool)),
             recover_grain=draw(st.sampled_from(["source", "clean"])),
             coverage_channel=draw(st.booleans()),
+            weight_channel=draw(st.booleans()),
+            change_channel=draw(st.booleans()),
+            source_channel=draw(st.booleans()),
+            **{name: draw(st.sampled_from(CHOICES[name])) for name in ("source", "grain", "detail", "rate")},
+            fps=draw(st.floats(0, 1000)),
+            affected_preset=draw(st.sampled_from(CHOICES["affected_preset"])),
+            affected_angle=draw(st.floats(-90, 90)),
+            affected_path=draw(texts),
             void_passes=draw(st.integers(1, 2)),
             void_steps=draw(st.integers(1, 1000)),
             void_pass2_steps=draw(st.integers(1, 1000)),

@@ -39,7 +39,7 @@ class Output(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., pattern: _Optional[str] = ...) -> None: ...
 
 class RenderSettings(_message.Message):
-    __slots__ = ("seed", "encoding", "recover_affected", "recover_grain", "compression", "coverage_channel", "void_passes", "void_steps", "void_pass2_steps", "void_guidance", "void_mask_levels", "void_short_clips", "void_last_window", "void_all_windows", "void_flow", "void_raster")
+    __slots__ = ("seed", "encoding", "recover_affected", "recover_grain", "compression", "coverage_channel", "void_passes", "void_steps", "void_pass2_steps", "void_guidance", "void_mask_levels", "void_short_clips", "void_last_window", "void_all_windows", "void_flow", "void_raster", "source", "grain", "detail", "rate", "fps", "affected_preset", "affected_angle", "affected_path", "weight_channel", "change_channel", "source_channel")
     SEED_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     RECOVER_AFFECTED_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,17 @@ class RenderSettings(_message.Message):
     VOID_ALL_WINDOWS_FIELD_NUMBER: _ClassVar[int]
     VOID_FLOW_FIELD_NUMBER: _ClassVar[int]
     VOID_RASTER_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    GRAIN_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    FPS_FIELD_NUMBER: _ClassVar[int]
+    AFFECTED_PRESET_FIELD_NUMBER: _ClassVar[int]
+    AFFECTED_ANGLE_FIELD_NUMBER: _ClassVar[int]
+    AFFECTED_PATH_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_CHANNEL_FIELD_NUMBER: _ClassVar[int]
     seed: int
     encoding: str
     recover_affected: str
@@ -72,7 +83,18 @@ class RenderSettings(_message.Message):
     void_all_windows: bool
     void_flow: str
     void_raster: str
-    def __init__(self, seed: _Optional[int] = ..., encoding: _Optional[str] = ..., recover_affected: _Optional[str] = ..., recover_grain: _Optional[str] = ..., compression: _Optional[str] = ..., coverage_channel: bool = ..., void_passes: _Optional[int] = ..., void_steps: _Optional[int] = ..., void_pass2_steps: _Optional[int] = ..., void_guidance: _Optional[float] = ..., void_mask_levels: _Optional[str] = ..., void_short_clips: _Optional[str] = ..., void_last_window: _Optional[str] = ..., void_all_windows: bool = ..., void_flow: _Optional[str] = ..., void_raster: _Optional[str] = ...) -> None: ...
+    source: str
+    grain: str
+    detail: str
+    rate: str
+    fps: float
+    affected_preset: str
+    affected_angle: float
+    affected_path: str
+    weight_channel: bool
+    change_channel: bool
+    source_channel: bool
+    def __init__(self, seed: _Optional[int] = ..., encoding: _Optional[str] = ..., recover_affected: _Optional[str] = ..., recover_grain: _Optional[str] = ..., compression: _Optional[str] = ..., coverage_channel: bool = ..., void_passes: _Optional[int] = ..., void_steps: _Optional[int] = ..., void_pass2_steps: _Optional[int] = ..., void_guidance: _Optional[float] = ..., void_mask_levels: _Optional[str] = ..., void_short_clips: _Optional[str] = ..., void_last_window: _Optional[str] = ..., void_all_windows: bool = ..., void_flow: _Optional[str] = ..., void_raster: _Optional[str] = ..., source: _Optional[str] = ..., grain: _Optional[str] = ..., detail: _Optional[str] = ..., rate: _Optional[str] = ..., fps: _Optional[float] = ..., affected_preset: _Optional[str] = ..., affected_angle: _Optional[float] = ..., affected_path: _Optional[str] = ..., weight_channel: bool = ..., change_channel: bool = ..., source_channel: bool = ...) -> None: ...
 
 class RemovalRequest(_message.Message):
     __slots__ = ("plate", "object_matte", "affected_matte", "holdout_matte", "exclude_matte", "quadmask", "clean_plate", "outputs", "shot", "frames", "shot_range", "handles", "context", "view", "colour", "prompt", "engine", "settings", "priority", "roots")
