@@ -21,6 +21,8 @@ from void_server.view import HALF_MAX
 
 COVERAGE = "void.coverage"
 """Channel of the share that came from real pixels."""
+SCALE = "void/scale"
+"""Attribute of a fill's file: samples to a pixel of its box."""
 
 
 def is_solved(folder: JobFolder, unit: Unit) -> bool:
@@ -71,14 +73,18 @@ def load_fill(folder: JobFolder, unit: Unit, frame: int, files: ImageFiles) -> F
     file = ImageFile(str(folder.unit(unit.key) / f"fill.{frame}.exr"), "fill", frame)
     part = files.header(file)[0]
     pixels = files.read(file, part, ["R", "G", "B", COVERAGE]).astype(np.float32)
-    return Fill(frame, part.data, pixels[..., :3], pixels[..., 3], {})
+    scale = int(str(part.attribute(SCALE) or 1))
+    data = part.data
+    box = Box(data.x0 // scale, data.y0 // scale, data.x1 // scale, data.y1 // scale)
+    return Fill(frame, box, pixels[..., :3], pixels[..., 3], {}, scale)
 
 
 def _check(fill: Fill, engine: Engine, frames: Frames, missing: set[int]) -> None:
     whole = Box(0, 0, frames.size[1], frames.size[0])
     if fill.frame not in missing:
         raise JobError(f"The engine {engine.name} returned frame {fill.frame}, which was not asked for; report this.")
-    if not whole.holds(fill.box) or fill.pixels.shape != (*fill.box.size, 3) or fill.confidence.shape != fill.box.size:
+    size = fill.box.height * fill.scale, fill.box.width * fill.scale
+    if not whole.holds(fill.box) or fill.pixels.shape != (*size, 3) or fill.confidence.shape != size:
         raise JobError(f"The engine {engine.name} returned frame {fill.frame} with wrong dimensions; report this.")
     if not np.isfinite(fill.pixels).all():
         raise JobError(f"The engine {engine.name} returned NaN or Inf on frame {fill.frame}; report this.")
@@ -89,11 +95,13 @@ def _part(fill: Fill, engine: Engine) -> NewPart:
     kind = "half" if engine.limits().encoding == "linear" else "float"
     if kind == "half":
         pixels = np.clip(pixels, -HALF_MAX, HALF_MAX).astype(np.float16)
+    box, scale = fill.box, fill.scale
+    data = Box(box.x0 * scale, box.y0 * scale, box.x1 * scale, box.y1 * scale)
     return NewPart(
         channels=tuple((name, kind) for name in ("R", "G", "B", COVERAGE)),
-        data=fill.box,
-        display=fill.box,
+        data=data,
+        display=data,
         compression="none",  # read once soon, on local disk: packing would cost more than it saves
-        attributes=(("DateTime", "string", FIXED_DATE),),
+        attributes=(("DateTime", "string", FIXED_DATE), (SCALE, "string", str(scale))),
         pixels=np.ascontiguousarray(pixels.astype(np.float16 if kind == "half" else np.float32)),
     )

@@ -107,6 +107,8 @@ class Fill:
     """(height, width), 0..1: the share that came from real pixels of other frames."""
     facts: Mapping[str, float]
     """Numbers about this frame for result.json, such as sources used or the ring error."""
+    scale: int = 1
+    """Samples of `pixels` and `confidence` to a pixel of `box`, along each side: a picture finer than was shown."""
 
 
 class Frames(ABC):
