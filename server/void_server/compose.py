@@ -15,13 +15,22 @@ from numpy.typing import NDArray
 from void_plugin.errors import FrameError
 from void_plugin.request import Output
 from void_plugin.settings import RenderSettings
+from void_server.arrays import Arrays
 from void_server.colour import Colour, Config
-from void_server.engines import Engine, Fill
+from void_server.engines import Engine
 from void_server.exr import FIXED_DATE, ImageFiles, NewPart, Part, Pixels, output_compression
+from void_server.fills import Fills
 from void_server.plan import PIXELS_VERSION, Plan, base_space
 from void_server.solve import COVERAGE
-from void_server.tiles import Box, unfit
+from void_server.stitch import Stitched, Stitcher
+from void_server.tiles import Box
 from void_server.view import HALF_MAX, PlateFrames
+
+WEIGHT, CHANGE, SOURCE = "void.matte", "void.change", "void.source"
+EXTRA_CHANNELS = {
+    COVERAGE: "coverage_channel", WEIGHT: "weight_channel", CHANGE: "change_channel", SOURCE: "source_channel",
+}  # fmt: skip
+"""Channels that a request may ask for, each with its setting."""
 
 Attributes = tuple[tuple[str, str, object], ...]
 
@@ -35,8 +44,12 @@ class Composed:
     untouched: float
     recovered: float
     generated: float
+    coverage: float
+    """Share of the new pixels that comes from real ones; 1 where there are none."""
     broken_pixels: int
     """NaN or Inf plate pixels that were replaced."""
+    problem: str
+    """What kept colours from being matched at the seam, as `ring_contaminated`; empty where nothing did."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,20 @@ class Patch:
     box: Box
     rgb: Pixels
     alpha: Pixels
-    coverage: NDArray[np.float32]
+    recovered: NDArray[np.float32]
+    change: NDArray[np.float32]
+    problem: str = ""
+
+    def extra(self, channel: str) -> NDArray[np.float32]:
+        """The values of a channel that a request may ask for."""
+        new = self.alpha > 0
+        if channel == COVERAGE:
+            return self.recovered
+        if channel == WEIGHT:
+            return self.alpha.astype(np.float32)
+        if channel == SOURCE:
+            return np.where(new, 1 - 0.5 * self.recovered, 0).astype(np.float32)
+        return self.change
 
 
 class Composer:
@@ -64,11 +90,18 @@ class Composer:
         frames: PlateFrames,
         files: ImageFiles,
         config: Config,
+        fills: Fills,
+        arrays: Arrays,
     ) -> None:
         self._plan, self._settings, self._frames, self._files = plan, settings, frames, files
-        self._raster = engine.limits().raster
-        self._engine_linear = Colour(config, plan.space)
-        self._encoded = Colour(config, base_space(config, plan.space), plan.encoding, plan.peak)
+        self._fills = fills
+        self._linear = Colour(config, plan.space)
+        raster = engine.limits().raster
+        self._stitcher: Stitcher | None = None
+        if raster is not None:
+            encoded = Colour(config, base_space(config, plan.space), plan.encoding, plan.peak)
+            self._stitcher = Stitcher(plan, raster, frames, encoded, fills, arrays)
+        self._extras = [name for name, setting in EXTRA_CHANNELS.items() if getattr(settings, setting)]
         self._provenance = (
             ("void/engine", "string", plan.engine),
             ("void/engine_digest", "string", plan.engine_digest),
@@ -77,25 +110,24 @@ class Composer:
             ("void/pixels_version", "string", str(PIXELS_VERSION)),
         )
 
-    def patch(self, frame: int, fill: Fill | None) -> Patch | None:
+    def patch(self, frame: int) -> Patch | None:
         """The change to one frame, or None where there is none. Values are in the plate's space and type."""
-        changed = self._frames.weights(frame)
-        if changed is None:
+        if self._frames.weights(frame) is None:
             return None
-        box, weights = changed
-        if fill is None:
+        if self._fills.generated(frame) is None and self._fills.recovered(frame) is None:
             raise FrameError(f"Frame {frame} has a matte but no fill; solve its unit first.", "frame.missing")
+        new = self._stitcher.stitched(frame) if self._stitcher is not None else self._on_plate(frame)
         part, names = self._frames.footage.plate_part(frame)
         kind = _kind(part, names)
-        alpha = weights.astype(kind)
-        pixels, coverage = self._on_plate(fill, box)
+        alpha = new.alpha.astype(kind)
+        pixels = self._linear.from_engine(new.pixels)
         rgb = np.clip(pixels * alpha.astype(np.float32)[..., None], -HALF_MAX, HALF_MAX).astype(kind)
         rgb[alpha == 0] = -0.0
-        return Patch(box, rgb, alpha, coverage * (weights > 0))
+        return Patch(new.box, rgb, alpha, new.recovered, new.change, new.problem)
 
-    def write(self, frame: int, fill: Fill | None, output: Output, path: str) -> Composed:
+    def write(self, frame: int, output: Output, path: str) -> Composed:
         """Write one output of one frame and say what it holds."""
-        patch = self.patch(frame, fill)
+        patch = self.patch(frame)
         if output.kind == "patch":
             parts = [self._patch_part(frame, patch)]
         else:
@@ -103,30 +135,28 @@ class Composer:
         size = self._files.write(path, parts)
         return self._composed(frame, patch, path, size)
 
-    def _on_plate(self, fill: Fill, box: Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Fill pixels in the plate's space and the coverage, over a box in EXR coordinates."""
-        canvas = self._plan.canvas
-        if self._raster is None:
-            area = box.moved(-canvas.x0, -canvas.y0)
-            if not fill.box.holds(area):
-                raise FrameError(
-                    f"The fill of frame {fill.frame} does not reach the matte's edge; delete the job folder and "
-                    "run again.",
-                    "frame.verify",
-                )
-            take = area.moved(-fill.box.x0, -fill.box.y0)
-            pixels, coverage = fill.pixels[take.rows, take.columns], fill.confidence[take.rows, take.columns]
-            return self._engine_linear.from_engine(pixels), coverage
-        roi = self._plan.roi
-        take = box.moved(-roi.x0, -roi.y0)
-        whole = unfit(np.concatenate([fill.pixels, fill.confidence[..., None]], axis=-1), roi.size)
-        inside = (
-            np.clip(np.arange(take.y0, take.y1), 0, roi.height - 1),
-            np.clip(np.arange(take.x0, take.x1), 0, roi.width - 1),
+    def _on_plate(self, frame: int) -> Stitched:
+        """The fill of an engine that works in plate pixels, as it is."""
+        fill, found = self._fills.generated(frame), self._frames.weights(frame)
+        if fill is None or found is None:
+            raise ValueError(f"frame {frame} has no fill")
+        box, weights = found
+        area = box.moved(-self._plan.canvas.x0, -self._plan.canvas.y0)
+        if not fill.box.holds(area):
+            raise FrameError(
+                f"The fill of frame {frame} does not reach the matte's edge; delete the job folder and run again.",
+                "frame.verify",
+            )
+        take = area.moved(-fill.box.x0, -fill.box.y0)
+        coverage = fill.confidence[take.rows, take.columns] * (weights > 0)
+        return Stitched(
+            box=box,
+            pixels=fill.pixels[take.rows, take.columns],
+            alpha=weights,
+            recovered=coverage,
+            change=(weights > 0).astype(np.float32),
+            grainless=1 - coverage,
         )
-        cut = whole[inside[0]][:, inside[1]]
-        linear = self._encoded.from_engine(np.clip(cut[..., :3], 0, 1))
-        return self._engine_linear.from_engine(linear), np.clip(cut[..., 3], 0, 1)
 
     def _patch_part(self, frame: int, patch: Patch | None) -> NewPart:
         part, names = self._frames.footage.plate_part(frame)
@@ -134,13 +164,14 @@ class Composer:
             # An EXR cannot be empty: one transparent pixel says "nothing changed".
             box = Box(part.data.x0, part.data.y0, part.data.x0 + 1, part.data.y0 + 1)
             kind = _kind(part, names)
-            patch = Patch(box, np.full((1, 1, 3), -0.0, kind), np.zeros((1, 1), kind), np.zeros((1, 1), np.float32))
+            nothing = np.zeros((1, 1), np.float32)
+            patch = Patch(box, np.full((1, 1, 3), -0.0, kind), np.zeros((1, 1), kind), nothing, nothing)
         kind_name = "half" if patch.rgb.dtype == np.float16 else "float"
         planes = [patch.rgb, patch.alpha[..., None]]
         channels = [("R", kind_name), ("G", kind_name), ("B", kind_name), ("A", kind_name)]
-        if self._settings.coverage_channel:
-            planes.append(patch.coverage.astype(patch.rgb.dtype)[..., None])
-            channels.append((COVERAGE, kind_name))
+        for name in self._extras:
+            planes.append(patch.extra(name).astype(patch.rgb.dtype)[..., None])
+            channels.append((name, kind_name))
         return NewPart(
             channels=tuple(channels),
             data=patch.box,
@@ -174,12 +205,13 @@ class Composer:
                     merged = merge_over(patch.rgb, patch.alpha, under)
                     for at, index in enumerate(indices):
                         pixels[area.rows, area.columns, index] = merged[..., at]
-                if self._settings.coverage_channel:
-                    extra = np.zeros((*pixels.shape[:2], 1), pixels.dtype)
+                extra = np.zeros((*pixels.shape[:2], len(self._extras)), pixels.dtype)
+                for at, name in enumerate(self._extras):
                     if patch is not None:
-                        extra[area.rows, area.columns, 0] = patch.coverage
+                        extra[area.rows, area.columns, at] = patch.extra(name)
+                    channels.append((name, part.channels[0][1]))
+                if self._extras:
                     pixels = np.concatenate([pixels, extra], axis=-1)
-                    channels.append((COVERAGE, channels[0][1]))
             made.append(
                 NewPart(
                     channels=tuple(channels),
@@ -202,14 +234,22 @@ class Composer:
     def _composed(self, frame: int, patch: Patch | None, path: str, size: int) -> Composed:
         part, _ = self._frames.footage.plate_part(frame)
         if patch is None:
-            return Composed(path, size, 1.0, 0.0, 0.0, 0)
+            return Composed(path, size, 1.0, 0.0, 0.0, 1.0, 0, "")
         touched = patch.alpha > 0
-        area = part.data.area
-        recovered = float(patch.coverage[touched].sum()) / area
-        share = float(touched.sum()) / area
+        area, count = part.data.area, int(touched.sum())
+        real = float(patch.recovered[touched].sum(dtype=np.float64))
         under = self._frames.footage.plate(frame, patch.box)
         broken = int((touched & ~np.isfinite(under.astype(np.float32)).all(axis=-1)).sum())
-        return Composed(path, size, 1.0 - share, recovered, share - recovered, broken)
+        return Composed(
+            path=path,
+            size=size,
+            untouched=1 - count / area,
+            recovered=real / area,
+            generated=(count - real) / area,
+            coverage=real / count if count else 1.0,
+            broken_pixels=broken,
+            problem=patch.problem,
+        )
 
 
 def _kind(part: Part, names: Sequence[str]) -> type[np.float16] | type[np.float32]:

@@ -21,7 +21,7 @@ from void_plugin.request import RemovalRequest
 from void_server import analysis, windows
 from void_server.allowance import ANYTHING, Allowance
 from void_server.colour import PEAKS, WORKING_SPACE, Colour, Config, choose_peak, plate_space
-from void_server.engines import Engine, Frames, IsCancelled, Tell, Unit, Warn
+from void_server.engines import Engine, Engines, Frames, IsCancelled, Tell, Unit, Warn
 from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, read_json, write_json
 from void_server.preflight import PlateFacts, Preflight
@@ -30,9 +30,9 @@ from void_server.raster import RasterFrames
 from void_server.tiles import Box, plan_roi
 from void_server.view import PlateFrames
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 """Layout of plan.json; another number means the plan is made anew."""
-PIXELS_VERSION = 2
+PIXELS_VERSION = 3
 """Raised whenever equal inputs give other pixels, so that no old unit is ever reused."""
 COMPOSE_SETTINGS = (
     "compression", "grain", "coverage_channel", "weight_channel", "change_channel", "source_channel",
@@ -53,6 +53,8 @@ class Plan:
     key: str
     engine: str
     engine_digest: str
+    real_engine: str
+    """Name of the engine whose real pixels come first; empty where there is none."""
     shot_range: str
     canvas: Box
     display: Box
@@ -70,7 +72,7 @@ class Plan:
     """Frames on which the affected matte counts as empty."""
     units: tuple[Unit, ...]
     analysis: Mapping[str, str]
-    """SHA-256 of each array the engine's analysis left."""
+    """SHA-256 of each array that the analysis of an engine left, as `engine.array`."""
 
     @property
     def range(self) -> FrameRange:
@@ -78,12 +80,33 @@ class Plan:
         return FrameRange.parse(self.shot_range)
 
     def units_for(self, frames: FrameRange) -> list[Unit]:
-        """The units that deliver some of these frames, and those whose result they continue."""
+        """The units that deliver some of these frames, and those that must be solved before them."""
         wanted: set[str] = set()
         for unit in reversed(self.units):
             if unit.key in wanted or any(frame in frames for frame in unit.frames):
-                wanted |= {unit.key, unit.follows}
+                wanted |= {unit.key, *self.needs(unit)}
         return [unit for unit in self.units if unit.key in wanted]
+
+    def needs(self, unit: Unit) -> frozenset[str]:
+        """Keys of the units that must be solved before this one; they stand before it in `units`.
+
+        What it continues and, where real pixels come first, what its frames and those that go on from it really show.
+        """
+        found = {unit.follows} - {""}
+        if self.real_engine and unit.engine == self.engine:
+            shown = {frame for each in self.onwards(unit) for frame in (*each.lead, *each.frames)}
+            found |= {
+                other.key for other in self.units if other.engine != self.engine and not shown.isdisjoint(other.frames)
+            }
+        return frozenset(found)
+
+    def onwards(self, unit: Unit) -> list[Unit]:
+        """A unit and those that continue it, one after the other."""
+        chain = [unit]
+        for other in self.units:
+            if other.follows and other.follows == chain[-1].key:
+                chain.append(other)
+        return chain
 
     def save(self, folder: JobFolder) -> None:
         """Write plan.json."""
@@ -119,7 +142,7 @@ class Plan:
 def make_plan(
     request: RemovalRequest,
     footage: Footage,
-    engine: Engine,
+    engines: Engines,
     config: Config,
     folder: JobFolder,
     workers: int,
@@ -134,7 +157,8 @@ def make_plan(
     """
     facts = Preflight(footage, request, workers, allowance).run()
     shot_range = request.shot_range or FrameRange(0, 0)
-    key = _plan_key(request, footage, engine, config)
+    engine, real = engines.main, engines.real
+    key = _plan_key(request, footage, engines, config)
     kept = _kept_plan(folder, key)
     if kept is not None:
         _warn_about(kept, engine, warn)
@@ -159,6 +183,7 @@ def make_plan(
         key=key,
         engine=engine.name,
         engine_digest=engine.digest(),
+        real_engine=real.name if real is not None else "",
         shot_range=str(shot_range),
         canvas=facts.canvas,
         display=facts.display,
@@ -172,12 +197,16 @@ def make_plan(
         above_peak=above,
         empty_frames=describe(frame for frame, box in boxes.items() if box is None),
         without_affected=bare,
-        units=_units(key, engine, boxes, roi),
+        units=(),
         analysis={},
     )
-    arrays = engine.analyse(
-        engine_frames(plan, engine, footage, config), lambda done, text: progress(0.2 + 0.8 * done, text), cancelled
-    )
+    arrays: dict[str, NDArray[Any]] = {}
+    for one in engines:
+        view = engine_frames(plan, one, footage, config)
+        seen_boxes = boxes if one is engine else {frame: view.hole(frame) for frame in view.numbers}
+        plan = replace(plan, units=(*plan.units, *_units(key, one, seen_boxes, roi, len(plan.units))))
+        found = one.analyse(view, lambda done, text: progress(0.2 + 0.8 * done, text), cancelled)
+        arrays |= {f"{one.name}.{name}": array for name, array in found.items()}
     plan = replace(plan, analysis=analysis.save(folder, arrays))
     plan.save(folder)
     _warn_about(plan, engine, warn)
@@ -188,7 +217,9 @@ def engine_frames(
     plan: Plan, engine: Engine, footage: Footage, config: Config, folder: JobFolder | None = None
 ) -> Frames:
     """The shot as this engine sees it; with a job folder, including what its analysis found."""
-    arrays = analysis.load(folder, plan.analysis) if folder is not None else {}
+    mine = [name for name in plan.analysis if name.startswith(f"{engine.name}.")]
+    found = analysis.load(folder, mine) if folder is not None else {}
+    arrays = {name.partition(".")[2]: array for name, array in found.items()}
     base = plate_frames(plan, engine, footage, config, arrays)
     limits = engine.limits()
     if limits.raster is None:
@@ -213,13 +244,13 @@ def base_space(config: Config, space: str) -> str:
     return space if config.is_linear(space) else WORKING_SPACE
 
 
-def _plan_key(request: RemovalRequest, footage: Footage, engine: Engine, config: Config) -> str:
+def _plan_key(request: RemovalRequest, footage: Footage, engines: Engines, config: Config) -> str:
     stable = request.rooted().to_dict()
     # Where things lie and which part is asked for does not decide pixels; file sizes and times do.
     for name in ("request_id", "frames", "priority", "roots", "outputs", "context", "handles", "shot"):
         stable.pop(name)
     stable["signature"] = footage.signature(request.shot_range or FrameRange(0, 0))
-    stable["engine"] = [engine.name, engine.digest()]
+    stable["engine"] = [[engine.name, engine.digest()] for engine in engines]
     stable["ocio"] = config.source
     stable["versions"] = [PLAN_VERSION, PIXELS_VERSION]
     for name in COMPOSE_SETTINGS:
@@ -319,7 +350,8 @@ def _peak(frames: PlateFrames, colour: Colour, roi: Box) -> tuple[float, float]:
     return peak, float((values > peak).mean())
 
 
-def _units(key: str, engine: Engine, boxes: Mapping[int, Box | None], roi: Box) -> tuple[Unit, ...]:
+def _units(key: str, engine: Engine, boxes: Mapping[int, Box | None], roi: Box, first: int = 0) -> tuple[Unit, ...]:
+    """The units of one engine, in order; `first` is the index of the first."""
     limits = engine.limits()
     numbers = sorted(boxes)
     # Plate engines deliver only frames that have a hole; raster engines need the run without gaps.
@@ -335,9 +367,9 @@ def _units(key: str, engine: Engine, boxes: Mapping[int, Box | None], roi: Box) 
             follows = ""  # what lies between is the plate itself
             continue
         before = follows if run.lead else ""
-        text = json.dumps([key, run.lead, run.frames, before, [roi.x0, roi.y0, roi.x1, roi.y1]])
+        text = json.dumps([key, engine.name, run.lead, run.frames, before, [roi.x0, roi.y0, roi.x1, roi.y1]])
         follows = Digest.of_text(text).sha256[:32]
-        units.append(Unit(len(units), follows, run.frames, roi, run.lead, before))
+        units.append(Unit(first + len(units), follows, run.frames, roi, engine.name, run.lead, before))
     return tuple(units)
 
 

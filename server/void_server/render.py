@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -14,19 +14,32 @@ from void_plugin.events import FrameReady
 from void_plugin.frames import FrameRange
 from void_plugin.request import Output, RemovalRequest
 from void_server import results
+from void_server.arrays import NumpyArrays
 from void_server.beneath import Roots
 from void_server.colour import Config as ColourConfig
 from void_server.compose import Composed, Composer
-from void_server.engines import Engine, Frames, IsCancelled, Unit
+from void_server.engines import Engines, Frames, IsCancelled, Unit
 from void_server.eventlog import EventLog
 from void_server.exr import ImageFiles
+from void_server.fills import Fills
 from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, write_json
+from void_server.likeness import Likeness
 from void_server.plan import Plan, engine_frames, plate_frames
-from void_server.solve import load_fill, solve_unit, unit_facts
+from void_server.recovered import is_whole
+from void_server.solve import is_solved, skip_unit, solve_unit, solved_unit
+from void_server.view import PlateFrames
 
 PLAN_SHARE, SOLVE_SHARE = 0.25, 0.6
 """Rough shares of a job's time for the progress bar; the rest is composing."""
+
+PROBLEMS = {
+    "ring_contaminated": "what lies around the region differs from the generated picture by more than colour, so its "
+    "colours were matched as a whole only; look at the seam, or draw what moves there into the exclude matte.",
+    "ring_missing": "too little of the plate lies around the region to match colours at its edge; they were matched as "
+    "a whole only.",
+}
+"""What is said where the membrane of a frame could not be held."""
 
 Stepped = Callable[[float], None]
 """Called with the seconds that one step of the engine took."""
@@ -39,7 +52,7 @@ class Render:
 
     request: RemovalRequest
     plan: Plan
-    engine: Engine
+    engines: Engines
     footage: Footage
     colour: ColourConfig
     folder: JobFolder
@@ -52,31 +65,43 @@ class Render:
 
     def run(self, units: list[Unit], frames: FrameRange | None) -> None:
         """Solve some units and compose some frames, each as soon as its unit is solved; None composes none."""
-        view = engine_frames(self.plan, self.engine, self.footage, self.colour, self.folder)
-        base = plate_frames(self.plan, self.engine, self.footage, self.colour)
-        composer = Composer(self.plan, self.engine, self.request.settings, base, self.files, self.colour)
-        unit_of = {frame: unit for unit in self.plan.units for frame in unit.frames}
+        base = plate_frames(self.plan, self.engines.main, self.footage, self.colour)
+        views = {
+            engine.name: engine_frames(self.plan, engine, self.footage, self.colour, self.folder)
+            for engine in self.engines
+        }
+        fills = Fills(self.plan, self.folder, self.files)
+        composer = Composer(
+            self.plan, self.engines.main, self.request.settings, base, self.files, self.colour, fills, NumpyArrays()
+        )
+        last = {frame: unit for unit in units for frame in unit.frames}
         by_unit: dict[int, list[int]] = {}
         loose = []
-        solving = {unit.index for unit in units}
         for frame in frames or ():
-            unit = unit_of.get(frame)
-            if unit is not None and unit.index in solving:
-                by_unit.setdefault(unit.index, []).append(frame)
-            else:
+            # The main engine's unit comes after the other's.
+            unit = last.get(frame)
+            if unit is None:
                 loose.append(frame)
-        following: dict[str, list[Unit]] = {}
-        for unit in units:
-            # One whose predecessor is solved already begins at once.
-            known = unit.follows if unit.follows in {other.key for other in units} else ""
-            following.setdefault(known, []).append(unit)
+            else:
+                by_unit.setdefault(unit.index, []).append(frame)
+        asked = {unit.key for unit in units}
+        needs = {unit.key: self.plan.needs(unit) & asked for unit in units}
         tracker = _Tracker(self.log, units, len(frames) if frames is not None else 0)
-        waiting: deque[Task] = deque(self._solve_task(unit, view, tracker) for unit in following.pop("", []))
+        held = list(units)
+        waiting: deque[Task] = deque()
         ready: deque[Task] = deque()
 
-        def queue_frames(numbers: list[int]) -> None:
-            ready.extend(self._compose_task(composer, number, unit_of.get(number), tracker) for number in numbers)
+        def release(solved: str = "") -> None:
+            for unit in [unit for unit in held if not needs[unit.key] - {solved}]:
+                held.remove(unit)
+                waiting.append(self._solve_task(unit, views, base, fills, tracker))
+            for unit in held:
+                needs[unit.key] -= {solved}
 
+        def queue_frames(numbers: list[int]) -> None:
+            ready.extend(self._compose_task(composer, number, fills, tracker) for number in numbers)
+
+        release()
         queue_frames(loose)
         running: set[Future[Unit | None]] = set()
         with ThreadPoolExecutor(self.workers) as pool:
@@ -89,15 +114,20 @@ class Render:
                     for future in done:
                         solved = future.result()
                         if solved is not None:
-                            waiting.extend(
-                                self._solve_task(unit, view, tracker) for unit in following.pop(solved.key, [])
-                            )
+                            release(solved.key)
                             queue_frames(by_unit.get(solved.index, []))
             except BaseException:
                 tracker.stopped = True
                 raise
 
-    def _solve_task(self, unit: Unit, view: Frames, tracker: _Tracker) -> Callable[[], Unit]:
+    def _solve_task(
+        self,
+        unit: Unit,
+        views: Mapping[str, Frames],
+        base: PlateFrames,
+        fills: Fills,
+        tracker: _Tracker,
+    ) -> Callable[[], Unit]:
         def work() -> Unit:
             if self.cancelled() or tracker.stopped:
                 raise Cancelled
@@ -110,43 +140,60 @@ class Render:
                 before = now
                 tracker.unit(unit, done, text, window, pass_number)
 
-            solve_unit(
-                unit,
-                self.engine,
-                view,
-                self.files,
-                self.folder,
-                progress,
-                lambda: self.cancelled() or tracker.stopped,
-                self.log.warn,
-            )
+            if not self._is_needless(unit, base, fills):
+                solve_unit(
+                    unit,
+                    self.engines.named(unit.engine),
+                    views[unit.engine],
+                    self.files,
+                    self.folder,
+                    progress,
+                    lambda: self.cancelled() or tracker.stopped,
+                    self.log.warn,
+                    self._likeness_before(unit),
+                )
             tracker.unit(unit, 1.0, "")
             return unit
 
         return work
 
-    def _compose_task(self, composer: Composer, frame: int, unit: Unit | None, tracker: _Tracker) -> Callable[[], None]:
+    def _is_needless(self, unit: Unit, base: PlateFrames, fills: Fills) -> bool:
+        """True where real pixels fill all of a unit that a model would generate, which then is committed as it is.
+
+        A unit that another continues is needed as long as that one is.
+        """
+        if not self.plan.real_engine or unit.engine != self.plan.engine:
+            return False
+        if is_solved(self.folder, unit):
+            return True
+        if not all(is_whole(self.plan, each, base, fills) for each in self.plan.onwards(unit)):
+            return False
+        skip_unit(self.folder, unit)
+        return True
+
+    def _likeness_before(self, unit: Unit) -> Likeness | None:
+        before = next((other for other in self.plan.units if other.key == unit.follows), None)
+        return None if before is None else solved_unit(self.folder, before).likeness
+
+    def _compose_task(self, composer: Composer, frame: int, fills: Fills, tracker: _Tracker) -> Callable[[], None]:
         def work() -> None:
             if self.cancelled() or tracker.stopped:
                 raise Cancelled
-            solved = unit_facts(self.folder, unit) if unit is not None else {}
-            facts, fill, broken = solved.get(str(frame)), None, 0
+            broken, problem = 0, ""
             for index, output in enumerate(self.request.outputs):
                 path = self.request.output_sequence(output).path(frame)
-                key = results.frame_key(self.plan, unit, output, self.request)
+                key = results.frame_key(self.plan, frame, output, self.request)
                 manifest = self.folder.frame_manifest(output.kind, frame)
                 entry = results.kept(manifest, key, path, self.roots)
                 if entry is None:
-                    if fill is None and unit is not None and facts is not None:
-                        fill = load_fill(self.folder, unit, frame, self.files)
-                    composed = composer.write(frame, fill, output, path)
+                    composed = composer.write(frame, output, path)
                     entry = {
                         "key": key,
-                        **_entry(composed, frame, output, dict(facts or {})),
+                        **_entry(composed, frame, output, dict(fills.facts(frame)), bool(self.plan.real_engine)),
                         **results.file_facts(path, self.roots),
                     }
                     write_json(manifest, entry)
-                    broken = max(broken, entry["broken_pixels"])
+                    broken, problem = max(broken, entry["broken_pixels"]), composed.problem
                 coverage = entry["facts"].get("coverage", 1.0)
                 self.log.emit(
                     FrameReady(frame=frame, path=path, digest=entry["sha256"], coverage=coverage, output=index)
@@ -157,13 +204,17 @@ class Render:
                     frame,
                     f"Frame {frame}: {broken} NaN or Inf pixels under the matte were replaced by their neighbours.",
                 )
+            if problem:
+                self.log.warn(problem, frame, f"Frame {frame}: {PROBLEMS[problem]}")
             tracker.frame()
 
         return work
 
 
-def _entry(composed: Composed, frame: int, output: Output, facts: dict[str, float]) -> dict[str, Any]:
-    """What a manifest says of a written frame beside its file."""
+def _entry(composed: Composed, frame: int, output: Output, facts: dict[str, float], mixed: bool) -> dict[str, Any]:
+    """What a manifest says of a written frame beside its file; `mixed` where real pixels stand beside others."""
+    if mixed and facts:
+        facts["coverage"] = composed.coverage
     return {
         "kind": output.kind,
         "frame": frame,

@@ -19,7 +19,6 @@ from void_plugin.events import Warned
 from void_plugin.frames import Digest, FrameRange, describe
 from void_plugin.request import Output, RemovalRequest
 from void_server.beneath import Roots
-from void_server.engines import Unit
 from void_server.jobfolder import JobFolder, read_json, write_json
 from void_server.plan import COMPOSE_SETTINGS, PIXELS_VERSION, Plan
 
@@ -29,11 +28,11 @@ LOW_COVERAGE = 0.9
 """Below this share of real pixels a frame is named to the user (draft_engine.md 4)."""
 
 
-def frame_key(plan: Plan, unit: Unit | None, output: Output, request: RemovalRequest) -> str:
+def frame_key(plan: Plan, frame: int, output: Output, request: RemovalRequest) -> str:
     """Names everything that decides one output frame; equal keys mean equal files."""
     parts = [
         plan.key,
-        unit.key if unit is not None else "",
+        *(unit.key for unit in plan.units if frame in unit.frames),
         output.kind,
         request.output_sequence(output).pattern,
         *(getattr(request.settings, name) for name in COMPOSE_SETTINGS),
@@ -79,7 +78,6 @@ def write(
 ) -> dict[str, Any]:
     """Write result.json and return the summary of the frames asked for."""
     rooted = request.rooted()
-    unit_of = {frame: unit for unit in plan.units for frame in unit.frames}
     listed: dict[str, dict[str, Any]] = {}
     for output in request.outputs:
         for frame in plan.range:
@@ -87,7 +85,7 @@ def write(
             if not manifest.exists():
                 continue
             entry = read_json(manifest)
-            if entry["key"] == frame_key(plan, unit_of.get(frame), output, request):
+            if entry["key"] == frame_key(plan, frame, output, request):
                 listed.setdefault(str(frame), {})[output.kind] = {
                     name: entry[name]
                     for name in ("sha256", "size", "untouched", "recovered", "generated", "broken_pixels", "facts")

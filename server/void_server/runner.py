@@ -23,7 +23,7 @@ from void_server import results
 from void_server.allowance import ANYTHING, Allowance
 from void_server.beneath import Roots
 from void_server.colour import Config as ColourConfig
-from void_server.engines import Engine, IsCancelled, Kept, Setup, Unit, choose_engine, open_engine
+from void_server.engines import Engine, IsCancelled, Kept, Setup, Unit, choose_engine, open_engines
 from void_server.eventlog import EventLog
 from void_server.exr import ImageFiles
 from void_server.folderlock import locked
@@ -88,7 +88,7 @@ class Job:
                 kept=self.warm.kept if self.warm is not None else Kept(),
                 warn=self.log.warn,
             )
-            self.engine: Engine = open_engine(name, setup)
+            self.engines = open_engines(name, setup)
             if self.alone:
                 sweep(self.folder, self.request, self.allowance.roots)
             self._opened = opened.pop_all()
@@ -96,6 +96,11 @@ class Job:
 
     def __exit__(self, *_: object) -> None:
         self._opened.close()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that was asked for."""
+        return self.engines.main
 
     @property
     def frames(self) -> FrameRange:
@@ -127,7 +132,7 @@ class Job:
         plan = make_plan(
             self.request,
             self.footage,
-            self.engine,
+            self.engines,
             self.colour,
             self.folder,
             self.workers,
@@ -142,11 +147,12 @@ class Job:
     def solve(self, plan: Plan, units: list[Unit]) -> None:
         """Step two for some units. Raises RequestError where one continues a unit that is neither solved nor named."""
         there = {unit.key for unit in plan.units if is_solved(self.folder, unit)} | {unit.key for unit in units}
-        missing = {unit.follows for unit in units if not is_solved(self.folder, unit)} - there - {""}
+        lacking = {unit.index: plan.needs(unit) - there for unit in units if not is_solved(self.folder, unit)}
+        missing = frozenset().union(*lacking.values())
         if missing:
             first = describe(unit.index for unit in plan.units if unit.key in missing)
             raise RequestError(
-                f"Units {describe(unit.index for unit in units if unit.follows in missing)} of {self.folder.path} "
+                f"Units {describe(index for index, keys in lacking.items() if keys)} of {self.folder.path} "
                 f"continue the result of units {first}; run `void-server task solve` for those first.",
                 "request.plan",
             )
@@ -192,7 +198,7 @@ class Job:
         Render(
             request=self.request,
             plan=plan,
-            engine=self.engine,
+            engines=self.engines,
             footage=self.footage,
             colour=self.colour,
             folder=self.folder,

@@ -6,28 +6,60 @@ engine's own encoding: half for linear light, float where half would lose codes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from void_plugin.errors import JobError
-from void_server.engines import Engine, Fill, Frames, IsCancelled, Progress, Unit, Warn, unheard
+from void_server.engines import KEEP, Engine, Fill, Frames, IsCancelled, Progress, Unit, Warn, unheard
 from void_server.exr import FIXED_DATE, ImageFile, ImageFiles, NewPart
 from void_server.jobfolder import JobFolder, make_folder, read_json, remove_folder, write_json
+from void_server.likeness import Likeness, Pair, compare
 from void_server.shelf import JobShelf
-from void_server.tiles import Box
+from void_server.tiles import Box, fit
 from void_server.view import HALF_MAX
 
+COMPARED_FRAMES = 16
+"""Generated frames that are held against their plates, evenly spaced (image.md 3.3, step 1)."""
+_NOTHING_UNTOUCHED = (
+    "Nearly all of what the model sees is to be changed, so its colours cannot be matched to what stays; look at the "
+    "colours of the result, or draw the mattes tighter."
+)
 COVERAGE = "void.coverage"
 """Channel of the share that came from real pixels."""
 SCALE = "void/scale"
 """Attribute of a fill's file: samples to a pixel of its box."""
 
 
+@dataclass(frozen=True)
+class Solved:
+    """What a committed unit says of itself, beside its fills."""
+
+    facts: Mapping[str, Mapping[str, float]]
+    """The engine's numbers about each frame that has a fill, by frame number as text."""
+    likeness: Likeness
+    skipped: bool
+    """True where nothing had to be generated, so that there are no fills."""
+
+
 def is_solved(folder: JobFolder, unit: Unit) -> bool:
     """True where the unit was committed."""
     return folder.unit_manifest(unit.key).exists()
+
+
+def solved_unit(folder: JobFolder, unit: Unit) -> Solved:
+    """What a committed unit says of itself."""
+    found = read_json(folder.unit_manifest(unit.key))
+    likeness = Likeness.of(found["likeness"]) if "likeness" in found else Likeness()
+    return Solved(found["facts"], likeness, found.get("skipped", False))
+
+
+def skip_unit(folder: JobFolder, unit: Unit) -> None:
+    """Commit a unit of which nothing has to be generated."""
+    make_folder(folder.unit(unit.key))
+    write_json(folder.unit_manifest(unit.key), {"key": unit.key, "unit": unit.index, "facts": {}, "skipped": True})
 
 
 def solve_unit(
@@ -39,10 +71,11 @@ def solve_unit(
     progress: Progress,
     cancelled: IsCancelled,
     warn: Warn = unheard,
+    before: Likeness | None = None,
 ) -> None:
     """Fill every frame of a unit and commit it; a committed unit is left as it is.
 
-    Raises JobError where the engine breaks its contract.
+    `before` is the likeness of what this unit continues. Raises JobError where the engine breaks its contract.
     """
     if is_solved(folder, unit):
         return
@@ -52,20 +85,37 @@ def solve_unit(
     make_folder(place)
     facts: dict[str, dict[str, float]] = {}
     wanted = [frame for frame in unit.frames if frames.hole(frame) is not None]
+    compared = set(_spaced(wanted)) if engine.limits().raster is not None else set()
+    pairs: list[Pair] = []
     for fill in engine.solve(unit, frames, progress, cancelled, shelf):
         _check(fill, engine, frames, set(wanted) - {int(frame) for frame in facts})
         files.write(str(place / f"fill.{fill.frame}.exr"), [_part(fill, engine)])
         facts[str(fill.frame)] = {name: float(value) for name, value in fill.facts.items()}
+        if fill.frame in compared:
+            pairs.append(_pair(fill, frames))
     if len(facts) != len(wanted):
         raise JobError(f"The engine {engine.name} left out frames of unit {unit.index}; report this.")
-    write_json(folder.unit_manifest(unit.key), {"key": unit.key, "unit": unit.index, "facts": facts})
+    manifest: dict[str, Any] = {"key": unit.key, "unit": unit.index, "facts": facts}
+    if engine.limits().raster is not None:
+        likeness = compare(pairs)
+        if before is not None and before.known:
+            likeness = before  # one for the whole take, as its colours must not step
+        manifest["likeness"] = likeness.values()
+        if not likeness.known and wanted:
+            warn("nothing_untouched", None, _NOTHING_UNTOUCHED)
+    write_json(folder.unit_manifest(unit.key), manifest)
     shelf.clear()
 
 
-def unit_facts(folder: JobFolder, unit: Unit) -> Mapping[str, Mapping[str, float]]:
-    """The engine's numbers about each frame of a committed unit, by frame number as text."""
-    facts: dict[str, dict[str, Any]] = read_json(folder.unit_manifest(unit.key))["facts"]
-    return facts
+def _spaced(frames: Sequence[int]) -> list[int]:
+    """Some frames, evenly spaced."""
+    count = min(len(frames), COMPARED_FRAMES)
+    return [frames[round(index * (len(frames) - 1) / max(1, count - 1))] for index in range(count)]
+
+
+def _pair(fill: Fill, frames: Frames) -> Pair:
+    picture = fill.pixels if fill.scale == 1 else fit(fill.pixels, fill.box.size)
+    return Pair(picture, frames.plate(fill.frame, fill.box), frames.labels(fill.frame, fill.box) == KEEP)
 
 
 def load_fill(folder: JobFolder, unit: Unit, frame: int, files: ImageFiles) -> Fill:

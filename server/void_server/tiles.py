@@ -133,8 +133,9 @@ def fit(picture: NDArray[np.float32], raster: tuple[int, int]) -> NDArray[np.flo
     return np.asarray(cv2.resize(picture, (raster[1], raster[0]), interpolation=method), np.float32)
 
 
-def unfit(picture: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+def unfit(picture: NDArray[np.float32], size: tuple[int, int], box: Box | None = None) -> NDArray[np.float32]:
     """The way back from the raster to (height, width) plate pixels: bicubic on exactly the inverse grid."""
     grows = size[0] >= picture.shape[0] and size[1] >= picture.shape[1]
     method = cv2.INTER_CUBIC if grows else cv2.INTER_AREA
-    return np.asarray(cv2.resize(picture, (size[1], size[0]), interpolation=method), np.float32)
+    whole = np.asarray(cv2.resize(picture, (size[1], size[0]), interpolation=method), np.float32)
+    return whole if box is None else whole[box.rows, box.columns]

@@ -71,6 +71,24 @@ class PlateFrames(Frames):
         crop = self._crop(frame)
         return None if crop is None or crop.changed is None else (crop.changed, crop.weights)
 
+    def object_weights(self, frame: int) -> NDArray[np.float32]:
+        """The blend weights of the object alone, without what is affected, over the box of `weights`."""
+        return self._crops.get(frame, lambda _: self._make_crop(frame)).object_weights
+
+    def foreign(self, frame: int, box: Box) -> Mask:
+        """True where a pixel shows something else than the background: mattes of all kinds, or nothing finite."""
+        here, footage = self._exr(box), self.footage
+        out = self.mattes(frame)[0].within(here) > quadmask.STITCH_THRESHOLD
+        out |= footage.matte("holdout_matte", frame).within(here) > 0
+        out |= footage.matte("exclude_matte", frame).within(here) > quadmask.STITCH_THRESHOLD
+        data = footage.plate_part(frame)[0].data
+        inside = here.within(data)
+        broken = np.ones(box.size, bool)
+        if inside is not None:
+            area = inside.moved(-here.x0, -here.y0)
+            broken[area.rows, area.columns] = ~_finite(footage.plate(frame, inside)).all(axis=-1)
+        return np.asarray(out | broken)
+
     def labels(self, frame: int, box: Box) -> NDArray[np.uint8]:
         crop = self._crop(frame)
         out = np.full(box.size, KEEP, np.uint8)
@@ -140,12 +158,12 @@ class PlateFrames(Frames):
         )
         area = shared.moved(-whole.x0, -whole.y0)
         labels, blocked = labels[area.rows, area.columns], blocked[area.rows, area.columns]
-        weights = weights[area.rows, area.columns]
+        weights, around_object = weights[area.rows, area.columns], around_object[area.rows, area.columns]
         changed = box_of(weights > 0, (shared.x0, shared.y0))
         if changed is not None:
             area = changed.moved(-shared.x0, -shared.y0)
-            weights = weights[area.rows, area.columns].copy()
-        return _Crop(shared, labels, blocked, changed, weights)
+            weights, around_object = (each[area.rows, area.columns].copy() for each in (weights, around_object))
+        return _Crop(shared, labels, blocked, changed, weights, around_object)
 
     # -- pixels ----------------------------------------------------------------------------------------------
 
@@ -220,14 +238,15 @@ class _Crop:
         blocked: Mask,
         changed: Box | None,
         weights: NDArray[np.float32],
+        object_weights: NDArray[np.float32],
     ) -> None:
         self.box, self.labels, self.blocked = box, labels, blocked
-        self.changed, self.weights = changed, weights
+        self.changed, self.weights, self.object_weights = changed, weights, object_weights
 
     @classmethod
     def empty(cls) -> _Crop:
-        none = np.zeros((0, 0))
-        return cls(Box(0, 0, 1, 1), none.astype(np.uint8), none.astype(bool), None, none.astype(np.float32))
+        none = np.zeros((0, 0), np.float32)
+        return cls(Box(0, 0, 1, 1), none.astype(np.uint8), none.astype(bool), None, none, none)
 
 
 def sanitised(pixels: Pixels) -> Picture:

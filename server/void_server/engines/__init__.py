@@ -11,7 +11,7 @@ import pkgutil
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
@@ -88,6 +88,8 @@ class Unit:
     """Frame numbers to deliver, in order."""
     roi: Box
     """Plate pixels the unit works on, in the coordinates of `Frames`."""
+    engine: str = ""
+    """Name of the engine that solves it."""
     lead: tuple[int, ...] = ()
     """Frames before the first that the unit looks at and another delivers."""
     follows: str = ""
@@ -288,6 +290,8 @@ def choose_engine(name: str, machine: Config, settings: RenderSettings | None = 
 
     Raises JobError where the engine asked for cannot run here.
     """
+    if settings is not None and settings.source == "recovered" and name in ("auto", "void"):
+        return "recover", "Only real pixels were asked for."
     if name != "auto":
         problem = readiness(name, machine, settings).problem
         if problem is not None:
@@ -302,3 +306,31 @@ def choose_engine(name: str, machine: Config, settings: RenderSettings | None = 
 def open_engine(name: str, setup: Setup) -> Engine:
     """An engine ready to analyse and solve."""
     return engine_class(name, setup.machine.engines)(setup)
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Who fills a shot: the engine asked for and, beside one that generates, one that finds real pixels."""
+
+    main: Engine
+    real: Engine | None = None
+
+    def __iter__(self) -> Iterator[Engine]:
+        """The real one first: what it finds decides what is left to the other."""
+        yield from (self.main,) if self.real is None else (self.real, self.main)
+
+    def named(self, name: str) -> Engine:
+        """The one of a name."""
+        return next(engine for engine in self if engine.name == name)
+
+
+def open_engines(name: str, setup: Setup) -> Engines:
+    """The engines of a request, ready to analyse and solve.
+
+    Real pixels are averaged over frames, as they get the grain of the shot like everything else that is new.
+    """
+    main = open_engine(name, setup)
+    if setup.settings.source != "hybrid" or not main.limits().generates:
+        return Engines(main)
+    settings = replace(setup.settings, recover_affected="keep", recover_grain="clean")
+    return Engines(main, open_engine("recover", replace(setup, settings=settings)))

@@ -1,0 +1,78 @@
+"""A smooth correction that makes a generated picture meet the plate: known around a region, harmonic inside it.
+
+What the plate shows beside the region says by how much the model's colour is off; the membrane carries that across
+(Perez et al., "Poisson Image Editing", SIGGRAPH 2003, with the picture's own gradients kept). It is solved from
+coarse to fine, so that a hole of any size costs a fixed number of passes over its pixels (image.md 3.3, step 10).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from void_server.arrays import Arrays, Field
+
+CAP = 0.06
+"""Largest correction, in code values of 0..1: what differs by more is other content and not colour (image.md 3.3)."""
+SWEEPS = 4
+"""Relaxations at each level; each level begins with the solution of the coarser one, so that few are left to do."""
+COARSEST = 3
+"""A level of this few rows or columns is the last; it begins with the mean."""
+LEAST_RING = 0.15
+"""Share of what lies around a region that must be known for a membrane to be held by it."""
+MOST_FOREIGN = 0.35
+"""Share of that ring beyond `CAP` from which it tells of other content and not of colour."""
+
+
+@dataclass(frozen=True)
+class Membrane:
+    """The correction over an area, and what is to be said of it."""
+
+    field: Field
+    """(height, width, 3): to be added to the generated picture."""
+    problem: str = ""
+    """Why there is none, as `ring_contaminated` or `ring_missing`; empty where it holds."""
+
+
+def membrane(arrays: Arrays, residual: Field, known: Field, region: Field, blur: float) -> Membrane:
+    """The correction of a generated picture inside a region and beside it.
+
+    `residual` is what the plate has more than the picture, in code values; `known` is 1 where that counts, `region` 1
+    where the picture will be used. `blur`, in pixels, keeps grain and detail of the ring out of the region.
+    """
+    nothing = residual * 0
+    ring = arrays.gaussian(region, 3 * blur)
+    around = arrays.where((ring > 0.02) & (region < 0.5), region * 0 + 1, 0.0)
+    total = float(around.sum())
+    if total == 0 or float((around * known).sum()) < LEAST_RING * total:
+        return Membrane(nothing, "ring_missing")
+    weight = arrays.gaussian(known, blur)
+    smooth = arrays.gaussian(residual * known, blur) / arrays.clipped(weight, 1e-4, 1.0)
+    foreign = arrays.where(arrays.peak(abs(smooth)) > CAP, known, 0.0)
+    if float((around * foreign).sum()) > MOST_FOREIGN * float((around * known).sum()):
+        return Membrane(nothing, "ring_contaminated")
+    kept = arrays.where(foreign > 0, known * 0, known)
+    kept = arrays.where(weight > 0.05, kept, 0.0)
+    return Membrane(arrays.clipped(harmonic(arrays, smooth, kept), -CAP, CAP))
+
+
+def harmonic(arrays: Arrays, values: Field, known: Field) -> Field:
+    """The values where `known` is 1, and in between the smoothest field that meets them.
+
+    At the border of the area it runs straight on, so that a region which the frame cuts is held by its other sides.
+    """
+    levels = [(values * known, known)]
+    while min(levels[-1][1].shape[:2]) > COARSEST:
+        total, weight = levels[-1]
+        levels.append((arrays.halved(total), arrays.halved(weight)))
+    total, weight = levels[-1]
+    field = values[:1, :1] * 0 + arrays.mean(total / arrays.clipped(weight, 1e-6, 1.0), weight)
+    field = total * 0 + field
+    for total, weight in reversed(levels):
+        if field.shape[:2] != total.shape[:2]:
+            field = arrays.doubled(field, (total.shape[0], total.shape[1]))
+        given = total / arrays.clipped(weight, 1e-6, 1.0)
+        fixed = weight > 0
+        for _ in range(SWEEPS):
+            field = arrays.beside(arrays.where(fixed, given, field))
+        field = arrays.where(fixed, given, field)
+    return field

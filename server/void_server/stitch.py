@@ -1,0 +1,330 @@
+"""Brings a generated picture back to its plate: colour, seam and detail, so that nobody sees where it begins.
+
+For each frame, in the engine's encoding and over the box that changes with some surroundings:
+
+1. The picture is corrected by what the shot's untouched areas say of the model's colour, cleaned of the model's own
+   noise, and enlarged to plate size.
+2. Inside an affected area only what really changed is taken (`changes`); elsewhere the plate stays, bit for bit.
+3. A membrane carries the colour that the plate has around the region across it, steadied over three frames.
+4. Where the plate's structure stayed in place only the smooth difference is added to it, which keeps detail and grain;
+   elsewhere the picture itself is taken.
+5. Pixels that other frames really show come before all of it.
+
+The region that is stitched comes from the soft mattes, the one that was generated from the quadmask. What weighs in is
+decided in plate pixels, here and in `view`. Neighbours of a frame count as far as they belong to its unit, so that any
+part of a range composed alone equals the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from void_server import changes
+from void_server.arrays import Arrays, Field
+from void_server.colour import Colour
+from void_server.engines import Fill, Picture
+from void_server.fills import Fills
+from void_server.footage import ByteCache
+from void_server.likeness import NOISE_BLUR, Likeness
+from void_server.membrane import Membrane, membrane
+from void_server.plan import Plan
+from void_server.recovered import onto, share, surroundings
+from void_server.tiles import Box, unfit
+from void_server.view import PlateFrames
+
+Floats = NDArray[np.float32]
+
+RING_BLUR = 3.0
+"""At 1920 wide, in plate pixels: the blur that keeps the ring's grain and detail out of the membrane."""
+DELTA_BLUR = 0.8
+"""Gaussian sigma in raster pixels of the difference that is added to a still plate (image.md 3.1: 37.9 dB)."""
+AGREES, DIFFERS = 0.5 / 255, 2.0 / 255
+"""Mean difference of two frames' rings, in code values: up to the first it is noise and their membranes are averaged,
+from the second on it is drift that each frame must follow alone."""
+SURE = 0.99
+"""Share of real pixels, or of valid ones in a half-size pixel, from which all of it counts as such."""
+CLOSING = 2
+"""Frames on either side over which gaps of a change map close (image.md 3.3, step 8)."""
+SEEN_BYTES = 384 << 20
+"""Pictures of neighbouring frames that are kept, for all threads together."""
+
+
+@dataclass(frozen=True)
+class Stitched:
+    """New pixels of one frame over the box that changes, in EXR coordinates; arrays lie on the box."""
+
+    box: Box
+    pixels: Picture
+    """In the plate's linear space, or the working space of a plate that is not linear."""
+    alpha: Floats
+    """How much of each pixel is new."""
+    recovered: Floats
+    """Share of a new pixel that comes from real pixels."""
+    change: Floats
+    """How surely a generated picture differs from the plate."""
+    grainless: Floats
+    """Share of a new pixel that has no grain of its own."""
+    problem: str = ""
+    """What kept the membrane off, as `ring_contaminated`; empty where it holds."""
+
+
+class Stitcher:
+    """Stitches the frames of one planned job; safe to use from many threads."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        raster: tuple[int, int],
+        frames: PlateFrames,
+        colour: Colour,
+        fills: Fills,
+        arrays: Arrays,
+    ) -> None:
+        """`colour` takes the plate's linear light to the engine's encoding and back."""
+        self._plan, self._raster, self._frames, self._colour = plan, raster, frames, colour
+        self._fills, self._arrays = fills, arrays
+        self._scale = plan.display.width / 1920
+        self._seen: ByteCache[_Seen] = ByteCache(SEEN_BYTES, lambda seen: seen.bytes)
+        self._changes: ByteCache[_Change] = ByteCache(SEEN_BYTES // 8, lambda change: 4 * change.area.area // 4)
+        self._fields: ByteCache[_Held] = ByteCache(SEEN_BYTES // 4, lambda held: 16 * held.area.area // 4)
+
+    def stitched(self, frame: int) -> Stitched:
+        """The new pixels of a frame that has a hole and whose units are solved."""
+        arrays, seen = self._arrays, self._look(frame)
+        box, inside = seen.box, seen.box.moved(-seen.area.x0, -seen.area.y0)
+        held, change = self._steady(frame), self._closed(frame)
+        size = seen.area.size
+        still = changes.still(arrays, seen.half_picture + held.field, seen.half_plate, self._pixel)
+        delta = arrays.gaussian(seen.half_picture + held.field - seen.half_plate, DELTA_BLUR * self._pixel)
+
+        def whole(field: Field) -> Floats:
+            return arrays.give(arrays.doubled(field, size))[inside.rows, inside.columns]
+
+        steady = whole(still) * (seen.object_weights[inside.rows, inside.columns, None] == 0)
+        plate, picture = (each[inside.rows, inside.columns] for each in (seen.plate, seen.picture))
+        encoded = steady * (plate + whole(delta)) + (1 - steady) * (picture + whole(held.field))
+        pixels = self._colour.from_engine(np.clip(encoded, 0, 1).astype(np.float32))
+        part = seen.share[inside.rows, inside.columns]
+        if seen.real is not None:
+            real = seen.real[inside.rows, inside.columns]
+            mixed = pixels + (real - pixels) * part[..., None]
+            pixels = np.where(part[..., None] >= 1, real, np.where(part[..., None] > 0, mixed, pixels))
+        change_here = whole(change)[..., 0]
+        alpha = np.maximum(
+            seen.object_weights[inside.rows, inside.columns], seen.weights[inside.rows, inside.columns] * change_here
+        )
+        return Stitched(
+            box=box,
+            pixels=np.asarray(pixels, np.float32),
+            alpha=np.where(seen.weights[inside.rows, inside.columns] > 0, np.clip(alpha, 0, 1), 0).astype(np.float32),
+            recovered=part * (alpha > 0),
+            change=np.maximum(change_here, seen.object_weights[inside.rows, inside.columns] > 0).astype(np.float32),
+            grainless=np.maximum(1 - steady[..., 0], part),
+            problem=held.problem,
+        )
+
+    # -- what is seen of a frame ------------------------------------------------------------------------------
+
+    @property
+    def _pixel(self) -> float:
+        """Size of a raster pixel at half of the plate's size."""
+        return 0.5 * self._plan.roi.width / self._raster[1]
+
+    def _look(self, frame: int) -> _Seen:
+        return self._seen.get(frame, lambda _: self._make(frame))
+
+    def _make(self, frame: int) -> _Seen:
+        frames, arrays = self._frames, self._arrays
+        found = frames.weights(frame)
+        fill = self._fills.generated(frame)
+        if found is None:
+            raise ValueError(f"frame {frame} has nothing to stitch")
+        box, weights = found
+        canvas = self._plan.canvas
+        area = surroundings(self._plan, box)
+        here = area.moved(-canvas.x0, -canvas.y0)
+        plate = np.clip(self._colour.to_engine(frames.plate(frame, here)), 0, 1)
+        likeness = self._fills.likeness(frame)
+        picture = plate if fill is None else self._enlarged(fill, likeness, area)
+        found_real = self._fills.recovered(frame)
+        part = share(self._plan, found_real, frames.labels(frame, here), area)
+        real, around = None, plate
+        if found_real is not None and part.any():
+            real = onto(found_real.pixels, found_real.box.moved(canvas.x0, canvas.y0), area)
+            shown = np.clip(self._colour.to_engine(real), 0, 1)
+            around = np.where(part[..., None] > SURE, shown, plate).astype(np.float32)
+        valid = (part > SURE) | ~frames.foreign(frame, here)
+        return _Seen(
+            box=box,
+            area=area,
+            plate=plate,
+            picture=picture,
+            half_plate=arrays.halved(arrays.take(plate)),
+            half_around=arrays.halved(arrays.take(around)),
+            half_picture=arrays.halved(arrays.take(picture)),
+            half_valid=arrays.halved(arrays.take(valid)),
+            half_real=arrays.halved(arrays.take(part > SURE)),
+            weights=onto(weights, box, area),
+            object_weights=onto(frames.object_weights(frame), box, area),
+            real=real,
+            share=part,
+        )
+
+    def _enlarged(self, fill: Fill, likeness: Likeness, area: Box) -> Picture:
+        """The generated picture over an area, in the plate's colours and without the model's own noise."""
+        roi = self._plan.roi
+        clean = _denoised(likeness.corrected(fill.pixels), np.array(likeness.noise, np.float32), fill.scale)
+        inside = area.within(roi)
+        if inside is None:
+            raise ValueError(f"the area {area} lies outside of the ROI {roi}")
+        part = unfit(clean, roi.size, inside.moved(-roi.x0, -roi.y0))
+        return _extended(part, inside, area)
+
+    # -- what neighbours say together -------------------------------------------------------------------------
+
+    def _change(self, frame: int) -> _Change:
+        def make(_: _Change | None) -> _Change:
+            seen = self._look(frame)
+            likeness = self._fills.likeness(frame)
+            return _Change(
+                seen.area,
+                changes.changed(self._arrays, seen.half_picture, seen.half_plate, likeness, self._pixel),
+            )
+
+        return self._changes.get(frame, make)
+
+    def _closed(self, frame: int) -> Field:
+        """The change map of a frame, over its area at half size; nothing where all that changes is the object."""
+        seen = self._look(frame)
+        if bool((seen.weights <= seen.object_weights).all()):
+            return seen.half_valid * 0
+        own = self._change(frame)
+
+        def near(numbers: Sequence[int]) -> list[Field]:
+            others = [self._change(number) for number in numbers if self._fills.beside(frame, number)]
+            return [_shifted(other.field, other.area, own.area, self._arrays) for other in others]
+
+        before = near(range(frame - CLOSING, frame))
+        after = near(range(frame + 1, frame + CLOSING + 1))
+        return changes.closed(before, own.field, after, self._arrays)
+
+    def _held(self, frame: int) -> _Held:
+        """The membrane of a frame by itself."""
+
+        def make(_: _Held | None) -> _Held:
+            arrays, seen = self._arrays, self._look(frame)
+            weights = arrays.halved(arrays.take(seen.weights))
+            core = arrays.halved(arrays.take(seen.object_weights))
+            changing = weights * self._closed(frame)
+            region = arrays.where((core > 0) | (changing > 0.02), core * 0 + 1, 0.0)
+            known = arrays.where((core < 0.5) & (changing < 0.02) & (seen.half_valid > SURE), core * 0 + 1, 0.0)
+            known = arrays.where(seen.half_real > SURE, known * 0 + 1, known)
+            residual = seen.half_around - seen.half_picture
+            found = membrane(arrays, residual, known, region, RING_BLUR * self._scale / 2)
+            return _Held(seen.area, found.field, residual, known, found.problem)
+
+        return self._fields.get(frame, make)
+
+    def _steady(self, frame: int) -> Membrane:
+        """The membrane of a frame, averaged with its neighbours' as far as they agree."""
+        own = self._held(frame)
+        if own.problem:
+            return Membrane(own.field, own.problem)
+        field, total = own.field * 2, own.known * 0 + 2
+        for number in (frame - 1, frame + 1):
+            if not self._fills.beside(frame, number):
+                continue
+            other = self._held(number)
+            if other.problem:
+                continue
+            share = self._agreement(own, other)
+            if share == 0:
+                continue
+            there = _shifted(other.known * 0 + share, other.area, own.area, self._arrays)
+            field = field + there * _shifted(other.field, other.area, own.area, self._arrays)
+            total = total + there
+        return Membrane(field / total)
+
+    def _agreement(self, own: _Held, other: _Held) -> float:
+        arrays = self._arrays
+        known = own.known * _shifted(other.known, other.area, own.area, arrays)
+        if float(known.sum()) == 0:
+            return 0.0
+        apart = own.residual - _shifted(other.residual, other.area, own.area, arrays)
+        smooth = arrays.gaussian(apart * known, 8 * self._scale) / arrays.clipped(
+            arrays.gaussian(known, 8 * self._scale), 1e-3, 1.0
+        )
+        differs = float(np.abs(arrays.give(arrays.mean(abs(smooth), known))).max())
+        return float(np.clip((DIFFERS - differs) / (DIFFERS - AGREES), 0, 1))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One frame over its area, in EXR coordinates; `half_…` at half size."""
+
+    box: Box
+    area: Box
+    plate: Picture
+    picture: Picture
+    half_plate: Field
+    half_around: Field
+    """The plate with its real pixels in place."""
+    half_picture: Field
+    half_valid: Field
+    half_real: Field
+    weights: Floats
+    object_weights: Floats
+    real: Picture | None
+    share: Floats
+
+    @property
+    def bytes(self) -> int:
+        """Memory that this takes, roughly."""
+        return self.area.area * (3 * 4 * (2 + (self.real is not None)) + 3 * 4 + 11)
+
+
+@dataclass(frozen=True)
+class _Change:
+    area: Box
+    field: Field
+
+
+@dataclass(frozen=True)
+class _Held:
+    area: Box
+    field: Field
+    residual: Field
+    known: Field
+    problem: str
+
+
+def _shifted(field: Field, box: Box, area: Box, arrays: Arrays) -> Field:
+    """A half-size field of one area on that of another, 0 where it does not reach."""
+    if box == area:
+        return field
+    halves = [Box(each.x0 // 2, each.y0 // 2, each.x1 // 2, each.y1 // 2) for each in (box, area)]
+    return arrays.take(onto(arrays.give(field), *halves))
+
+
+def _extended(part: Picture, inside: Box, area: Box) -> Picture:
+    """A picture with its border pixels repeated out to an area."""
+    if inside == area:
+        return part
+    around = (inside.y0 - area.y0, area.y1 - inside.y1), (inside.x0 - area.x0, area.x1 - inside.x1), (0, 0)
+    return np.pad(part, around, mode="edge")
+
+
+def _denoised(picture: Picture, noise: Floats, scale: int) -> Picture:
+    """A picture without what is as weak as the model's noise and as fine (a local Wiener filter)."""
+    if not (noise > 1e-4).any():
+        return picture
+    smooth = cv2.GaussianBlur(picture, (0, 0), NOISE_BLUR * scale, borderType=cv2.BORDER_REPLICATE)
+    fine = picture - smooth
+    energy = cv2.GaussianBlur(fine * fine, (0, 0), 2 * NOISE_BLUR * scale, borderType=cv2.BORDER_REPLICATE)
+    kept = np.clip(1 - noise * noise / np.maximum(energy, 1e-12), 0, 1)
+    return np.asarray(smooth + kept * fine, np.float32)
