@@ -15,9 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_server.engines import Mask, Picture
+from void_server.registration import displaced, displacement
 
 COLOUR_BLUR, CHANGE_BLUR, NOISE_BLUR = 2.0, 1.5, 1.0
 """Gaussian sigmas in raster pixels: colour is compared without detail, changes with little, noise is what is left."""
+BANDS = (0.7, 1.5)
+"""Gaussian sigmas in raster pixels below which detail counts as the finest, and as fine."""
+MOST_SHARPNESS = 1.5
+"""More is not softness any more, but detail that is not there."""
+LEAST_NOISE = 1e-4
+"""Noise below this many code values is left alone."""
 LOW_FLOOR, HIGH_FLOOR = 0.02, 0.04
 """Differences in code values below which nothing counts as changed, however clean the model is (image.md 3.3)."""
 LOW_SPREADS, HIGH_SPREADS = 3.0, 6.0
@@ -48,22 +55,36 @@ class Likeness:
     """Differences from which a change is possible, and certain."""
     noise: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Deviation of the model's own noise after `NOISE_BLUR` is taken away."""
+    shift: tuple[tuple[tuple[float, float], ...], ...] = ()
+    """Raster pixels in x and y by which the picture must be sampled farther on, over a grid; empty for none."""
+    sharpness: tuple[float, float] = (0.0, 0.0)
+    """How much more detail of the two `BANDS` the plate has than the cleaned picture."""
     known: bool = False
     """False where there was too little to learn from: everything above is then a default."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Likeness:
         """The likeness that `values` made."""
-        lists = {name: tuple(values[name]) for name in ("gain", "offset", "noise")}
-        return cls(**{**values, **lists})
+        lists = {name: tuple(values[name]) for name in ("gain", "offset", "noise", "sharpness")}
+        shift = tuple(tuple((float(x), float(y)) for x, y in row) for row in values["shift"])
+        return cls(**{**values, **lists, "shift": shift})
 
     def values(self) -> dict[str, Any]:
         """Numbers and lists for JSON."""
         return asdict(self)
 
-    def corrected(self, picture: Picture) -> Picture:
-        """A generated picture in the plate's colours."""
-        return picture * np.array(self.gain, np.float32) + np.array(self.offset, np.float32)
+    def corrected(self, picture: Picture, scale: int = 1) -> Picture:
+        """A generated picture in the plate's colours, without the model's noise and as sharp as the plate.
+
+        `scale` is how much finer than the raster the picture is.
+        """
+        coloured = picture * np.array(self.gain, np.float32) + np.array(self.offset, np.float32)
+        placed = displaced(coloured, np.array(self.shift, np.float32), scale) if self.shift else coloured
+        clean = _denoised(placed, np.array(self.noise, np.float32), scale)
+        found = clean
+        for amount, band in zip(self.sharpness, _bands(clean, scale), strict=True):
+            found = found + np.float32(amount) * band
+        return found
 
 
 @dataclass(frozen=True)
@@ -87,21 +108,27 @@ def compare(pairs: Sequence[Pair]) -> Likeness:
     found, wanted = (np.concatenate([pair[index] for pair in seen]) for index in (0, 1))
     lines = [_line(found[:, channel], wanted[:, channel]) for channel in range(3)]
     gain, offset = (np.array([line[index] for line in lines], np.float32) for index in (0, 1))
-    apart, noises = [], []
-    for pair, mask in zip(pairs, inner, strict=True):
-        corrected = pair.picture * gain + offset
-        apart.append(difference(corrected, pair.plate, CHANGE_BLUR)[_thinned(mask)])
-        noises.append(_noise(pair.picture, mask))
-    usual = np.concatenate(apart)
+    plates = [pair.plate for pair in pairs]
+    coloured = [np.asarray(pair.picture * gain + offset, np.float32) for pair in pairs]
+    shift = displacement(coloured, plates, inner)
+    noise = np.median(np.stack([_noise(pair.picture, mask) for pair, mask in zip(pairs, inner, strict=True)]), axis=0)
+    cleaned = [_denoised(displaced(picture, shift), noise, 1) for picture in coloured]
+    thin = [_thinned(mask) for mask in inner]
+    usual = np.concatenate([
+        difference(picture, plate, CHANGE_BLUR)[mask]
+        for picture, plate, mask in zip(cleaned, plates, thin, strict=True)
+    ])  # fmt: skip
+    sharpness = _sharpness(cleaned, plates, thin)
     middle = float(np.median(usual))
     spread = _SPREAD * float(np.median(np.abs(usual - middle)))
-    noise = np.median(np.stack(noises), axis=0)
     return Likeness(
         gain=(float(gain[0]), float(gain[1]), float(gain[2])),
         offset=(float(offset[0]), float(offset[1]), float(offset[2])),
         low=max(LOW_FLOOR, middle + LOW_SPREADS * spread),
         high=max(HIGH_FLOOR, middle + HIGH_SPREADS * spread),
         noise=(float(noise[0]), float(noise[1]), float(noise[2])),
+        shift=tuple(tuple((float(x), float(y)) for x, y in row) for row in shift) if shift.any() else (),
+        sharpness=sharpness,
         known=True,
     )
 
@@ -137,6 +164,36 @@ def _noise(picture: Picture, mask: Mask) -> NDArray[np.float32]:
     fine = (picture - _blurred(picture, NOISE_BLUR))[flat]
     found: NDArray[np.float32] = (_SPREAD * np.median(np.abs(fine), axis=0)).astype(np.float32)
     return found
+
+
+def _denoised(picture: Picture, noise: NDArray[np.float32], scale: int) -> Picture:
+    """A picture without what is as weak as the model's noise and as fine (a local Wiener filter)."""
+    if not (noise > LEAST_NOISE).any():
+        return picture
+    smooth = _blurred(picture, NOISE_BLUR * scale)
+    fine = picture - smooth
+    energy = _blurred(fine * fine, 2 * NOISE_BLUR * scale)
+    kept = np.clip(1 - noise * noise / np.maximum(energy, 1e-12), 0, 1)
+    return np.asarray(smooth + kept * fine, np.float32)
+
+
+def _bands(picture: Picture, scale: int) -> tuple[Picture, Picture]:
+    """Detail of the two finest bands."""
+    smooth = [_blurred(picture, sigma * scale) for sigma in BANDS]
+    return picture - smooth[0], smooth[0] - smooth[1]
+
+
+def _sharpness(pictures: Sequence[Picture], plates: Sequence[Picture], masks: Sequence[Mask]) -> tuple[float, float]:
+    """By how much each band is to be added so that the plates are met best, in the mean of squares."""
+    bands, lacking = [], []
+    for picture, plate, mask in zip(pictures, plates, masks, strict=True):
+        bands.append(np.stack([band[mask].ravel() for band in _bands(picture, 1)]).astype(np.float64))
+        lacking.append((plate - picture - _blurred(plate - picture, 2 * BANDS[1]))[mask].ravel())
+    rows, wanted = np.concatenate(bands, axis=1), np.concatenate(lacking).astype(np.float64)
+    # A little of the bands' own energy on the diagonal keeps a flat shot from asking for anything.
+    energy = rows @ rows.T / rows.shape[1] + np.eye(2) * 1e-7
+    amounts = np.clip(np.linalg.solve(energy, rows @ wanted / rows.shape[1]), 0, MOST_SHARPNESS)
+    return float(amounts[0]), float(amounts[1])
 
 
 def _inside(keep: Mask) -> Mask:

@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +29,7 @@ from void_server.colour import Colour
 from void_server.engines import Fill, Picture
 from void_server.fills import Fills
 from void_server.footage import ByteCache
-from void_server.likeness import NOISE_BLUR, Likeness
+from void_server.likeness import Likeness
 from void_server.membrane import Membrane, membrane
 from void_server.plan import Plan
 from void_server.recovered import onto, share, surroundings
@@ -178,7 +177,7 @@ class Stitcher:
     def _enlarged(self, fill: Fill, likeness: Likeness, area: Box) -> Picture:
         """The generated picture over an area, in the plate's colours and without the model's own noise."""
         roi = self._plan.roi
-        clean = _denoised(likeness.corrected(fill.pixels), np.array(likeness.noise, np.float32), fill.scale)
+        clean = likeness.corrected(fill.pixels, fill.scale)
         inside = area.within(roi)
         if inside is None:
             raise ValueError(f"the area {area} lies outside of the ROI {roi}")
@@ -317,14 +316,3 @@ def _extended(part: Picture, inside: Box, area: Box) -> Picture:
         return part
     around = (inside.y0 - area.y0, area.y1 - inside.y1), (inside.x0 - area.x0, area.x1 - inside.x1), (0, 0)
     return np.pad(part, around, mode="edge")
-
-
-def _denoised(picture: Picture, noise: Floats, scale: int) -> Picture:
-    """A picture without what is as weak as the model's noise and as fine (a local Wiener filter)."""
-    if not (noise > 1e-4).any():
-        return picture
-    smooth = cv2.GaussianBlur(picture, (0, 0), NOISE_BLUR * scale, borderType=cv2.BORDER_REPLICATE)
-    fine = picture - smooth
-    energy = cv2.GaussianBlur(fine * fine, (0, 0), 2 * NOISE_BLUR * scale, borderType=cv2.BORDER_REPLICATE)
-    kept = np.clip(1 - noise * noise / np.maximum(energy, 1e-12), 0, 1)
-    return np.asarray(smooth + kept * fine, np.float32)
