@@ -25,7 +25,7 @@ from void_server.tiles import Box, plan_roi
 from void_server.view import PlateFrames
 
 LARGE_AFFECTED = 0.25
-"""Share of the raster above which it is told: samples released with the model reach about as much (image.md 7)."""
+"""Share of the raster from which it is told: samples released with the model reach about as much (image.md 7)."""
 MOST_AFFECTED = 0.4
 """Share of the raster above which a shot is refused: a model that may change this much keeps little (image.md 7)."""
 
@@ -103,7 +103,7 @@ def _each(
 
 def large_frames(affected: Mapping[int, float]) -> str:
     """The frames on which so much is affected that it should be told."""
-    return describe(frame for frame, share in affected.items() if share > LARGE_AFFECTED)
+    return describe(frame for frame, share in affected.items() if share >= LARGE_AFFECTED)
 
 
 def large_sentence(frames: str, most: float) -> str:
