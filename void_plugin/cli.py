@@ -74,6 +74,8 @@ def _remove(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
 
     try:
         request = request_from(options)
+        if options.command == "remove":
+            request.check_results()
         config = _config(options)
     except VoidError as error:
         if options.json:  # whoever reads the events must not wait for a last one

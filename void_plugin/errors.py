@@ -91,6 +91,7 @@ CODES: Dict[str, Code] = {
     "request.range": Code(RequestError, "INVALID_ARGUMENT", False, 64),
     "request.matte_empty": Code(RequestError, "INVALID_ARGUMENT", False, 65),
     "request.matte_size": Code(RequestError, "INVALID_ARGUMENT", False, 65),
+    "request.affected_large": Code(RequestError, "INVALID_ARGUMENT", False, 65),
     "request.channel": Code(RequestError, "INVALID_ARGUMENT", False, 65),
     "request.colour": Code(RequestError, "INVALID_ARGUMENT", False, 64),
     "request.engine": Code(RequestError, "INVALID_ARGUMENT", False, 64),

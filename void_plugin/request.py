@@ -20,6 +20,8 @@ SCHEMA = 1
 """Version of request.json that this package writes and the newest it reads."""
 
 OUTPUT_KINDS = ("patch", "comp")
+RESULT_ENDING, PREVIEW_ENDINGS = ".exr", (".exr", ".png")
+"""How the files of a result end, and those of a preview, whose output is of the kind comp."""
 INPUTS = ("plate", "object_matte", "affected_matte", "holdout_matte", "exclude_matte", "quadmask", "clean_plate")
 """Names of the inputs, in the order in which they are read and reported."""
 
@@ -161,9 +163,13 @@ class RemovalRequest:
         taken = [(name, self.sequence(name).pattern) for name in INPUTS if self.input(name) is not None]
         for output in self.outputs:
             sequence = self.output_sequence(output)
-            if not sequence.pattern.lower().endswith(".exr"):
+            if output.kind != "comp":
+                _refuse_ending(sequence.pattern)
+            elif not sequence.pattern.lower().endswith(PREVIEW_ENDINGS):
                 raise RequestError(
-                    "The output {} is not an EXR; end the pattern with .exr.".format(sequence.pattern),
+                    "The output {} is not an EXR; end the pattern with .exr, or that of a preview with .png.".format(
+                        sequence.pattern
+                    ),
                     "request.output",
                 )
             if sequence.is_still and self.frames is not None and len(self.frames) > 1:
@@ -180,6 +186,11 @@ class RemovalRequest:
                         "request.output",
                     )
             taken.append(("other output", sequence.pattern))
+
+    def check_results(self) -> None:
+        """Raise RequestError where an output cannot hold a result, though it can hold a preview."""
+        for output in self.outputs:
+            _refuse_ending(self.output_sequence(output).pattern)
 
     # -- what the patterns mean ----------------------------------------------------------------------------
 
@@ -252,6 +263,13 @@ class RemovalRequest:
         stem = re.sub(r"[^A-Za-z0-9_-]+", "_", os.path.splitext(name)[0]).strip("_") or "shot"
         digest = Digest.of_text(json.dumps(stable, sort_keys=True)).sha256[:12]
         return os.path.join(os.path.abspath(first.folder), ".void", "{}-{}".format(stem, digest))
+
+
+def _refuse_ending(pattern: str) -> None:
+    if not pattern.lower().endswith(RESULT_ENDING):
+        raise RequestError(
+            "The output {} is not an EXR; end the pattern with {}.".format(pattern, RESULT_ENDING), "request.output"
+        )
 
 
 def _same_files(first: str, second: str) -> bool:

@@ -20,11 +20,12 @@ CHANGE_REACH = 3.0
 FINE, COARSE, AROUND = 0.7, 3.0, 4.0
 """Gaussian sigmas in raster pixels of the band of detail that is compared, and of the neighbourhood it is summed in."""
 MOVED, STILL = 0.5, 0.7
-"""Correlation of that band below which structure has moved, and above which it is still (measured: 0.4 dB better in shadows than 0.8)."""
+"""Correlation of that band below which structure has moved, and above which it is still; image.md 3.3 has 0.8, which
+costs 0.4 dB in shadows (`benchmarks/stitch.py`), as a model's softness and noise part the two as well."""
 FAINT = 0.004
 """Detail below this many code values is noise, which says nothing of motion: such places count as still."""
 SOFTEN = 2.0
-"""Raster pixels over which still places blend into the others: about 12 plate pixels (measured: 0.4 dB better in shadows than 0.8)."""
+"""Raster pixels over which still places blend into the others: about 12 plate pixels (image.md 3.3, step 9)."""
 
 
 def changed(arrays: Arrays, picture: Field, plate: Field, likeness: Likeness, pixel: float) -> Field:

@@ -28,7 +28,7 @@ from void_server.jobfolder import write_error
 from void_server.tiles import Box
 
 Pixels = NDArray[Any]
-"""(height, width, channels), float16, float32 or uint32 as in the file."""
+"""(height, width, channels), float16, float32, uint32 or (in a PNG) uint8 as in the file."""
 
 READ_TIMEOUT_SECONDS = 120.0
 """A frame that takes longer is taken for damaged or stuck storage; an 8K PIZ frame takes about five."""
@@ -85,6 +85,7 @@ class NewPart:
     """A part to write."""
 
     channels: tuple[tuple[str, str], ...]
+    """(name, type) with type half, float or uint; byte in a PNG."""
     data: Box
     display: Box
     compression: str
@@ -165,7 +166,9 @@ class ImageFiles:
         return out
 
     def write(self, path: str, parts: Sequence[NewPart]) -> int:
-        """Write a file in one step (temporary name, fsync, rename) and return its size in bytes.
+        """Write a PNG where the name says so, else an EXR, in one step (temporary name, fsync, rename).
+
+        Returns its size in bytes.
 
         Raises ServerError where the folder is not writable or the disk is full, RequestError where it is not allowed.
         """

@@ -1,4 +1,4 @@
-"""The only process that parses image files: reads and writes EXR for `exr.ImageFiles`, one request a line.
+"""The only process that parses image files: reads EXR and writes EXR and PNG for `exr.ImageFiles`, one request a line.
 
 Plates come from anywhere, and a malformed EXR can crash, hang or exhaust whatever decodes it. So decoding
 happens here, under a memory limit, and the parent survives, names the file and goes on. It also gives
@@ -35,7 +35,7 @@ LONGEST_SECONDS = 150
 STRIP_BYTES = 64 << 20
 """Decoded bytes held at once; large enough that a strip costs nothing extra, small beside the limit."""
 NUMPY_TYPES = {"half": np.float16, "float": np.float32, "uint": np.uint32}
-OIIO_TYPES = {"half": oiio.HALF, "float": oiio.FLOAT, "uint": oiio.UINT}
+OIIO_TYPES = {"half": oiio.HALF, "float": oiio.FLOAT, "uint": oiio.UINT, "byte": oiio.UINT8}
 
 # Not carried from a plate to a result. The ACES flag makes OpenImageIO refuse every file that is not strictly
 # RGB(A); a thumbnail would show the removed object; the rest is about the file, not about the picture.
@@ -282,7 +282,7 @@ def write(shared: Shared, roots: Roots | None, path: str, parts: list[dict[str, 
             closing.callback(forget, temporary, folder)
             handle = f"/proc/self/fd/{descriptor}"
             try:
-                encode(shared, handle, parts)
+                encode(shared, handle, parts, "png" if name.lower().endswith(".png") else "exr")
             except Refused as refusal:
                 raise Refused(str(refusal).replace(handle, path), refusal.code) from refusal
             os.fsync(descriptor)
@@ -300,12 +300,12 @@ def forget(name: str, folder: int) -> None:
         os.unlink(name, dir_fd=folder)
 
 
-def encode(shared: Shared, temporary: str, parts: list[dict[str, Any]]) -> None:
-    """Write the pixels in shared memory as one EXR of one or more parts."""
-    # By format name, because what is given here does not end in .exr.
-    target = oiio.ImageOutput.create("exr")
+def encode(shared: Shared, temporary: str, parts: list[dict[str, Any]], form: str) -> None:
+    """Write the pixels in shared memory as one EXR of one or more parts, or as one PNG."""
+    # By format name, because what is given here does not end as such files do.
+    target = oiio.ImageOutput.create(form)
     if target is None:
-        raise Refused("this OpenImageIO cannot write EXR", "server.unwritable")
+        raise Refused(f"this OpenImageIO cannot write {form.upper()}", "server.unwritable")
     specs = [output_spec(part) for part in parts]
     if not (target.open(temporary, tuple(specs)) if len(specs) > 1 else target.open(temporary, specs[0])):
         raise Refused(last_error(target), "server.unwritable")
@@ -343,7 +343,8 @@ def output_spec(part: dict[str, Any]) -> Any:
             spec.attribute(name, value)
         else:
             spec.attribute(name, oiio.TypeDesc(kind), tuple(value) if isinstance(value, list) else value)
-    spec.attribute("compression", part["compression"])
+    if part["compression"]:
+        spec.attribute("compression", part["compression"])
     if part.get("name"):
         spec.attribute("oiio:subimagename", part["name"])
     return spec

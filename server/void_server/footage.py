@@ -87,6 +87,15 @@ class Matte:
 EMPTY_MATTE = Matte(None, np.zeros((0, 0), np.float32))
 
 
+def cropped(box: Box | None, values: NDArray[np.float32]) -> Matte:
+    """A matte with these values over a box, cropped to what is not zero; empty without a box."""
+    found = None if box is None else box_of(values > 0, (box.x0, box.y0))
+    if box is None or found is None:
+        return EMPTY_MATTE
+    area = found.moved(-box.x0, -box.y0)
+    return Matte(found, values[area.rows, area.columns])
+
+
 @dataclass(frozen=True)
 class _Rows:
     top: int

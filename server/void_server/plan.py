@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from void_plugin.errors import Cancelled, RequestError
+from void_plugin.errors import RequestError
 from void_plugin.frames import Digest, FrameRange, describe
 from void_plugin.request import RemovalRequest
-from void_server import analysis, windows
+from void_server import affected, analysis, windows
 from void_server.allowance import ANYTHING, Allowance
 from void_server.colour import PEAKS, WORKING_SPACE, Colour, Config, choose_peak, plate_space
 from void_server.engines import Engine, Engines, Frames, IsCancelled, Tell, Unit, Warn
 from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, read_json, write_json
-from void_server.preflight import PlateFacts, Preflight
-from void_server.quadmask import AFFECTED_THRESHOLD, Reach
+from void_server.preflight import Preflight
+from void_server.quadmask import Reach
 from void_server.raster import RasterFrames
-from void_server.tiles import Box, plan_roi
+from void_server.survey import large_frames, large_sentence, refuse_large, survey
+from void_server.tiles import Box
 from void_server.view import PlateFrames
 
-PLAN_VERSION = 3
+PLAN_VERSION = 4
 """Layout of plan.json; another number means the plan is made anew."""
 PIXELS_VERSION = 3
 """Raised whenever equal inputs give other pixels, so that no old unit is ever reused."""
@@ -70,6 +70,12 @@ class Plan:
     empty_frames: str
     without_affected: tuple[int, ...]
     """Frames on which the affected matte counts as empty."""
+    object_boxes: tuple[Box, ...]
+    """The different boxes of the object over the shot, where the affected preset needs them; EXR coordinates."""
+    large_affected: str
+    """Frames on which much of the engine's raster is affected."""
+    most_affected: float
+    """The largest share of the raster that is affected on a frame; 0 for an engine without a raster."""
     units: tuple[Unit, ...]
     analysis: Mapping[str, str]
     """SHA-256 of each array that the analysis of an engine left, as `engine.array`."""
@@ -128,6 +134,7 @@ class Plan:
                 data[name] = Box(**data[name])
             data["reach"] = Reach(**data["reach"])
             data["without_affected"] = tuple(data["without_affected"])
+            data["object_boxes"] = tuple(Box(**box) for box in data["object_boxes"])
             data["units"] = tuple(
                 Unit(
                     **{**unit, "frames": tuple(unit["frames"]), "roi": Box(**unit["roi"]), "lead": tuple(unit["lead"])}
@@ -161,24 +168,19 @@ def make_plan(
     key = _plan_key(request, footage, engines, config)
     kept = _kept_plan(folder, key)
     if kept is not None:
-        _warn_about(kept, engine, warn)
+        _warn_about(kept, request, engine, warn)
         return kept
     space, source = _space(request, footage, config, shot_range.first)
     encoding = request.settings.encoding if engine.limits().encoding == "encoded" else ""
     colour = Colour(config, space, encoding)
     colour.check()
-    reach = Reach.for_width(facts.display.width)
-    seen = PlateFrames(footage, list(shot_range), facts.canvas, reach, engine.fills(), Colour(config, space))
-    bare = _without_affected(seen, cancelled) if engine.limits().snaps_grid else ()
-    frames = PlateFrames(
-        footage, list(shot_range), facts.canvas, reach, engine.fills(), Colour(config, space), without_affected=bare
-    )
-    boxes = _holes(frames, workers, progress, cancelled)
+    seen = survey(footage, engine, facts, shot_range, Colour(config, space), workers, progress, cancelled)
+    boxes, roi = seen.boxes, seen.roi
     _refuse_empty(request, boxes)
-    roi = _roi(engine, boxes, facts)
+    refuse_large(request, seen.affected)
     peak, above = PEAKS[0], 0.0
     if encoding == "srgb_knee":
-        peak, above = _peak(frames, colour, roi)
+        peak, above = _peak(seen.frames, colour, roi)
     plan = Plan(
         key=key,
         engine=engine.name,
@@ -189,14 +191,17 @@ def make_plan(
         display=facts.display,
         pixel_aspect=facts.pixel_aspect,
         roi=roi.moved(facts.canvas.x0, facts.canvas.y0),
-        reach=reach,
+        reach=seen.frames.reach,
         space=space,
         space_source=source,
         encoding=encoding,
         peak=peak,
         above_peak=above,
         empty_frames=describe(frame for frame, box in boxes.items() if box is None),
-        without_affected=bare,
+        without_affected=seen.without_affected,
+        object_boxes=seen.object_boxes,
+        large_affected=large_frames(seen.affected),
+        most_affected=max(seen.affected.values(), default=0.0),
         units=(),
         analysis={},
     )
@@ -209,7 +214,7 @@ def make_plan(
         arrays |= {f"{one.name}.{name}": array for name, array in found.items()}
     plan = replace(plan, analysis=analysis.save(folder, arrays))
     plan.save(folder)
-    _warn_about(plan, engine, warn)
+    _warn_about(plan, request, engine, warn)
     return plan
 
 
@@ -235,7 +240,7 @@ def plate_frames(
     """The shot at plate resolution in linear light, with the weights that `compose` blends by."""
     return PlateFrames(
         footage, list(plan.range), plan.canvas, plan.reach, engine.fills(), Colour(config, plan.space), arrays,
-        plan.without_affected,
+        plan.without_affected, plan.object_boxes,
     )  # fmt: skip
 
 
@@ -275,39 +280,6 @@ def _space(request: RemovalRequest, footage: Footage, config: Config, frame: int
     return plate_space(config, request.colour, part.attribute("colorInteropID"), part.attribute("chromaticities"))
 
 
-def _without_affected(frames: PlateFrames, cancelled: IsCancelled) -> tuple[int, ...]:
-    """The first frame, where the affected matte comes and goes.
-
-    VOID never saw anything affected on the first frame; a shadow or reflection that is there on all frames is not
-    affected by what happens later, and stays (void_model.md 9, rule 6).
-    """
-    first = frames.numbers[0]
-    if not _is_affected(frames, first):
-        return ()
-    for frame in frames.numbers[1:]:
-        if cancelled():
-            raise Cancelled
-        if not _is_affected(frames, frame):
-            return (first,)
-    return ()
-
-
-def _is_affected(frames: PlateFrames, frame: int) -> bool:
-    return bool((frames.mattes(frame)[1].values > AFFECTED_THRESHOLD).any())
-
-
-def _holes(frames: PlateFrames, workers: int, progress: Tell, cancelled: IsCancelled) -> dict[int, Box | None]:
-    """The box to fill of every frame, in picture coordinates."""
-    found: dict[int, Box | None] = {}
-    with ThreadPoolExecutor(workers) as pool:
-        for frame, box in zip(frames.numbers, pool.map(frames.hole, frames.numbers), strict=True):
-            if cancelled():
-                raise Cancelled
-            found[frame] = box
-            progress(0.2 * len(found) / len(frames.numbers), "mattes")
-    return found
-
-
 def _refuse_empty(request: RemovalRequest, boxes: Mapping[int, Box | None]) -> None:
     if any(box is not None for box in boxes.values()):
         return
@@ -319,18 +291,6 @@ def _refuse_empty(request: RemovalRequest, boxes: Mapping[int, Box | None]) -> N
         "holds it.",
         "request.matte_empty",
     )
-
-
-def _roi(engine: Engine, boxes: Mapping[int, Box | None], facts: PlateFacts) -> Box:
-    canvas = Box(0, 0, facts.canvas.width, facts.canvas.height)
-    raster = engine.limits().raster
-    there = [box for box in boxes.values() if box is not None]
-    if raster is None or not there:
-        return canvas
-    changed = there[0]
-    for box in there[1:]:
-        changed = changed.joined(box)
-    return plan_roi(changed, canvas, raster, facts.pixel_aspect)
 
 
 def _peak(frames: PlateFrames, colour: Colour, roi: Box) -> tuple[float, float]:
@@ -373,7 +333,7 @@ def _units(key: str, engine: Engine, boxes: Mapping[int, Box | None], roi: Box, 
     return tuple(units)
 
 
-def _warn_about(plan: Plan, engine: Engine, warn: Warn) -> None:
+def _warn_about(plan: Plan, request: RemovalRequest, engine: Engine, warn: Warn) -> None:
     for code, sentence in engine.advice():
         warn(code, None, sentence)
     if plan.empty_frames:
@@ -382,6 +342,10 @@ def _warn_about(plan: Plan, engine: Engine, warn: Warn) -> None:
             None,
             f"The matte is empty on frames {plan.empty_frames}; the plate stays as it is there.",
         )
+    if affected.ignored(request):
+        warn("affected_preset_ignored", None, affected.ignored(request))
+    if plan.large_affected:
+        warn("affected_large", None, large_sentence(plan.large_affected, plan.most_affected))
     if plan.space_source == "default":
         warn(
             "colour_untagged",

@@ -13,6 +13,7 @@ from pathlib import Path
 from void_plugin.errors import RequestError, ServerError, VoidError, from_code
 from void_plugin.frames import FrameRange, contiguous, describe, spans
 from void_plugin.request import INPUTS, RemovalRequest
+from void_server.affected import Preset
 from void_server.allowance import ANYTHING, Allowance
 from void_server.beneath import Roots
 from void_server.exr import Part
@@ -100,6 +101,7 @@ class Preflight:
     def run(self) -> PlateFacts:
         """Raise the error that names all problems, or return what the plate says."""
         self._outputs()
+        self._preset()
         self._missing()
         self._raise()
         plate = self._headers("plate", lambda frame: self.footage.plate_part(frame)[0])
@@ -225,6 +227,12 @@ class Preflight:
         for part in plate.values():
             canvas = canvas.joined(part.data)
         return PlateFacts(canvas, first.display, first.pixel_aspect)
+
+    def _preset(self) -> None:
+        try:
+            Preset.of(self.request)
+        except RequestError as error:
+            self._problems.append(error)
 
     def _outputs(self) -> None:
         for output in self.request.outputs:

@@ -93,11 +93,14 @@ def raster_labels(
     remove = object_matte > OBJECT_THRESHOLD
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * RASTER_GROW + 1, 2 * RASTER_GROW + 1))
     remove = cv2.dilate(remove.astype(np.uint8), kernel) > 0
-    affected = affected_matte > AFFECTED_THRESHOLD
-    if snaps_grid:
-        affected = snapped(affected)
     remove &= holdout <= AFFECTED_THRESHOLD
-    return combine(remove, affected)
+    return combine(remove, raster_affected(affected_matte, snaps_grid=snaps_grid))
+
+
+def raster_affected(affected_matte: FloatMask, *, snaps_grid: bool) -> NDArray[np.bool_]:
+    """Where the quadmask on an engine's raster is 63 or 127, from the affected matte fitted to it."""
+    affected: NDArray[np.bool_] = affected_matte > AFFECTED_THRESHOLD
+    return snapped(affected) if snaps_grid else affected
 
 
 def snapped(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

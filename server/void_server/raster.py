@@ -37,11 +37,7 @@ class RasterFrames(Frames):
 
     def labels(self, frame: int, box: Box) -> NDArray[np.uint8]:
         def make(_: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-            area = self.roi.moved(self.base.canvas.x0, self.base.canvas.y0)
-            remove, affected = self.base.mattes(frame)
-            holdout = self.base.footage.matte("holdout_matte", frame)
-            fitted = [fit(matte.within(area), self.size) for matte in (remove, affected, holdout)]
-            return quadmask.raster_labels(*fitted, snaps_grid=self._snaps_grid)
+            return labels_on_raster(self.base, self.roi, self.size, frame, snaps_grid=self._snaps_grid)
 
         return self._labels.get(frame, make)[box.rows, box.columns]
 
@@ -64,3 +60,23 @@ class RasterFrames(Frames):
         if pixels is None:
             return None
         return np.clip(fit(self.colour.to_engine(pixels), self.size), 0, 1)[box.rows, box.columns]
+
+
+def labels_on_raster(
+    base: PlateFrames, roi: Box, raster: tuple[int, int], frame: int, *, snaps_grid: bool
+) -> NDArray[np.uint8]:
+    """The quadmask of one frame on a raster of (height, width); the ROI is in picture coordinates."""
+    area = roi.moved(base.canvas.x0, base.canvas.y0)
+    remove, affected = base.mattes(frame)
+    holdout = base.footage.matte("holdout_matte", frame)
+    fitted = [fit(matte.within(area), raster) for matte in (remove, affected, holdout)]
+    return quadmask.raster_labels(*fitted, snaps_grid=snaps_grid)
+
+
+def affected_on_raster(base: PlateFrames, roi: Box, raster: tuple[int, int], frame: int, *, snaps_grid: bool) -> float:
+    """The share of the raster that is 63 or 127 in one frame; for what else, see `labels_on_raster`."""
+    affected = base.mattes(frame)[1]
+    if affected.box is None:
+        return 0.0
+    fitted = fit(affected.within(roi.moved(base.canvas.x0, base.canvas.y0)), raster)
+    return float(quadmask.raster_affected(fitted, snaps_grid=snaps_grid).mean())

@@ -128,6 +128,7 @@ class Job:
 
     def plan(self) -> Plan:
         """Step one."""
+        self.request.check_results()
         begun = time.monotonic()
         plan = make_plan(
             self.request,

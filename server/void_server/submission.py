@@ -23,7 +23,7 @@ from void_plugin.v1 import job_service_pb2
 from void_server.beneath import Roots
 from void_server.devices import Devices
 from void_server.intake import sync
-from void_server.jobrows import JobRow, NewJob
+from void_server.jobrows import PREVIEW, JobRow, NewJob
 from void_server.jobs import JobQueue
 from void_server.settings import Identity, ServerSettings, map_path
 from void_server.store import FrameStore
@@ -53,13 +53,15 @@ class Submissions:
         if kind is None:
             raise RequestError(f"The job kind {message.kind} does not exist; use one that this server knows.")
         request = wire.request_from_message(message.request, message.request_id)
+        if kind != PREVIEW:
+            request.check_results()
         self._check_limits(request, identity)
         transfer = message.WhichOneof("transfer")
         if transfer is None:
             raise RequestError("The request does not say how pixels travel; set paths or uploads.")
         digests = listed_digests(request, message.uploads, identity) if transfer == "uploads" else None
         submitted = json.dumps([kind, request.to_dict(), digests], sort_keys=True)
-        engine, reason = self._engine(request.engine)
+        engine, reason = self._engine(request.engine, kind)
         new = NewJob(
             request_id=message.request_id,
             owner=identity.name,
@@ -138,8 +140,8 @@ class Submissions:
         if not 0 <= request.priority <= 100:
             raise RequestError(f"The priority {request.priority} is not between 0 and 100.")
 
-    def _engine(self, name: str) -> tuple[str, str]:
-        """The engine that will run, and why where the request said `auto`."""
+    def _engine(self, name: str, kind: str) -> tuple[str, str]:
+        """The engine that will run, or that a preview tells of, and why where the request said `auto`."""
         if not self._devices.wait_ready(READY_SECONDS):
             raise ServerError("No worker of this server has started yet; try again in a moment.", "server.unavailable")
         engines = {facts.name: facts for facts in self._devices.engines()}
@@ -152,7 +154,7 @@ class Submissions:
         if found is None:
             have = ", ".join(sorted(engines))
             raise RequestError(f"There is no engine {name[:80]!r}; this server has {have}.", "request.engine")
-        if not found.available:
+        if not found.available and kind != PREVIEW:  # to see what an engine would be told, none has to run
             raise JobError(f"{found.reason} The engine recover always can.", "job.engine_unavailable")
         return name, ""
 

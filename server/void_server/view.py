@@ -6,6 +6,7 @@ Picture coordinates begin at the top left of the canvas, the union of all data w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, cast
 
 import cv2
@@ -13,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_server import quadmask
+from void_server.affected import Preset
 from void_server.colour import Colour
 from void_server.engines import AFFECTED, KEEP, Frames, Mask, Picture
 from void_server.exr import Pixels
-from void_server.footage import ByteCache, Footage, Matte
+from void_server.footage import EMPTY_MATTE, ByteCache, Footage, Matte, cropped
 from void_server.quadmask import Reach
 from void_server.tiles import Box, box_of
 
@@ -38,30 +40,42 @@ class PlateFrames(Frames):
         colour: Colour,
         analysis: Mapping[str, NDArray[Any]] | None = None,
         without_affected: Sequence[int] = (),
+        object_boxes: Sequence[Box] = (),
     ) -> None:
-        """On the frames `without_affected` the affected matte counts as empty."""
+        """On the frames `without_affected` the affected matte counts as empty.
+
+        `object_boxes` are those of the object over the shot, in EXR coordinates, for affected presets that need them.
+        """
         self.footage, self.canvas, self.reach, self.colour = footage, canvas, reach, colour
         self.numbers = tuple(numbers)
         self.size = canvas.size
         self.analysis = analysis or {}
         self._fills_affected = AFFECTED in fills
         self._without_affected = frozenset(without_affected)
+        self._preset, self._object_boxes = Preset.of(footage.request), tuple(object_boxes)
         self._fill_labels = fills
         self._crops: ByteCache[_Crop] = ByteCache(LABEL_CACHE, lambda crop: crop.labels.nbytes * 2)
 
     # -- mattes ----------------------------------------------------------------------------------------------
 
     def mattes(self, frame: int) -> tuple[Matte, Matte]:
-        """The object and the affected matte, whether given apart or as a quadmask."""
+        """The object and the affected matte, whether given apart, as a quadmask, or the second as a preset."""
         footage = self.footage
         if footage.has("quadmask"):
             ready = footage.matte("quadmask", frame)
-            remove, affected = (_cropped(ready.box, part) for part in quadmask.split_quadmask(ready.values))
+            remove, affected = (cropped(ready.box, part) for part in quadmask.split_quadmask(ready.values))
         else:
-            remove, affected = footage.matte("object_matte", frame), footage.matte("affected_matte", frame)
-        if frame in self._without_affected:
-            affected = _cropped(None, affected.values)
-        return remove, affected
+            remove = footage.matte("object_matte", frame)
+            affected = footage.matte("affected_matte", frame) if self._preset.name == "none" else self._made(remove)
+        return remove, EMPTY_MATTE if frame in self._without_affected else affected
+
+    def _made(self, remove: Matte) -> Matte:
+        """The affected matte that the request's preset makes from an object matte."""
+        return self._of_shot if self._preset.is_dynamic else self._preset.of_frame(remove, self.canvas)
+
+    @cached_property
+    def _of_shot(self) -> Matte:
+        return self._preset.of_shot(self._object_boxes, self.canvas)
 
     def weights(self, frame: int) -> tuple[Box, NDArray[np.float32]] | None:
         """The box that can change in one frame, clipped to its data window, and the blend weights in it.
@@ -269,16 +283,6 @@ def _finite(pixels: Pixels) -> NDArray[np.bool_]:
         # All exponent bits set means Inf or NaN; testing bits is several times faster than converting.
         return cast(Mask, (pixels.view(np.uint16) & 0x7C00) != 0x7C00)
     return cast(Mask, np.isfinite(pixels))
-
-
-def _cropped(box: Box | None, values: NDArray[np.float32]) -> Matte:
-    if box is None:
-        return Matte(None, values)
-    found = box_of(values > 0, (box.x0, box.y0))
-    if found is None:
-        return Matte(None, np.zeros((0, 0), np.float32))
-    area = found.moved(-box.x0, -box.y0)
-    return Matte(found, values[area.rows, area.columns])
 
 
 def _paste(target: NDArray[Any], target_box: Box, source: NDArray[Any], source_box: Box) -> None:

@@ -177,6 +177,17 @@ def test_a_preview_shows_what_would_be_removed(calls: Calls, shot: Shot) -> None
     assert not np.array_equal(picture.planes["R"][labels < 5], plate.planes["R"][labels < 5])
 
 
+def test_a_preview_needs_no_engine_that_can_run_and_may_be_png(calls: Calls, shot: Shot) -> None:
+    pictures = (Output("comp", str(shot.folder / "look" / "look.%04d.png")),)
+    request = shot.request(engine="void", frames=type(shot.frames)(1002, 1002), outputs=pictures)
+    kind = job_service_pb2.JOB_KIND_PREVIEW
+    job = calls.submit_paths(request, f"{shot.folder.name}_png", kind=kind).job
+    assert isinstance(calls.last(job.job_id), Finished)
+    assert [path.name for path in (shot.folder / "look").glob("look.*")] == ["look.1002.png"]
+    code, sentence = fails_with(lambda: calls.submit_paths(replace(request, engine="recover"), "png"))
+    assert code == grpc.StatusCode.INVALID_ARGUMENT and "look.%04d.png is not an EXR" in sentence
+
+
 # -- refusals --------------------------------------------------------------------------------------------------------
 
 

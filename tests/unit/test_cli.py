@@ -244,6 +244,8 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], said: str, capsys: pyt
         (["--void-steps", "1001"], "1 to 1000"),
         (["--out", "result.<UDIM>.exr"], "UDIM"),
         (["--out", "result.%04d.png"], ".exr"),
+        (["--output", "comp", "--out", "result.%04d.png"], "end the pattern with .exr."),
+        (["--also-output", "comp=result.%04d.png"], "end the pattern with .exr."),
         (["--plate", "nothing.%04d.exr"], "nothing.%04d.exr"),
         (["--also-output", "comp.%04d.exr"], "comp=comp.%04d.exr"),
         (["--also-output", "both=comp.%04d.exr"], "patch or comp"),
@@ -439,6 +441,12 @@ def test_a_preview_is_a_job_of_its_own_kind(server: FakeServer, capsys: pytest.C
     assert cli.main([*command, "--out", "look/preview.%04d.exr"]) == 0
     assert server.job().kind == "preview"
     assert sorted(path.name for path in Path("look").glob("*.exr")) == ["preview.1002.exr", "preview.1003.exr"]
+
+
+def test_a_preview_may_be_png(server: FakeServer) -> None:
+    command = ["preview", "--plate", "plate.####.exr", "--matte", "matte.####.exr", "--frames", "1002"]
+    assert cli.main([*command, "--out", "look/preview.%04d.png"]) == 0
+    assert [path.name for path in Path("look").glob("preview.*")] == ["preview.1002.png"]
 
 
 def test_a_preview_of_a_saved_request_does_not_touch_its_results() -> None:

@@ -78,6 +78,18 @@ def test_equal_pixels_give_equal_bytes(files: ImageFiles, tmp_path: Path) -> Non
     assert (tmp_path / "a.exr").read_bytes() == (tmp_path / "b.exr").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["look.png", "LOOK.1001.PNG"])
+def test_a_png_is_written_where_the_name_says_so(files: ImageFiles, tmp_path: Path, name: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    whole = Box(0, 0, 30, 20)
+    part = NewPart(tuple((channel, "byte") for channel in "RGB"), whole, whole, "", (), pixels)
+    written = {files.write(str(tmp_path / name), [part]) for _ in range(2)}
+    assert written == {(tmp_path / name).stat().st_size} and os.listdir(tmp_path) == [name]
+    source = oiio.ImageInput.open(str(tmp_path / name))
+    assert source and source.format_name() == "png" and (source.read_image(oiio.UINT8) == pixels).all()
+    source.close()
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(files: ImageFiles, tmp_path: Path) -> None:
     pixels = np.zeros((8, 8, 3), np.float16)
     path = tmp_path / "kept.exr"

@@ -203,6 +203,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ({"outputs": ()}, "request.invalid", "no output"),
         ({"outputs": (Output("plate", "/s/r.%04d.exr"),)}, "request.invalid", "patch or comp"),
         ({"outputs": (Output("patch", "/s/r.%04d.png"),)}, "request.output", ".exr"),
+        ({"outputs": (Output("comp", "/s/r.%04d.tif"),)}, "request.output", ".png"),
         ({"handles": -1}, "request.range", "negative"),
         ({"frames": FrameRange(1, 9), "shot_range": FrameRange(2, 9)}, "request.range", "1-9"),
         ({"plate": ImageInput("<show>/p.%04d.exr")}, "request.pattern", "<show>"),
@@ -219,6 +220,15 @@ def test_what_can_be_known_to_be_wrong_without_files_is_said_at_once(
         small(**changes).check()
     assert caught.value.code == code
     assert named in caught.value.message
+
+
+def test_a_picture_of_a_preview_may_be_png_and_a_result_may_not() -> None:
+    request = small(outputs=(Output("comp", "/s/r.%04d.exr"), Output("comp", "/s/r.%04d.PNG")))
+    request.check()
+    with pytest.raises(RequestError, match=r"/s/r\.%04d\.PNG is not an EXR; end the pattern with \.exr") as caught:
+        request.check_results()
+    assert caught.value.code == "request.output"
+    small().check_results()
 
 
 @pytest.mark.parametrize(
