@@ -33,10 +33,13 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(remove)
     preview = commands.add_parser("preview", help="show what would be removed, without removing it")
     preview.description = (
-        "Write each frame with the object in red, the affected pixels in green and the holdout in blue over it."
+        "Write each frame with the object in red, the affected pixels in green, both at once in yellow and the holdout "
+        "in blue over it; with an engine that sees part of the frame, with the outline of that part in white."
     )
     _add_images_and_frames(preview)
-    preview.add_argument("--out", metavar="PATTERN", help="EXR files to write")
+    preview.add_argument("--out", metavar="PATTERN", help="EXR or PNG files to write")
+    preview.add_argument("--engine", metavar="NAME", help="whose view; auto, void or recover (auto)")
+    preview.add_argument("--void-raster", metavar="WIDTHxHEIGHT", help="what VOID works at (672x384)")
     _add_run(preview)
     demo = commands.add_parser("demo", help="make a shot with known truth, remove its object and measure the result")
     demo.add_argument("--out", default="void_demo", help="folder for everything it makes (%(default)s)")

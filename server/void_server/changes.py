@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from void_server.arrays import Arrays, Field
 from void_server.likeness import CHANGE_BLUR, Likeness
+from void_server.pixelmath import Field, PixelMath
 
 CHANGE_REACH = 3.0
 """Raster pixels by which what changed is widened and softened: a difference is faint at its edge."""
@@ -28,13 +28,13 @@ SOFTEN = 2.0
 """Raster pixels over which still places blend into the others: about 12 plate pixels (image.md 3.3, step 9)."""
 
 
-def changed(arrays: Arrays, picture: Field, plate: Field, likeness: Likeness, pixel: float) -> Field:
+def changed(maths: PixelMath, picture: Field, plate: Field, likeness: Likeness, pixel: float) -> Field:
     """1 where the picture shows something else than the plate, 0 where not, soft in between; one channel.
 
     A difference counts from the likeness' lower threshold on where it belongs to one above the upper.
     """
-    apart = arrays.give(arrays.peak(abs(arrays.gaussian(picture - plate, CHANGE_BLUR * pixel))))[..., 0]
-    return spread(arrays, linked(apart, likeness.low, likeness.high), pixel)
+    apart = maths.give(maths.peak(abs(maths.gaussian(picture - plate, CHANGE_BLUR * pixel))))[..., 0]
+    return spread(maths, linked(apart, likeness.low, likeness.high), pixel)
 
 
 def linked(apart: NDArray[np.float32], low: float, high: float) -> NDArray[np.bool_]:
@@ -46,44 +46,44 @@ def linked(apart: NDArray[np.float32], low: float, high: float) -> NDArray[np.bo
     return np.asarray(sure[labels], bool)
 
 
-def spread(arrays: Arrays, mask: NDArray[np.bool_], pixel: float) -> Field:
+def spread(maths: PixelMath, mask: NDArray[np.bool_], pixel: float) -> Field:
     """A mask widened by `CHANGE_REACH` raster pixels, with an edge as soft."""
     side = 2 * max(1, round(CHANGE_REACH * pixel)) + 1
     wide = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
-    return arrays.gaussian(arrays.take(wide), CHANGE_REACH * pixel / 2)
+    return maths.gaussian(maths.take(wide), CHANGE_REACH * pixel / 2)
 
 
-def closed(before: Sequence[Field], own: Field, after: Sequence[Field], arrays: Arrays) -> Field:
+def closed(before: Sequence[Field], own: Field, after: Sequence[Field], maths: PixelMath) -> Field:
     """A change map in time: what has changed before and after has changed in between, so that nothing flickers."""
     if not before or not after:
         return own
-    return _either(arrays, own, _both(arrays, _any(arrays, before), _any(arrays, after)))
+    return _either(maths, own, _both(maths, _any(maths, before), _any(maths, after)))
 
 
-def still(arrays: Arrays, picture: Field, plate: Field, pixel: float) -> Field:
+def still(maths: PixelMath, picture: Field, plate: Field, pixel: float) -> Field:
     """1 where both show the same detail in the same place, 0 where it has moved; one channel."""
-    bands = [arrays.gaussian(each, FINE * pixel) - arrays.gaussian(each, COARSE * pixel) for each in (picture, plate)]
+    bands = [maths.gaussian(each, FINE * pixel) - maths.gaussian(each, COARSE * pixel) for each in (picture, plate)]
     grey = [band[..., :1] + band[..., 1:2] + band[..., 2:3] for band in bands]
     around = AROUND * pixel
-    both = arrays.gaussian(grey[0] * grey[1], around)
-    ones = [arrays.gaussian(band * band, around) for band in grey]
-    alike = both / arrays.root(ones[0] * ones[1] + 1e-12)
-    sure = arrays.clipped((alike - MOVED) / (STILL - MOVED), 0.0, 1.0)
+    both = maths.gaussian(grey[0] * grey[1], around)
+    ones = [maths.gaussian(band * band, around) for band in grey]
+    alike = both / maths.root(ones[0] * ones[1] + 1e-12)
+    sure = maths.clipped((alike - MOVED) / (STILL - MOVED), 0.0, 1.0)
     faint = (3 * FAINT) ** 2
-    plain = arrays.where((ones[0] < faint) & (ones[1] < faint), sure * 0 + 1, sure)
-    return arrays.gaussian(plain, SOFTEN * pixel / 2)
+    plain = maths.where((ones[0] < faint) & (ones[1] < faint), sure * 0 + 1, sure)
+    return maths.gaussian(plain, SOFTEN * pixel / 2)
 
 
-def _any(arrays: Arrays, fields: Sequence[Field]) -> Field:
+def _any(maths: PixelMath, fields: Sequence[Field]) -> Field:
     found = fields[0]
     for field in fields[1:]:
-        found = _either(arrays, found, field)
+        found = _either(maths, found, field)
     return found
 
 
-def _either(arrays: Arrays, one: Field, other: Field) -> Field:
-    return arrays.where(one > other, one, other)
+def _either(maths: PixelMath, one: Field, other: Field) -> Field:
+    return maths.where(one > other, one, other)
 
 
-def _both(arrays: Arrays, one: Field, other: Field) -> Field:
-    return arrays.where(one < other, one, other)
+def _both(maths: PixelMath, one: Field, other: Field) -> Field:
+    return maths.where(one < other, one, other)

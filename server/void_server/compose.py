@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from void_plugin.errors import FrameError
 from void_plugin.request import Output
 from void_plugin.settings import RenderSettings
-from void_server.arrays import Arrays
 from void_server.colour import Colour, Config
 from void_server.engines import Engine
 from void_server.exr import FIXED_DATE, ImageFiles, NewPart, Part, Pixels, output_compression
 from void_server.fills import Fills
+from void_server.pixelmath import PixelMath
 from void_server.plan import PIXELS_VERSION, Plan, base_space
 from void_server.solve import COVERAGE
 from void_server.stitch import Stitched, Stitcher
@@ -91,7 +91,7 @@ class Composer:
         files: ImageFiles,
         config: Config,
         fills: Fills,
-        arrays: Arrays,
+        maths: PixelMath,
     ) -> None:
         self._plan, self._settings, self._frames, self._files = plan, settings, frames, files
         self._fills = fills
@@ -100,7 +100,7 @@ class Composer:
         self._stitcher: Stitcher | None = None
         if raster is not None:
             encoded = Colour(config, base_space(config, plan.space), plan.encoding, plan.peak)
-            self._stitcher = Stitcher(plan, raster, frames, encoded, fills, arrays)
+            self._stitcher = Stitcher(plan, raster, frames, encoded, fills, maths)
         self._extras = [name for name, setting in EXTRA_CHANNELS.items() if getattr(settings, setting)]
         self._provenance = (
             ("void/engine", "string", plan.engine),

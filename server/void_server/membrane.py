@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from void_server.arrays import Arrays, Field
+from void_server.pixelmath import Field, PixelMath
 
 CAP = 0.06
 """Largest correction, in code values of 0..1: what differs by more is other content and not colour (image.md 3.3)."""
@@ -33,29 +33,29 @@ class Membrane:
     """Why there is none, as `ring_contaminated` or `ring_missing`; empty where it holds."""
 
 
-def membrane(arrays: Arrays, residual: Field, known: Field, region: Field, blur: float) -> Membrane:
+def membrane(maths: PixelMath, residual: Field, known: Field, region: Field, blur: float) -> Membrane:
     """The correction of a generated picture inside a region and beside it.
 
     `residual` is what the plate has more than the picture, in code values; `known` is 1 where that counts, `region` 1
     where the picture will be used. `blur`, in pixels, keeps grain and detail of the ring out of the region.
     """
     nothing = residual * 0
-    ring = arrays.gaussian(region, 3 * blur)
-    around = arrays.where((ring > 0.02) & (region < 0.5), region * 0 + 1, 0.0)
+    ring = maths.gaussian(region, 3 * blur)
+    around = maths.where((ring > 0.02) & (region < 0.5), region * 0 + 1, 0.0)
     total = float(around.sum())
     if total == 0 or float((around * known).sum()) < LEAST_RING * total:
         return Membrane(nothing, "ring_missing")
-    weight = arrays.gaussian(known, blur)
-    smooth = arrays.gaussian(residual * known, blur) / arrays.clipped(weight, 1e-4, 1.0)
-    foreign = arrays.where(arrays.peak(abs(smooth)) > CAP, known, 0.0)
+    weight = maths.gaussian(known, blur)
+    smooth = maths.gaussian(residual * known, blur) / maths.clipped(weight, 1e-4, 1.0)
+    foreign = maths.where(maths.peak(abs(smooth)) > CAP, known, 0.0)
     if float((around * foreign).sum()) > MOST_FOREIGN * float((around * known).sum()):
         return Membrane(nothing, "ring_contaminated")
-    kept = arrays.where(foreign > 0, known * 0, known)
-    kept = arrays.where(weight > 0.05, kept, 0.0)
-    return Membrane(arrays.clipped(harmonic(arrays, smooth, kept), -CAP, CAP))
+    kept = maths.where(foreign > 0, known * 0, known)
+    kept = maths.where(weight > 0.05, kept, 0.0)
+    return Membrane(maths.clipped(harmonic(maths, smooth, kept), -CAP, CAP))
 
 
-def harmonic(arrays: Arrays, values: Field, known: Field) -> Field:
+def harmonic(maths: PixelMath, values: Field, known: Field) -> Field:
     """The values where `known` is 1, and in between the smoothest field that meets them.
 
     At the border of the area it runs straight on, so that a region which the frame cuts is held by its other sides.
@@ -63,16 +63,16 @@ def harmonic(arrays: Arrays, values: Field, known: Field) -> Field:
     levels = [(values * known, known)]
     while min(levels[-1][1].shape[:2]) > COARSEST:
         total, weight = levels[-1]
-        levels.append((arrays.halved(total), arrays.halved(weight)))
+        levels.append((maths.halved(total), maths.halved(weight)))
     total, weight = levels[-1]
-    field = values[:1, :1] * 0 + arrays.mean(total / arrays.clipped(weight, 1e-6, 1.0), weight)
+    field = values[:1, :1] * 0 + maths.mean(total / maths.clipped(weight, 1e-6, 1.0), weight)
     field = total * 0 + field
     for total, weight in reversed(levels):
         if field.shape[:2] != total.shape[:2]:
-            field = arrays.doubled(field, (total.shape[0], total.shape[1]))
-        given = total / arrays.clipped(weight, 1e-6, 1.0)
+            field = maths.doubled(field, (total.shape[0], total.shape[1]))
+        given = total / maths.clipped(weight, 1e-6, 1.0)
         fixed = weight > 0
         for _ in range(SWEEPS):
-            field = arrays.beside(arrays.where(fixed, given, field))
-        field = arrays.where(fixed, given, field)
+            field = maths.beside(maths.where(fixed, given, field))
+        field = maths.where(fixed, given, field)
     return field

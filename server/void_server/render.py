@@ -14,7 +14,6 @@ from void_plugin.events import FrameReady
 from void_plugin.frames import FrameRange
 from void_plugin.request import Output, RemovalRequest
 from void_server import results
-from void_server.arrays import NumpyArrays
 from void_server.beneath import Roots
 from void_server.colour import Config as ColourConfig
 from void_server.compose import Composed, Composer
@@ -72,7 +71,14 @@ class Render:
         }
         fills = Fills(self.plan, self.folder, self.files)
         composer = Composer(
-            self.plan, self.engines.main, self.request.settings, base, self.files, self.colour, fills, NumpyArrays()
+            self.plan,
+            self.engines.main,
+            self.request.settings,
+            base,
+            self.files,
+            self.colour,
+            fills,
+            self.engines.main.maths(),
         )
         last = {frame: unit for unit in units for frame in unit.frames}
         by_unit: dict[int, list[int]] = {}

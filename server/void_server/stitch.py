@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_server import changes
-from void_server.arrays import Arrays, Field
 from void_server.colour import Colour
 from void_server.engines import Fill, Picture
 from void_server.fills import Fills
 from void_server.footage import ByteCache
 from void_server.likeness import Likeness
 from void_server.membrane import Membrane, membrane
+from void_server.pixelmath import Field, PixelMath
 from void_server.plan import Plan
 from void_server.recovered import onto, share, surroundings
 from void_server.tiles import Box, unfit
@@ -55,7 +55,7 @@ SEEN_BYTES = 384 << 20
 
 @dataclass(frozen=True)
 class Stitched:
-    """New pixels of one frame over the box that changes, in EXR coordinates; arrays lie on the box."""
+    """New pixels of one frame over the box that changes, in EXR coordinates; maths lie on the box."""
 
     box: Box
     pixels: Picture
@@ -82,11 +82,11 @@ class Stitcher:
         frames: PlateFrames,
         colour: Colour,
         fills: Fills,
-        arrays: Arrays,
+        maths: PixelMath,
     ) -> None:
         """`colour` takes the plate's linear light to the engine's encoding and back."""
         self._plan, self._raster, self._frames, self._colour = plan, raster, frames, colour
-        self._fills, self._arrays = fills, arrays
+        self._fills, self._arrays = fills, maths
         self._scale = plan.display.width / 1920
         self._seen: ByteCache[_Seen] = ByteCache(SEEN_BYTES, lambda seen: seen.bytes)
         self._changes: ByteCache[_Change] = ByteCache(SEEN_BYTES // 8, lambda change: 4 * change.area.area // 4)
@@ -94,15 +94,15 @@ class Stitcher:
 
     def stitched(self, frame: int) -> Stitched:
         """The new pixels of a frame that has a hole and whose units are solved."""
-        arrays, seen = self._arrays, self._look(frame)
+        maths, seen = self._arrays, self._look(frame)
         box, inside = seen.box, seen.box.moved(-seen.area.x0, -seen.area.y0)
         held, change = self._steady(frame), self._closed(frame)
         size = seen.area.size
-        still = changes.still(arrays, seen.half_picture + held.field, seen.half_plate, self._pixel)
-        delta = arrays.gaussian(seen.half_picture + held.field - seen.half_plate, DELTA_BLUR * self._pixel)
+        still = changes.still(maths, seen.half_picture + held.field, seen.half_plate, self._pixel)
+        delta = maths.gaussian(seen.half_picture + held.field - seen.half_plate, DELTA_BLUR * self._pixel)
 
         def whole(field: Field) -> Floats:
-            return arrays.give(arrays.doubled(field, size))[inside.rows, inside.columns]
+            return maths.give(maths.doubled(field, size))[inside.rows, inside.columns]
 
         steady = whole(still) * (seen.object_weights[inside.rows, inside.columns, None] == 0)
         plate, picture = (each[inside.rows, inside.columns] for each in (seen.plate, seen.picture))
@@ -138,7 +138,7 @@ class Stitcher:
         return self._seen.get(frame, lambda _: self._make(frame))
 
     def _make(self, frame: int) -> _Seen:
-        frames, arrays = self._frames, self._arrays
+        frames, maths = self._frames, self._arrays
         found = frames.weights(frame)
         fill = self._fills.generated(frame)
         if found is None:
@@ -163,11 +163,11 @@ class Stitcher:
             area=area,
             plate=plate,
             picture=picture,
-            half_plate=arrays.halved(arrays.take(plate)),
-            half_around=arrays.halved(arrays.take(around)),
-            half_picture=arrays.halved(arrays.take(picture)),
-            half_valid=arrays.halved(arrays.take(valid)),
-            half_real=arrays.halved(arrays.take(part > SURE)),
+            half_plate=maths.halved(maths.take(plate)),
+            half_around=maths.halved(maths.take(around)),
+            half_picture=maths.halved(maths.take(picture)),
+            half_valid=maths.halved(maths.take(valid)),
+            half_real=maths.halved(maths.take(part > SURE)),
             weights=onto(weights, box, area),
             object_weights=onto(frames.object_weights(frame), box, area),
             real=real,
@@ -216,15 +216,15 @@ class Stitcher:
         """The membrane of a frame by itself."""
 
         def make(_: _Held | None) -> _Held:
-            arrays, seen = self._arrays, self._look(frame)
-            weights = arrays.halved(arrays.take(seen.weights))
-            core = arrays.halved(arrays.take(seen.object_weights))
+            maths, seen = self._arrays, self._look(frame)
+            weights = maths.halved(maths.take(seen.weights))
+            core = maths.halved(maths.take(seen.object_weights))
             changing = weights * self._closed(frame)
-            region = arrays.where((core > 0) | (changing > 0.02), core * 0 + 1, 0.0)
-            known = arrays.where((core < 0.5) & (changing < 0.02) & (seen.half_valid > SURE), core * 0 + 1, 0.0)
-            known = arrays.where(seen.half_real > SURE, known * 0 + 1, known)
+            region = maths.where((core > 0) | (changing > 0.02), core * 0 + 1, 0.0)
+            known = maths.where((core < 0.5) & (changing < 0.02) & (seen.half_valid > SURE), core * 0 + 1, 0.0)
+            known = maths.where(seen.half_real > SURE, known * 0 + 1, known)
             residual = seen.half_around - seen.half_picture
-            found = membrane(arrays, residual, known, region, RING_BLUR * self._scale / 2)
+            found = membrane(maths, residual, known, region, RING_BLUR * self._scale / 2)
             return _Held(seen.area, found.field, residual, known, found.problem)
 
         return self._fields.get(frame, make)
@@ -250,15 +250,15 @@ class Stitcher:
         return Membrane(field / total)
 
     def _agreement(self, own: _Held, other: _Held) -> float:
-        arrays = self._arrays
-        known = own.known * _shifted(other.known, other.area, own.area, arrays)
+        maths = self._arrays
+        known = own.known * _shifted(other.known, other.area, own.area, maths)
         if float(known.sum()) == 0:
             return 0.0
-        apart = own.residual - _shifted(other.residual, other.area, own.area, arrays)
-        smooth = arrays.gaussian(apart * known, 8 * self._scale) / arrays.clipped(
-            arrays.gaussian(known, 8 * self._scale), 1e-3, 1.0
+        apart = own.residual - _shifted(other.residual, other.area, own.area, maths)
+        smooth = maths.gaussian(apart * known, 8 * self._scale) / maths.clipped(
+            maths.gaussian(known, 8 * self._scale), 1e-3, 1.0
         )
-        differs = float(np.abs(arrays.give(arrays.mean(abs(smooth), known))).max())
+        differs = float(np.abs(maths.give(maths.mean(abs(smooth), known))).max())
         return float(np.clip((DIFFERS - differs) / (DIFFERS - AGREES), 0, 1))
 
 
@@ -302,12 +302,12 @@ class _Held:
     problem: str
 
 
-def _shifted(field: Field, box: Box, area: Box, arrays: Arrays) -> Field:
+def _shifted(field: Field, box: Box, area: Box, maths: PixelMath) -> Field:
     """A half-size field of one area on that of another, 0 where it does not reach."""
     if box == area:
         return field
     halves = [Box(each.x0 // 2, each.y0 // 2, each.x1 // 2, each.y1 // 2) for each in (box, area)]
-    return arrays.take(onto(arrays.give(field), *halves))
+    return maths.take(onto(maths.give(field), *halves))
 
 
 def _extended(part: Picture, inside: Box, area: Box) -> Picture:

@@ -22,7 +22,7 @@ from void_plugin.request import Output, RemovalRequest
 from void_plugin.settings import RenderSettings
 
 SETTINGS = RenderSettings(
-    void_raster="112x64", void_short_clips="short", void_passes=2, void_steps=6, void_pass2_steps=5
+    source="generated", void_raster="112x64", void_short_clips="short", void_passes=2, void_steps=6, void_pass2_steps=5
 )
 LONG = replace(SETTINGS, void_steps=400)
 """So many steps that there is time to kill it."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from void_plugin.config import Config
 from void_plugin.errors import JobError, RequestError
 from void_plugin.settings import RenderSettings
+from void_server.pixelmath import NumpyMath, PixelMath
 from void_server.tiles import Box
 from void_server.windows import ClipLengths
 
@@ -234,6 +235,13 @@ class Engine(ABC):
     def advice(self) -> Iterator[tuple[str, str]]:
         """Codes and sentences that the user should read before this request runs."""
         yield from ()
+
+    def maths(self) -> PixelMath:
+        """What the pictures of this engine are stitched with on this machine.
+
+        The same on all machines but for the last bits of a float.
+        """
+        return NumpyMath()
 
     def analyse(self, frames: Frames, progress: Tell, cancelled: IsCancelled) -> dict[str, NDArray[Any]]:
         """Estimate once a shot whatever every unit must agree on; the arrays come back as `Frames.analysis`."""

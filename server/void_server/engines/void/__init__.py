@@ -17,6 +17,7 @@ from void_server.engines.void.options import OVERLAP_FRAMES, Options
 from void_server.engines.void.prompt import advice
 from void_server.engines.void.share import Share
 from void_server.engines.void.weights import Weights, default_folder
+from void_server.pixelmath import NumpyMath, PixelMath
 
 if TYPE_CHECKING:
     from void_server.engines.void.flow import Flow
@@ -71,6 +72,14 @@ class VoidEngine(Engine):
         parts += ["fp8"] if machine.memory == "fp8" else []
         parts += ["compiled"] if machine.compile else []
         return "+".join(parts)
+
+    def maths(self) -> PixelMath:
+        """On the GPU that the model runs on, where it is there."""
+        if self.setup.machine.device != "cuda" or self.readiness().problem is not None:
+            return NumpyMath()
+        from void_server.engines.void.torchmath import TorchMath
+
+        return TorchMath(self.setup.machine.device)
 
     def advice(self) -> Iterator[tuple[str, str]]:
         """What upstream advises about prompts, and what is not known of fp8."""

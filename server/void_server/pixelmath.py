@@ -1,6 +1,6 @@
 """The few operations on pictures that stitching is made of, so that one text of it runs on a CPU and on a GPU.
 
-Arrays are (height, width, channels), float32. Arithmetic, comparison and slicing are those of the array's own
+PixelMath are (height, width, channels), float32. Arithmetic, comparison and slicing are those of the array's own
 library; whatever numpy and torch do differently is a method here. Borders continue the nearest pixel.
 """
 
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Field = Any
-"""A (height, width, channels) array of the library that an `Arrays` stands for."""
+"""A (height, width, channels) array of the library that an `PixelMath` stands for."""
 
 
-class Arrays(ABC):
+class PixelMath(ABC):
     """What numpy and torch do in different ways."""
 
     @abstractmethod
@@ -65,7 +65,7 @@ class Arrays(ABC):
         """Weighted mean over all pixels, (1, 1, channels); 0 where the weights are."""
 
 
-class NumpyArrays(Arrays):
+class NumpyMath(PixelMath):
     """Numpy and OpenCV: any CPU."""
 
     def take(self, pixels: NDArray[Any]) -> Field:
