@@ -111,8 +111,10 @@ def compare(pairs: Sequence[Pair]) -> Likeness:
     plates = [pair.plate for pair in pairs]
     coloured = [np.asarray(pair.picture * gain + offset, np.float32) for pair in pairs]
     shift = displacement(coloured, plates, inner)
-    noise = np.median(np.stack([_noise(pair.picture, mask) for pair, mask in zip(pairs, inner, strict=True)]), axis=0)
-    cleaned = [_denoised(displaced(picture, shift), noise, 1) for picture in coloured]
+    placed = [displaced(picture, shift) for picture in coloured]
+    noises = [_noise(*each) for each in zip(placed, plates, inner, strict=True)]
+    noise = np.median(np.stack(noises), axis=0)
+    cleaned = [_denoised(picture, noise, 1) for picture in placed]
     thin = [_thinned(mask) for mask in inner]
     usual = np.concatenate([
         difference(picture, plate, CHANGE_BLUR)[mask]
@@ -155,15 +157,18 @@ def _line(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> tuple[floa
     return gain, offset
 
 
-def _noise(picture: Picture, mask: Mask) -> NDArray[np.float32]:
-    """Deviation of what is finer than `NOISE_BLUR` where the picture is flattest."""
-    smooth = _blurred(picture, 2.0)
-    grey = smooth.mean(axis=-1)
+def _noise(picture: Picture, plate: Picture, mask: Mask) -> NDArray[np.float32]:
+    """Deviation of the fine detail of a picture that its plate does not have, where both are flattest."""
+    grey = _blurred(picture, 2.0).mean(axis=-1)
     slope = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1))
     flat = mask & (slope <= np.quantile(slope[mask], FLAT_SHARE))
-    fine = (picture - _blurred(picture, NOISE_BLUR))[flat]
-    found: NDArray[np.float32] = (_SPREAD * np.median(np.abs(fine), axis=0)).astype(np.float32)
-    return found
+    fine, wanted = ((each - _blurred(each, NOISE_BLUR))[flat] for each in (picture, plate))
+    spread = np.median(np.abs(fine), axis=0)
+    usual = (np.abs(fine) <= 4 * _SPREAD * spread).all(axis=-1)
+    # What both have is structure; noise is what they do not share.
+    shared = np.maximum((fine * wanted)[usual].mean(axis=0), 0)
+    alone = np.maximum((fine * fine)[usual].mean(axis=0) - shared, 0)
+    return np.asarray(np.sqrt(alone), np.float32)
 
 
 def _denoised(picture: Picture, noise: NDArray[np.float32], scale: int) -> Picture:

@@ -45,14 +45,21 @@ def membrane(maths: PixelMath, residual: Field, known: Field, region: Field, blu
     total = float(around.sum())
     if total == 0 or float((around * known).sum()) < LEAST_RING * total:
         return Membrane(nothing, "ring_missing")
-    weight = maths.gaussian(known, blur)
-    smooth = maths.gaussian(residual * known, blur) / maths.clipped(weight, 1e-4, 1.0)
+    smooth, _ = _smoothed(maths, residual, known, blur)
     foreign = maths.where(maths.peak(abs(smooth)) > CAP, known, 0.0)
     if float((around * foreign).sum()) > MOST_FOREIGN * float((around * known).sum()):
         return Membrane(nothing, "ring_contaminated")
-    kept = maths.where(foreign > 0, known * 0, known)
-    kept = maths.where(weight > 0.05, kept, 0.0)
+    # Its soft edge, too, is not colour.
+    trusted = maths.where(maths.gaussian(foreign, 2 * blur) > 0.02, known * 0, known)
+    smooth, weight = _smoothed(maths, residual, trusted, blur)
+    kept = maths.where(weight > 0.05, trusted, 0.0)
     return Membrane(maths.clipped(harmonic(maths, smooth, kept), -CAP, CAP))
+
+
+def _smoothed(maths: PixelMath, residual: Field, known: Field, blur: float) -> tuple[Field, Field]:
+    """What is known, blurred without what is not, and how much of it there is."""
+    weight = maths.gaussian(known, blur)
+    return maths.gaussian(residual * known, blur) / maths.clipped(weight, 1e-4, 1.0), weight
 
 
 def harmonic(maths: PixelMath, values: Field, known: Field) -> Field:
