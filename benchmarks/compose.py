@@ -18,9 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
-import pkgutil
-import re
 import shutil
 import statistics
 import subprocess
@@ -31,107 +28,27 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
-from unittest import mock
 
-import cv2
-import numpy as np
 import OpenImageIO as oiio
+from composing.shot import FIRST, SIZE, request_for, write_shot
+from composing.stopwatch import Stopwatch, processor_seconds
 from scaling import tree_bytes
 
 from void_plugin.config import Config
-from void_plugin.frames import FrameRange
-from void_plugin.request import ImageInput, Output, RemovalRequest
+from void_plugin.request import RemovalRequest
 from void_server.colour import PINNED_CONFIG
 from void_server.colour import Config as ColourConfig
 from void_server.engines import Kept
 from void_server.eventlog import EventLog
-from void_server.exr import FIXED_DATE, ImageFiles, NewPart
+from void_server.exr import ImageFiles
 from void_server.jobfolder import JobFolder
 from void_server.plan import Plan
 from void_server.runner import Job, Warm
-from void_server.tiles import Box
 
-SIZE = (1080, 1920)
-FIRST = 1001
 CORES = 2
 LIMIT, GOAL = 3.0, 2.0
-OBJECT_RADII = (200, 330)
-"""Half axes (down, across) of the object: 10 % of the frame."""
-PAN = 3
-GRAIN = 0.02
-"""Standard deviation of the grain at light 1, as its square root below: what leaves zip 0.7 of a plate's bytes."""
-
-PARTS = (
-    ("read", "void_server.exr:ImageFiles.read"),
-    ("read headers", "void_server.exr:ImageFiles.header"),
-    ("write", "void_server.exr:ImageFiles.write"),
-    ("load fills", "void_server.solve:load_fill"),
-    ("mattes, weights, labels", "void_server.view:PlateFrames._make_crop"),
-    ("upscale", "void_server.tiles:enlarged"),
-    ("encode colour", "void_server.colour:Colour.to_engine"),
-    ("decode colour", "void_server.colour:Colour.from_engine"),
-    ("merge", "void_server.compose:merge_over"),
-    ("compose, the rest", "void_server.compose:Composer.write"),
-    ("SHA-256 of the file", "void_server.results:file_facts"),
-)
-"""What is told apart, and by which function."""
-
-
-# -- the shot ------------------------------------------------------------------------------------------------------
-
-
-def octaves(size: tuple[int, int], random: np.random.Generator) -> np.ndarray[Any, Any]:
-    """Light as a photograph has it: detail of all sizes, the coarser the stronger, and a few highlights."""
-    light = np.zeros((*size, 3), np.float32)
-    for cell in (3, 9, 30, 120, 480):
-        cells = random.normal(size=(size[0] // cell + 3, size[1] // cell + 3, 3)).astype(np.float32)
-        grown = cv2.resize(cells, (size[1] + cell, size[0] + cell), interpolation=cv2.INTER_CUBIC)
-        light += grown[: size[0], : size[1]] * np.float32(0.16 * cell**0.25)
-    return np.asarray(0.18 * np.exp2(light), np.float32)
-
-
-def write_shot(folder: Path, count: int) -> None:
-    """Plates (half RGB, zip) that pan over a set, the matte of an ellipse that crosses them, that of its shadow."""
-    height, width = SIZE
-    world = octaves((height, width + PAN * count), np.random.default_rng(7))
-    with ImageFiles(CORES) as files:
-        for index in range(count):
-            light = world[:, PAN * index : PAN * index + width].copy()
-            centre = (width // 4 + 8 * index % (width // 2), height // 2)
-            figure, shadow = np.zeros(SIZE, np.float32), np.zeros(SIZE, np.float32)
-            cv2.ellipse(figure, centre, OBJECT_RADII[::-1], 0, 0, 360, 1, -1)
-            below = (centre[0] + 120, centre[1] + OBJECT_RADII[0] + 60)
-            cv2.ellipse(shadow, below, (360, 70), 0, 0, 360, 1, -1)
-            figure, shadow = (cv2.GaussianBlur(matte, (0, 0), 2.0) for matte in (figure, shadow))
-            light = light * (1 - 0.5 * shadow[..., None]) * (1 - figure[..., None]) + 0.4 * figure[..., None]
-            draws = np.random.default_rng(index).standard_normal(light.shape, np.float32)
-            light += draws * np.float32(GRAIN) * np.sqrt(light)
-            for name, pixels, channels in (("plate", light, "RGB"), ("object", figure, "A"), ("shadow", shadow, "A")):
-                part = NewPart(
-                    channels=tuple((channel, "half") for channel in channels),
-                    data=Box(0, 0, width, height),
-                    display=Box(0, 0, width, height),
-                    compression="zip",
-                    attributes=(("DateTime", "string", FIXED_DATE), ("colorInteropID", "string", "lin_ap1_scene")),
-                    pixels=pixels.reshape(height, width, -1).astype(np.float16),
-                )
-                files.write(str(folder / f"{name}.{FIRST + index}.exr"), [part])
-
-
-def request_for(folder: Path, kind: str, count: int, engine: str) -> RemovalRequest:
-    """The job that makes outputs of one kind from the first frames of the shot."""
-    frames = FrameRange(FIRST, FIRST + count - 1)
-    return RemovalRequest(
-        plate=ImageInput(str(folder / "plate.%04d.exr")),
-        object_matte=ImageInput(str(folder / "object.%04d.exr")),
-        affected_matte=ImageInput(str(folder / "shadow.%04d.exr")),
-        frames=frames,
-        shot_range=frames,
-        outputs=(Output(kind, str(folder / f"{kind}{count}" / "out.%04d.exr")),),
-        engine=engine,
-    )
+"""Time of composing over that of OpenImageIO alone."""
 
 
 # -- ours ------------------------------------------------------------------------------------------------------------
@@ -167,60 +84,6 @@ class Bench:
         """Remove what was composed."""
         for path in Path(self.request.outputs[0].pattern).parent.glob("*.exr"):
             path.unlink()
-
-
-class Stopwatch:
-    """Processor seconds by part, each second for the innermost one; for one thread and its reader."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._running: list[str] = []
-        self._since = 0.0
-
-    def _switch(self) -> None:
-        now = processor_seconds()
-        if self._running:
-            self.seconds[self._running[-1]] = self.seconds.get(self._running[-1], 0.0) + now - self._since
-        self._since = now
-
-    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, which tells when it begins and ends."""
-
-        def run(*arguments: Any, **named: Any) -> Any:
-            self._switch()
-            self._running.append(name)
-            try:
-                return function(*arguments, **named)
-            finally:
-                self._switch()
-                self._running.pop()
-
-        return run
-
-    def watch(self, patches: ExitStack) -> None:
-        """Put timed functions wherever the originals are known by name."""
-        for name, place in PARTS:
-            function, short = pkgutil.resolve_name(place), re.split("[.:]", place)[-1]
-            within = place.removesuffix(short)
-            holders = [pkgutil.resolve_name(within[:-1])] if within.endswith(".") else void_modules()
-            for holder in holders:
-                if getattr(holder, short, None) is function:
-                    patches.enter_context(mock.patch.object(holder, short, self.timed(name, function)))
-
-
-def void_modules() -> list[ModuleType]:
-    """All modules of ours that are loaded."""
-    return [module for name, module in list(sys.modules.items()) if name.startswith("void_server")]
-
-
-def processor_seconds() -> float:
-    """Seconds that this process and its children have computed, which other work on the machine does not change."""
-    total = time.process_time()
-    for task in Path("/proc").glob(f"{os.getpid()}/task/*/children"):
-        for pid in task.read_text().split():
-            for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-                total += int(thread.read_text().split()[0]) / 1e9
-    return total
 
 
 # -- OpenImageIO alone ---------------------------------------------------------------------------------------------
