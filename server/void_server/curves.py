@@ -84,9 +84,8 @@ class Curve(ABC):
         flat = values.reshape(-1)
         for first in range(0, flat.size, BLOCK):
             block = flat[first : first + BLOCK]
-            if not (block.min() >= CODES[0] and block.max() <= CODES[1]):
-                block[...] = _single(self.light(block.astype(np.float64)))
-                continue
+            beyond, computed = self._beyond(block)
+            block[beyond] = 0
             block *= np.float32(1 << CODE_BITS)
             cell = np.trunc(block)
             cell += np.float32(0)  # -0.0 becomes 0.0, and so -0.0 stays what it is in the next line
@@ -95,6 +94,14 @@ class Curve(ABC):
             lines = self._code_table.take(cell.astype(np.intp))
             block *= lines.imag
             block += lines.real
+            block[beyond] = computed
+
+    def _beyond(self, block: Pixels) -> tuple[NDArray[np.intp], Pixels]:
+        """Where codes lie that the table does not hold, and their light."""
+        if block.min() >= CODES[0] and block.max() <= CODES[1]:
+            return np.zeros(0, np.intp), np.zeros(0, np.float32)
+        beyond = np.flatnonzero(~((block >= CODES[0]) & (block <= CODES[1])))
+        return beyond, _single(self.light(block[beyond].astype(np.float64)))
 
     @cached_property
     def _light_table(self) -> Lines:

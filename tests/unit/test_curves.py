@@ -40,12 +40,13 @@ def test_any_finite_value_gives_a_finite_value(curve: Curve, values: list[float]
 
 @pytest.mark.parametrize("curve", CURVES, ids=str)
 def test_a_value_has_one_code_wherever_it_stands(curve: Curve) -> None:
-    values = np.random.default_rng(0).uniform(-0.5, 8, 2 * BLOCK + 7).astype(np.float32)
+    values = np.random.default_rng(0).uniform(-0.5, 1.2, 2 * BLOCK + 7).astype(np.float32)
+    values[::1000] *= 9  # some that the tables do not hold
     given = values.copy()
-    code, light = curve.encode(values), curve.decode(np.clip(values, -0.5, 1.2))
+    code, light = curve.encode(values), curve.decode(values)
     assert (values == given).all(), "what was given is not changed"
     assert (curve.encode(values[5::3]) == code[5::3]).all()
-    assert (curve.decode(np.clip(values[5::3], -0.5, 1.2)) == light[5::3]).all()
+    assert (curve.decode(values[5::3]) == light[5::3]).all()
 
 
 @pytest.mark.parametrize("encoding", ["srgb_knee", "acescct", "srgb", "ARRI LogC4", ""])
