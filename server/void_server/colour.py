@@ -9,24 +9,22 @@ conversions between colour spaces, one processor a job.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import PyOpenColorIO as ocio
-from numpy.typing import NDArray
 
 from void_plugin.errors import RequestError
+from void_server.curves import BLOCK, Curve, Knee, Pixels, Srgb
 
 PINNED_CONFIG = "ocio://studio-config-v4.0.0_aces-v2.0_ocio-v2.5"
 """Used where neither $OCIO nor the configuration names one; `latest` would not be reproducible."""
 WORKING_SPACE = "ACEScg"
 PEAKS = (4.0, 16.0, 64.0, 256.0, 4096.0)
 """Peaks M that a shot can have: a few fixed ones, so that a frame more rarely changes the curve."""
-KNEE = 0.8
-"""Code at which the shoulder begins; 0.8 keeps 18 % grey and skin on the plain sRGB curve."""
 
 # Chromaticities of the primaries and white that a file can carry, with the linear space they mean (SMPTE RP 431,
 # ITU-R BT.709 and BT.2020, SMPTE ST 2065-1, ACES S-2014-004).
@@ -40,7 +38,8 @@ CHROMATICITIES: Mapping[str, tuple[float, ...]] = {
 CHROMATICITY_TOLERANCE = 0.002
 """Files round their numbers to three or four digits."""
 
-Pixels = NDArray[np.float32]
+Step = Callable[[Pixels], Any]
+"""Changes contiguous pixels in place."""
 
 
 @dataclass(frozen=True)
@@ -127,54 +126,6 @@ def choose_peak(percentile: float) -> float:
     return next((peak for peak in PEAKS if percentile <= peak), PEAKS[-1])
 
 
-def srgb_encode(x: NDArray[Any]) -> NDArray[Any]:
-    """The sRGB curve (IEC 61966-2-1), mirrored for negatives."""
-    size = np.abs(x)
-    code = np.where(size <= 0.0031308, 12.92 * size, 1.055 * np.maximum(size, 1e-9) ** (1 / 2.4) - 0.055)
-    return np.asarray(np.copysign(code, x))
-
-
-def srgb_decode(y: NDArray[Any]) -> NDArray[Any]:
-    """The inverse of `srgb_encode`."""
-    size = np.abs(y)
-    return np.asarray(np.copysign(np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4), y))
-
-
-@dataclass(frozen=True)
-class Knee:
-    """sRGB below the knee, a logarithm with matching slope above, `peak` at code 1."""
-
-    peak: float
-
-    @cached_property
-    def _numbers(self) -> tuple[float, float, float]:
-        """Knee position in linear, scale s and gain A of y = KNEE + A ln(1 + (x - knee) / s)."""
-        knee = ((KNEE + 0.055) / 1.055) ** 2.4
-        slope = 1.055 / 2.4 * knee ** (1 / 2.4 - 1)
-        low, high = 1e-9, 1e3
-        for _ in range(200):  # bisection in the logarithm; y(peak) grows with s
-            middle = float(np.sqrt(low * high))
-            if slope * middle * np.log1p((self.peak - knee) / middle) > 1 - KNEE:
-                high = middle
-            else:
-                low = middle
-        return knee, low, slope * low
-
-    def encode(self, x: Pixels) -> Pixels:
-        """Linear to code values; above the peak past 1, below 0 negative (clamp for a model, not here)."""
-        knee, scale, gain = self._numbers
-        wide = x.astype(np.float64)  # float32 would lose the last half code near the peak
-        shoulder = KNEE + gain * np.log1p(np.maximum(wide - knee, 0) / scale)
-        return np.where(wide <= knee, srgb_encode(np.minimum(wide, knee)), shoulder).astype(np.float32)
-
-    def decode(self, y: Pixels) -> Pixels:
-        """Code values to linear."""
-        knee, scale, gain = self._numbers
-        wide = y.astype(np.float64)
-        shoulder = knee + scale * np.expm1(np.maximum(wide - KNEE, 0) / gain)
-        return np.where(wide <= KNEE, srgb_decode(np.minimum(wide, KNEE)), shoulder).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class Colour:
     """The colour path of one shot, fixed by the plan: plate values to an engine's and back.
@@ -188,8 +139,11 @@ class Colour:
     peak: float = PEAKS[0]
 
     @cached_property
-    def _knee(self) -> Knee:
-        return Knee(self.peak)
+    def _curve(self) -> Curve | None:
+        """The curve over linear AP1; None where OpenColorIO makes the whole conversion."""
+        if self.encoding == "srgb_knee":
+            return Knee(self.peak)
+        return Srgb() if self.encoding == "srgb" else None
 
     @cached_property
     def _processors(self) -> tuple[Any, Any] | None:
@@ -210,34 +164,34 @@ class Colour:
 
     def to_engine(self, pixels: Pixels) -> Pixels:
         """Finite plate values (height, width, 3) as the engine sees them; encoded values are not yet clamped."""
-        values = _applied(self._processors[0], pixels) if self._processors else pixels
-        if self.encoding == "srgb_knee":
-            return self._knee.encode(values)
-        if self.encoding == "srgb":
-            return srgb_encode(values).astype(np.float32)
-        return values
+        steps: list[Step] = [self._processors[0].applyRGB] if self._processors else []
+        return _applied([*steps, self._curve.encode_in_place] if self._curve else steps, pixels)
 
     def from_engine(self, pixels: Pixels) -> Pixels:
         """The exact inverse of `to_engine`."""
-        values = pixels
-        if self.encoding == "srgb_knee":
-            values = self._knee.decode(pixels)
-        elif self.encoding == "srgb":
-            values = srgb_decode(pixels).astype(np.float32)
-        return _applied(self._processors[1], values) if self._processors else values
+        steps: list[Step] = [self._curve.decode_in_place] if self._curve else []
+        return _applied([*steps, self._processors[1].applyRGB] if self._processors else steps, pixels)
 
     def working(self, pixels: Pixels) -> Pixels:
         """Plate values as scene-linear AP1, for statistics."""
         if self.space == WORKING_SPACE:
             return pixels
-        return _applied(self._to_working, pixels)
+        return _applied([self._to_working.applyRGB], pixels)
 
     @cached_property
     def _to_working(self) -> Any:
         return self.config.processor(self.space, WORKING_SPACE)
 
 
-def _applied(processor: Any, pixels: Pixels) -> Pixels:
-    copy = np.array(pixels, np.float32, order="C")
-    processor.applyRGB(copy)
-    return copy
+def _applied(steps: Sequence[Step], pixels: Pixels) -> Pixels:
+    """Pixels after some steps, taken a few rows at a time: those stay in a processor's own cache from step to step."""
+    if not steps:
+        return pixels
+    out = np.empty(pixels.shape, np.float32)
+    rows = max(1, BLOCK // max(1, pixels[:1].size))
+    for top in range(0, len(out), rows):
+        block = out[top : top + rows]
+        block[...] = pixels[top : top + rows]
+        for step in steps:
+            step(block)
+    return out

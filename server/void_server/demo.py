@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_plugin.errors import FrameError, RequestError
-from void_server.colour import srgb_encode
+from void_server.curves import srgb_encode
 from void_server.exr import FIXED_DATE, ImageFile, ImageFiles, NewPart
 from void_server.jobfolder import JobFolder, make_folder, read_json, write_json
 from void_server.scenes import CAMERAS, Scene

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from void_server.resample import Method, Picture, resampled
+
 VOID_RASTER = (384, 672)
 """(height, width) that VOID was trained and is run at (Netflix/void-model, config)."""
 ROI_CONTEXT = 1.4
@@ -125,17 +127,27 @@ def _side(first: int, last: int, length: int, low: int, high: int) -> tuple[int,
     return start, start + length
 
 
-def fit(picture: NDArray[np.float32], raster: tuple[int, int]) -> NDArray[np.float32]:
+def fit(picture: Picture, raster: tuple[int, int]) -> Picture:
     """A picture resampled to the raster with half-pixel centres; area mean where it shrinks (as upstream's loader)."""
     high, wide = picture.shape[:2]
-    shrinks = high >= raster[0] and wide >= raster[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, (raster[1], raster[0]), interpolation=method), np.float32)
+    if high >= raster[0] and wide >= raster[1]:
+        return np.asarray(cv2.resize(picture, (raster[1], raster[0]), interpolation=cv2.INTER_AREA), np.float32)
+    return enlarged(picture, raster, method="cubic")
 
 
-def unfit(picture: NDArray[np.float32], size: tuple[int, int], box: Box | None = None) -> NDArray[np.float32]:
-    """The way back from the raster to (height, width) plate pixels: bicubic on exactly the inverse grid."""
-    grows = size[0] >= picture.shape[0] and size[1] >= picture.shape[1]
-    method = cv2.INTER_CUBIC if grows else cv2.INTER_AREA
-    whole = np.asarray(cv2.resize(picture, (size[1], size[0]), interpolation=method), np.float32)
-    return whole if box is None else whole[box.rows, box.columns]
+def unfit(picture: Picture, size: tuple[int, int], box: Box | None = None) -> Picture:
+    """The way back from the raster to (height, width) plate pixels, or to a box of them: cubic on the inverse grid."""
+    return enlarged(picture, size, box, "cubic")
+
+
+def enlarged(maps: Picture, size: tuple[int, int], box: Box | None = None, method: Method = "linear") -> Picture:
+    """A picture, or any map (height, width[, channels]), at (height, width) pixels; of those only a box where given.
+
+    Equal, bit for bit, to that box of the whole. Where an axis shrinks it is averaged by area. Raises ValueError
+    where the box reaches beyond the whole.
+    """
+    whole = Box(0, 0, size[1], size[0])
+    box = box or whole
+    if not whole.holds(box):
+        raise ValueError(f"{box} reaches beyond {whole}")
+    return resampled(maps, size, box.rows, box.columns, method)
