@@ -139,6 +139,19 @@ def _summary(
         "lowest_coverage": round(min(coverages.values()), 4) if coverages else 1.0,
         "low_coverage": describe(int(frame) for frame, share in coverages.items() if share < LOW_COVERAGE),
     }
+    summary["shares"] = _shares(summary["recovered"], summary["generated"])
     if noise:
         summary["noise_ratio"] = round(sum(noise) / len(noise), 3)
     return summary
+
+
+def _shares(recovered: float, generated: float) -> str:
+    """What the new pixels are, in words: `81 % recovered, 19 % generated`."""
+    total = recovered + generated
+    if not total:
+        return "nothing changed"
+    # Never 100 % of one where there is some of the other.
+    percent = 100 * recovered / total
+    whole = round(percent) if percent in (0, 100) else min(99, max(1, round(percent)))
+    parts = [f"{share} % {name}" for name, share in (("recovered", whole), ("generated", 100 - whole)) if share]
+    return ", ".join(parts)

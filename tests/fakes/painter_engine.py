@@ -1,6 +1,6 @@
 """An engine for tests of stitching and of real pixels: it generates a picture that is easy to recognise.
 
-Everything labelled becomes grey, the rest is the plate with a colour cast, as a model would return it. Every solve is
+Everything labelled becomes grey, the rest is the plate, and all of it has a colour cast, as a model would return it. Every solve is
 counted by a line in the file that the prompt names.
 """
 
@@ -40,7 +40,7 @@ class PainterEngine(Engine):
         for done, frame in enumerate(unit.frames):
             if frames.hole(frame) is not None:
                 labels = frames.labels(frame, whole)[..., None]
-                plate = frames.plate(frame, whole) + np.float32(CAST)
-                picture = np.where(labels == KEEP, plate, np.float32(GREY)).astype(np.float32)
+                shown = np.where(labels == KEEP, frames.plate(frame, whole), np.float32(GREY))
+                picture = (shown + np.float32(CAST)).astype(np.float32)
                 yield Fill(frame, whole, np.clip(picture, 0, 1), np.zeros(whole.size, np.float32), {"coverage": 0.0})
             progress((done + 1) / len(unit.frames), "")
