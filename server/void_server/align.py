@@ -23,6 +23,8 @@ BINS = 64
 """Frequencies a side at which power is known, in the order of `numpy.fft.fftfreq`."""
 CALM = 1.5
 """Sigma in pixels of the blur before matching: below it lies grain, which differs from frame to frame."""
+COARSE = 5.0
+"""Sigma in pixels of the further blur under which the affine search begins, for motions of several pixels."""
 THIN = 3
 """Every how many pixels blurred pictures are compared: their neighbours say nearly the same."""
 MARGIN = 12
@@ -137,9 +139,13 @@ def _warped(
     """The affine match found from a whole shift on, or None where there is nothing to win."""
     read = window.moved(*shift).grown(MARGIN)
     picture, known = _read(frames, other, read)
-    affine = _affine(here, calm_light(picture), usable)
-    if affine is None:
-        return None
+    there = calm_light(picture)
+    affine = np.array([[1.0, 0, MARGIN], [0, 1.0, MARGIN]])
+    for blur in COARSE, 0.0:
+        nearer = _affine(_softer(here, blur), _softer(there, blur), usable, affine)
+        if nearer is None:
+            return None
+        affine = nearer
     size = window.width, window.height
     found = cv2.warpAffine(picture, affine, size, flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP)
     lost = cv2.dilate((~known).astype(np.uint8), np.ones((2 * FILTER_REACH + 1,) * 2, np.uint8))
@@ -152,14 +158,21 @@ def _warped(
     return Neighbour(brought, clear, _kept_power(affine, window.size), gap)
 
 
-def _affine(here: Floats, there: Floats, usable: Mask) -> Affine | None:
-    """Gauss-Newton over motion, gain and offset (Lucas and Kanade 1981), with the worst pixels left out."""
+def _softer(calm: Floats, blur: float) -> Floats:
+    return np.asarray(cv2.GaussianBlur(calm, (0, 0), blur), np.float32) if blur else calm
+
+
+def _affine(here: Floats, there: Floats, usable: Mask, start: Affine) -> Affine | None:
+    """Gauss-Newton over motion, gain and offset (Lucas and Kanade 1981), with the worst pixels left out.
+
+    None where it runs away.
+    """
     height, width = here.shape
-    affine = np.array([[1.0, 0, MARGIN], [0, 1.0, MARGIN]])
+    affine = start.copy()
     y, x = (axis[::THIN, ::THIN] for axis in np.mgrid[0:height, 0:width])
     half = max(height, width) / 2
     u, v = (x - width / 2) / half, (y - height / 2) / half
-    for round_number in range(ROUNDS):
+    for _ in range(ROUNDS):
         seen = cv2.warpAffine(
             there, affine, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
@@ -177,13 +190,12 @@ def _affine(here: Floats, there: Floats, usable: Mask) -> Affine | None:
         normal = np.einsum("in,jn->ij", slopes, slopes) + np.eye(8) * (spread / LOOSE) ** 2
         pull = np.einsum("in,n->i", slopes, error)
         step = np.linalg.solve(normal, pull)
-        if round_number == 0 and float(step @ pull) < 2 * WORTH * float(error @ error):
-            return None
         bend = step[:6].reshape(2, 3) / np.array([half, half, 1.0])
         affine[:, :2] += bend[:, :2]
         affine[:, 2] += bend[:, 2] - bend[:, :2] @ np.array([width / 2, height / 2])
         corner = float(np.abs(step[:6].reshape(2, 3)).sum(axis=1).max())
-        if corner > MARGIN:
+        moved = affine - start
+        if np.abs(moved[:, :2]).max() * half > MARGIN or np.abs(moved @ [width / 2, height / 2, 1]).max() > MARGIN:
             return None
         if corner < SETTLED:
             break

@@ -37,6 +37,14 @@ because the blur carries some of it."""
 OUTSTANDING = 2.0
 """Share of low frequencies over the quietest quarter's above which a block holds more than grain: chance alone takes
 one block of soft grain (sigma 1.4 px) in a hundred there."""
+ABOVE_FLOOR = 1.6
+"""Power over the quietest tenth's up to which a block is held to be grain; soft grain alone spreads it by 0.13."""
+ABOVE_FLOOR_ALONE = 1.3
+"""The same where nothing but a blur took the scene away, and fine texture is still in."""
+PILE = 0.25
+"""Share of blocks that must lie there for it to be grain: leavings of the scene reach 0.2."""
+FEWEST_BLOCKS = 12
+"""Blocks below which quantiles say nothing."""
 ENOUGH_OF_BLOCK = 0.6
 """Share of a block that must be clean."""
 SHADE = 2.0
@@ -135,7 +143,8 @@ def _level(light: Picture, grain: Picture, clean: Mask) -> Mask:
     level = np.ones(clean.shape, bool)
     for channel in range(3):
         plane = light[..., channel]
-        slope = cv2.Sobel(plane, cv2.CV_32F, 1, 0, scale=1 / 8) ** 2 + cv2.Sobel(plane, cv2.CV_32F, 0, 1, scale=1 / 8) ** 2
+        across, down = (cv2.Sobel(plane, cv2.CV_32F, *axis, scale=1 / 8) for axis in ((1, 0), (0, 1)))
+        slope = across**2 + down**2
         strength = cv2.boxFilter(grain[..., channel] ** 2, -1, (BLOCK, BLOCK))
         level &= SLIP**2 * slope < 0.05 * strength
     return level if level[clean].mean() > 0.1 else np.ones(clean.shape, bool)
@@ -177,33 +186,61 @@ def _above_blur(picture: Picture, usable: Mask) -> Bare:
 
 
 def without_texture(bares: Sequence[Bare]) -> list[Mask]:
-    """The clean pixels of the blocks that hold nothing but grain.
+    """The clean pixels of the blocks that hold nothing but grain; all false where no grain is found.
 
-    Grain has the same share of low frequencies everywhere; what the scene leaves behind has more. Blocks whose share
-    stands out above the lower quartile are dropped.
+    Two things tell grain from what the scene leaves behind. Grain has the same share of low frequencies everywhere.
+    And it has a floor: at one luma no block has less of it, so that many blocks lie close above the quietest ones,
+    while leavings of the scene are spread over decades.
     """
-    shares = [_low_shares(bare) for bare in bares]
-    known = np.concatenate([share[np.isfinite(share)] for share in shares]) if shares else np.zeros(0)
-    limit = OUTSTANDING * float(np.quantile(known, 0.25)) if known.size else 0.0
-    masks = []
-    for bare, share in zip(bares, shares, strict=True):
-        kept = np.broadcast_to((share <= limit)[:, None, None], (len(share), BLOCK * BLOCK, 1))
-        masks.append(bare.clean & (_unblocked(kept.astype(np.uint8), bare.clean.shape)[..., 0] > 0))
+    tables = [_block_table(bare) for bare in bares]
+    table = np.concatenate(tables) if tables else np.zeros((0, 7))
+    known = np.isfinite(table[:, 0])
+    kept = np.zeros(len(table), bool)
+    if known.sum() >= FEWEST_BLOCKS:
+        kept = known & (table[:, 0] <= OUTSTANDING * np.quantile(table[known, 0], 0.25))
+        level = np.full(len(table), np.inf)
+        level[kept] = _over_floor(table[kept, 1:4], table[kept, 4:])
+        floor = float(np.quantile(level[kept], 0.1))
+        found = (level <= ABOVE_FLOOR * floor).sum() >= PILE * known.sum()
+        limit = ABOVE_FLOOR if all(bare.temporal for bare in bares) else ABOVE_FLOOR_ALONE
+        kept = (level <= limit * floor) & found
+    masks, first = [], 0
+    for bare, part in zip(bares, tables, strict=True):
+        blocks = np.broadcast_to(kept[first : first + len(part), None, None], (len(part), BLOCK * BLOCK, 1))
+        masks.append(bare.clean & (_unblocked(blocks.astype(np.uint8), bare.clean.shape)[..., 0] > 0))
+        first += len(part)
     return masks
 
 
-def _low_shares(bare: Bare) -> NDArray[np.float64]:
-    """Power below a Gaussian of 2 px over power above one of 1 px, for each block; infinite where little is clean."""
+def _block_table(bare: Bare) -> NDArray[np.float64]:
+    """For each block: share of low frequencies, mean light of three channels, mean square of three channels.
+
+    The share is power below a Gaussian of 2 px over power above one of 1 px; infinite where little is clean.
+    """
     clean = bare.clean[..., None].astype(np.float32)
     grain = bare.grain * clean
     low = cv2.GaussianBlur(grain, (0, 0), SHADE)
     high = grain - cv2.GaussianBlur(grain, (0, 0), SHADE / 2)
-    share = np.full(len(_blocks(clean)), np.inf)
-    count = _blocks(clean).sum(axis=(1, 2))
-    enough = count >= ENOUGH_OF_BLOCK * BLOCK * BLOCK
-    lows, highs = (_blocks((part * clean) ** 2).sum(axis=1, dtype=np.float64)[enough] for part in (low, high))
-    share[enough] = (lows / np.maximum(highs, 1e-30)).mean(axis=-1)
-    return share
+    count = _blocks(clean).sum(axis=(1, 2), dtype=np.float64)
+    parts = ((low * clean) ** 2, high**2 * clean, bare.light * clean, grain**2)
+    lows, highs, light, square = (_blocks(part).sum(axis=1, dtype=np.float64) for part in parts)
+    share = (lows / np.maximum(highs, 1e-30)).mean(axis=-1)
+    share[count < ENOUGH_OF_BLOCK * BLOCK * BLOCK] = np.inf
+    many = np.maximum(count, 1)[:, None]
+    return np.column_stack([share, light / many, square / many])
+
+
+def _over_floor(light: NDArray[np.float64], square: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean square of blocks over what quiet blocks of the same luma have, mean of the channels that have any."""
+    groups = int(np.clip(len(light) // FEWEST_BLOCKS, 1, 8))
+    levels = []
+    for channel in range(3):
+        parts = np.array_split(np.argsort(light[:, channel], kind="stable"), groups)
+        knots = [float(np.median(light[part, channel])) for part in parts]
+        quiet = [float(np.quantile(square[part, channel], 0.2)) for part in parts]
+        floor = np.interp(light[:, channel], knots, quiet)
+        levels.append(np.where(floor > 0, square[:, channel] / np.maximum(floor, 1e-30), square[:, channel] > 0))
+    return np.asarray(np.mean(levels, axis=0))
 
 
 def measured(frames: Frames, picked: Sequence[int], area: Box, most: int, cancelled: Callable[[], bool]) -> list[Bare]:

@@ -19,6 +19,8 @@ from void_server.engines import Frames, Mask, Picture
 from void_server.spectrum import covariance, kernel_of
 from void_server.tiles import Box
 
+Values = NDArray[np.float64]
+
 MOST_FRAMES = 4
 """Frames looked at, each with one neighbour."""
 MOST_WINDOWS = 12
@@ -29,8 +31,9 @@ FEWEST_IN_BIN = 300
 """Pixels below which a bin says nothing: its deviation would be off by 5 %."""
 MOST_IN_CURVE = 1 << 18
 """Pixels a channel that the curve is measured from; more only cost time."""
-BAD_FIT = 0.15
-"""A straight line that misses a bin's variance by more gives way to a table (image.md 4)."""
+BAD_FIT = 0.06
+"""A straight line that misses variance by more at one of six lumas gives way to a table: 3 % of deviation. image.md 4
+allows 15 %, which leaves less room for all other errors than a table does."""
 PLATEAU = 0.02
 """Share of pixels at the very least or greatest value of the plate that makes a bin clipped."""
 UNSEEN = 5e-4
@@ -58,7 +61,7 @@ class Curve:
             variance = np.where(luma > second, beyond, inside)
         else:
             variance = np.where(luma > second, beyond, np.interp(luma, self.light, self.variance))
-        return np.sqrt(variance, dtype=np.float32)
+        return np.asarray(np.sqrt(variance), np.float32)
 
 
 @dataclass(frozen=True)
@@ -106,50 +109,56 @@ def analyse(frames: Frames, picked: Sequence[int], area: Box, cancelled: Callabl
     Looks at up to four of the `picked` frames, evenly chosen, and their neighbours; only at usable, unclipped pixels
     that show grain and no texture. Where nothing can be measured the model is silent. Raises Cancelled.
     """
-    few = [picked[i] for i in np.unique(np.linspace(0, len(picked) - 1, min(MOST_FRAMES, len(picked))).round().astype(int))]
-    bares = measured(frames, few, area, MOST_WINDOWS, cancelled)
-    # A surface leaves texture in: it is only asked where frames cannot be compared at all.
+    places = np.unique(np.linspace(0, len(picked) - 1, min(MOST_FRAMES, len(picked))).round().astype(int))
+    bares = measured(frames, [picked[i] for i in places], area, MOST_WINDOWS, cancelled)
+    # A blur leaves texture in: it is only asked where frames cannot be compared at all.
     bares = [bare for bare in bares if bare.temporal] or bares
     masks = without_texture(bares)
     measures = [_bins(bares, masks, channel) for channel in range(3)]
-    if not any(seen.size for _, seen in measures):
-        return silent()
-    lines = [_curve(light, seen) for light, seen in measures]
-    unit = []
-    for bare, mask in zip(bares, masks, strict=True):
-        sigma = np.stack([line.sigma(bare.light[..., i]) for i, line in enumerate(lines)], axis=-1)
-        whole = mask.copy()
-        for channel, (light, _) in enumerate(measures):
-            if light.size:
-                here = bare.light[..., channel]
-                whole &= (here >= light[0]) & (here <= light[-1])
-        unit.append((np.where(sigma > 0, bare.grain / np.maximum(sigma, 1e-20), 0).astype(np.float32), whole))
+    lines = [_curve(light, variance) for light, variance in measures]
+    ranges = [(light[0], light[-1]) if light.size else (-np.inf, np.inf) for light, _ in measures]
+    unit = [_unit(bare, mask, lines, ranges) for bare, mask in zip(bares, masks, strict=True)]
     covariances = covariance(unit)
-    if covariances is None:
+    if covariances is None or not any(line.variance.any() for line in lines):
         return silent()
     weights = np.array([mask.sum() for _, mask in unit], np.float64)
     power = np.einsum("n,nyx->yx", weights / weights.sum(), np.stack([bare.power for bare in bares]))
-    kernel, strength = kernel_of(covariances, power)
-    curves = tuple(Curve(line.light, (line.variance * s).astype(np.float32)) for line, s in zip(lines, strength))
-    return GrainModel(curves, kernel)
+    kernel, strength = kernel_of(covariances, power.astype(np.float32))
+    red, green, blue = (
+        Curve(line.light, (line.variance * stronger).astype(np.float32))
+        for line, stronger in zip(lines, strength, strict=True)
+    )
+    return GrainModel((red, green, blue), kernel)
 
 
-def _bins(bares: Sequence[Bare], masks: Sequence[Mask], channel: int) -> tuple[Floats, Floats]:
-    """Luma and variance of one channel in bins that are neither clipped nor without grain; both empty where none is."""
-    none = np.zeros(0, np.float32)
+def _unit(
+    bare: Bare, mask: Mask, lines: Sequence[Curve], ranges: Sequence[tuple[float, float]]
+) -> tuple[Picture, Mask]:
+    """Grain over its deviation, and the pixels of the mask whose luma is neither clipped nor beyond what was seen."""
+    unit, inside = np.zeros_like(bare.grain), mask.copy()
+    for channel, (line, (low, high)) in enumerate(zip(lines, ranges, strict=True)):
+        luma = bare.light[..., channel]
+        sigma = line.sigma(luma)
+        np.divide(bare.grain[..., channel], sigma, out=unit[..., channel], where=sigma > 0)
+        inside &= (luma >= low) & (luma <= high)
+    return unit, inside
+
+
+def _bins(bares: Sequence[Bare], masks: Sequence[Mask], channel: int) -> tuple[Values, Values]:
+    """Luma and variance of one channel in bins that are not clipped, luma rising; both empty where no grain is seen."""
+    none = np.zeros(0)
     count = sum(int(mask.sum()) for mask in masks)
-    step = max(1, count // MOST_IN_CURVE)
-    light, grain, plate = (
-        np.concatenate([getattr(bare, name)[..., channel][mask][::step] for bare, mask in zip(bares, masks, strict=True)])
-        for name in ("light", "grain", "plate")
-    ) if count else (none, none, none)
-    bins = min(LUMA_BINS, light.size // FEWEST_IN_BIN)
+    bins = min(LUMA_BINS, count // FEWEST_IN_BIN)
     if not bins:
         return none, none
-    order = np.argsort(light, kind="stable")
+    step = max(1, count // MOST_IN_CURVE)
+    pairs = list(zip(bares, masks, strict=True))
+    light = np.concatenate([bare.light[..., channel][mask][::step] for bare, mask in pairs])
+    grain = np.concatenate([bare.grain[..., channel][mask][::step] for bare, mask in pairs])
+    plate = np.concatenate([bare.plate[..., channel][mask][::step] for bare, mask in pairs])
     clipped = (plate == plate.min()) | (plate == plate.max())
     found = []
-    for part in np.array_split(order, bins):
+    for part in np.array_split(np.argsort(light, kind="stable"), bins):
         middle, values = float(np.median(light[part])), grain[part]
         deviation = 1.4826 * float(np.median(np.abs(values - np.median(values))))
         seen = deviation > max(UNSEEN * abs(middle), UNSEEN_FLOOR)
@@ -157,12 +166,11 @@ def _bins(bares: Sequence[Bare], masks: Sequence[Mask], channel: int) -> tuple[F
             found.append((middle, deviation**2 if seen else 0.0))
     if not any(variance for _, variance in found):
         return none, none
-    # bins
-    pairs = np.array(found, np.float64)
-    return pairs[:, 0], pairs[:, 1]
+    lumas, variances = np.array(found, np.float64).T
+    return lumas, variances
 
 
-def _curve(light, variance) -> Curve:
+def _curve(light: Values, variance: Values) -> Curve:
     """A line where one fits, else a table that never falls."""
     if not light.size:
         return Curve(np.array([0, 1], np.float32), np.zeros(2, np.float32))
@@ -176,7 +184,7 @@ def _curve(light, variance) -> Curve:
     return Curve(knots.astype(np.float32), heights.astype(np.float32))
 
 
-def _line(light, variance) -> tuple[float, float]:
+def _line(light: Values, variance: Values) -> tuple[float, float]:
     """Non-negative a and b of variance = a + b * light, by least squares of the relative error."""
     known = variance > 0
     x, v = light[known], variance[known]
@@ -188,15 +196,13 @@ def _line(light, variance) -> tuple[float, float]:
         a, b = np.linalg.solve(normal, right)
         if a >= 0 and b >= 0:
             return float(a), float(b)
-    candidates = []
-    for i in (0, 1):
-        value = max(0.0, float(right[i] / normal[i, i])) if normal[i, i] > 0 else 0.0
-        pair = (value, 0.0) if i == 0 else (0.0, value)
-        candidates.append((float(((pair[0] * terms[0] + pair[1] * terms[1] - 1) ** 2).sum()), pair))
-    return min(candidates)[1]
+    # One of both is zero where the best line would make it negative, or where all luma is alike.
+    alone = [max(0.0, float(right[i] / normal[i, i])) if normal[i, i] > 0 else 0.0 for i in (0, 1)]
+    gaps = [float(((alone[i] * terms[i] - 1) ** 2).sum()) for i in (0, 1)]
+    return (alone[0], 0.0) if gaps[0] <= gaps[1] else (0.0, alone[1])
 
 
-def _never_falling(values):
+def _never_falling(values: Values) -> Values:
     """The closest sequence that never falls (pool adjacent violators)."""
     pools: list[tuple[float, int]] = []
     for value in values:

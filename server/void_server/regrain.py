@@ -25,7 +25,7 @@ TAP_STEPS = 2048
 """Steps to 1 of a kernel's taps. No tap of 3 x 15 x 15 of unit power lets a sum pass 4.2 * 64 * 2048 * 26 < 2 ** 24,
 where float32 stops holding every whole number."""
 DIRECT_TAPS = 120
-"""Taps that OpenCV still sums one by one; from 130 on it takes a Fourier transform, whose rounding depends on the box."""
+"""Taps that OpenCV still sums one by one; from 130 on it takes a Fourier transform, which rounds by the box."""
 ROWS = 32
 """Rows hashed at once: their words stay in the processor's cache."""
 LUMA_BLUR = 1.0
@@ -41,7 +41,9 @@ def synthesise(model: GrainModel, seed: int, frame: int, box: Box) -> Picture:
     taps = np.rint(model.kernel * np.float32(TAP_STEPS)).astype(np.float32)
     table = _normal_table()
     white = white_noise(table, seed, frame, box.grown(size // 2))
-    scale = np.float32(1.0) / np.sqrt((taps.astype(np.float64) ** 2).sum(axis=(1, 2, 3)) * np.mean(table.astype(np.float64) ** 2))
+    scale = np.float32(1.0) / np.sqrt(
+        (taps.astype(np.float64) ** 2).sum(axis=(1, 2, 3)) * np.mean(table.astype(np.float64) ** 2)
+    )
     out = np.empty((*box.size, 3), np.float32)
     for i in range(3):
         out[..., i] = _filtered(white, taps[i], box.size) * np.float32(scale[i])
@@ -107,7 +109,9 @@ def _filtered(white: list[Floats], taps: Floats, size: tuple[int, int]) -> Float
     return total
 
 
-def add(linear: Picture, model: GrainModel, unit_grain: Picture, share: Floats, residual: Picture | float = 0.0) -> Picture:
+def add(
+    linear: Picture, model: GrainModel, unit_grain: Picture, share: Floats, residual: Picture | float = 0.0
+) -> Picture:
     """The picture with grain: linear + sigma(luma) * unit_grain * share * sqrt(1 - residual ** 2).
 
     `linear` (height, width, 3) is scene-linear and may be negative; `unit_grain` has unit variance. `share` (height,

@@ -22,13 +22,13 @@ CELL = 24
 """Pixels between the seeds of cells: several grains wide, and far smaller than anything the eye takes for a repeat."""
 BEYOND = 54
 """The furthest that a pixel can lie from the seed of its cell or of the next: the root of 5 cells, rounded up."""
-SEAM = 2.0
+SEAM = 3.0
 """Pixels on each side of a border between cells over which one goes over into the other."""
 FEWEST_FRAMES = 5
 """Frames of a shot from which neighbours can be compared with confidence (image.md 4)."""
 FEWEST_SHEETS = 2
 """Sheets below which the same grain would come up too often."""
-MOST_SHEETS = 4
+MOST_SHEETS = 6
 """Sheets used a frame, the cleanest."""
 LOOKED_AT = 8
 """Sheets laid bare to choose from."""

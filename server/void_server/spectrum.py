@@ -124,10 +124,9 @@ def _undone(spectrum: NDArray[np.complex128], power: Floats) -> NDArray[np.compl
     x = squares[ring] - squares[ring].mean()
     filled = np.empty((int(blind.sum()), 3))
     for channel in range(3):
-        # Means of sectors rather than single frequencies: the logarithm of noise is biased low.
         heights = np.log(np.maximum(own[ring][:, channel], 1e-12))
         slope = min(0.0, float((x * heights).sum() / (x * x).sum()))
-        level = np.log(max(float(own[ring][:, channel].mean()), 1e-12)) 
+        level = np.log(max(float(own[ring][:, channel].mean()), 1e-12))
         filled[:, channel] = np.exp(level + slope * (squares[blind] - squares[ring].mean()))
     cross = whole[ring].mean(axis=0).real
     spread = np.sqrt(np.maximum(np.diagonal(cross), 1e-30))
