@@ -64,17 +64,16 @@ def bring(frames: Frames, other: int, window: Box, picture: Picture, usable: Mas
     """
     here = calm_light(picture)
     best, there = _whole(frames, other, window, (0, 0), here, usable)
-    shift = _whole_shift(here, there)
-    if shift != (0, 0):
-        moved, moved_there = _whole(frames, other, window, shift, here, usable)
-        again = _whole_shift(here, moved_there)
-        if again != (0, 0):
-            shift = shift[0] + again[0], shift[1] + again[1]
-            moved, _ = _whole(frames, other, window, shift, here, usable)
-        if moved.mismatch < best.mismatch * (1 - WORTH):
-            best = moved
-        else:
-            shift = 0, 0
+    shift = 0, 0
+    # A second look from the moved place corrects what a large motion left of too little common ground.
+    for _ in range(2):
+        step = _whole_shift(here, there)
+        if step == (0, 0):
+            break
+        moved, moved_there = _whole(frames, other, window, (shift[0] + step[0], shift[1] + step[1]), here, usable)
+        if moved.mismatch >= best.mismatch * (1 - WORTH):
+            break
+        best, there, shift = moved, moved_there, (shift[0] + step[0], shift[1] + step[1])
     warped = _warped(frames, other, window, shift, here, usable)
     if warped is not None and warped.mismatch < best.mismatch * (1 - WORTH):
         return warped

@@ -36,8 +36,9 @@ BAD_FIT = 0.06
 allows 15 %, which leaves less room for all other errors than a table does."""
 PLATEAU = 0.02
 """Share of pixels at the very least or greatest value of the plate that makes a bin clipped."""
-UNSEEN = 5e-4
-"""Deviation over luma that counts as no grain: half floats alone round by up to 3e-4 of the value."""
+UNSEEN = 1e-3
+"""Deviation over luma that counts as no grain: a quarter of an 8-bit code at mid-grey. Half floats alone round by up
+to 3e-4 of the value, and resampling by whoever stabilised the plate leaves 7e-4."""
 UNSEEN_FLOOR = 1e-6
 """The same near black, in linear light."""
 

@@ -39,14 +39,14 @@ def synthesise(model: GrainModel, seed: int, frame: int, box: Box) -> Picture:
     """
     size = model.kernel.shape[-1]
     taps = np.rint(model.kernel * np.float32(TAP_STEPS)).astype(np.float32)
-    table = _normal_table()
+    table = normal_table()
     white = white_noise(table, seed, frame, box.grown(size // 2))
     scale = np.float32(1.0) / np.sqrt(
         (taps.astype(np.float64) ** 2).sum(axis=(1, 2, 3)) * np.mean(table.astype(np.float64) ** 2)
     )
     out = np.empty((*box.size, 3), np.float32)
     for i in range(3):
-        out[..., i] = _filtered(white, taps[i], box.size) * np.float32(scale[i])
+        out[..., i] = filtered(white, taps[i], box.size) * np.float32(scale[i])
     return out
 
 
@@ -84,7 +84,7 @@ def mixed(words: Words) -> Words:
     return words
 
 
-def _normal_table() -> Floats:
+def normal_table() -> Floats:
     """Sixteen uniform bits to a normal deviate in whole steps: the inverse of the distribution function."""
     most = int(4.5 * WHITE_STEPS)
     edges = [0.5 * (1 + math.erf((n + 0.5) / WHITE_STEPS / math.sqrt(2))) for n in range(-most, most)]
@@ -92,7 +92,7 @@ def _normal_table() -> Floats:
     return (np.searchsorted(edges, uniform) - most).astype(np.float32)
 
 
-def _filtered(white: list[Floats], taps: Floats, size: tuple[int, int]) -> Floats:
+def filtered(white: list[Floats], taps: Floats, size: tuple[int, int]) -> Floats:
     """Sum over channels of correlations, where the kernel lies wholly inside the white noise."""
     # Direct summation beats a Fourier transform here: 11 x 11 taps over 600 x 1000 px take 3 ms against 8 ms.
     k = taps.shape[-1]

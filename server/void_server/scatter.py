@@ -53,7 +53,7 @@ def scatter(model: GrainModel, frames: Frames, area: Box, seed: int, frame: int,
     if model.is_silent:
         return np.zeros((*box.size, 3), np.float32)
     sheets = _sheets(model, frames, frame, area)
-    near, far, share = _cells(seed, frame, box, len(sheets))
+    near, far, share = cells(seed, frame, box, len(sheets))
     flat = sheets.reshape(-1, 3)
     out = flat[near]
     seam = share > 0
@@ -88,7 +88,7 @@ def _normalised(model: GrainModel, bare: Bare) -> Picture:
     return np.asarray(unit / np.maximum(spread, 1e-6), np.float32)
 
 
-def _cells(seed: int, frame: int, box: Box, sheets: int) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
+def cells(seed: int, frame: int, box: Box, sheets: int) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
     """For each pixel: where on the sheets its cell and the next one take it from, and the next one's weight."""
     left, top = box.x0 // CELL - 1, box.y0 // CELL - 1
     across = np.arange(left, (box.x1 - 1) // CELL + 2)
