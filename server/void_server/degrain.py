@@ -48,7 +48,9 @@ FEWEST_BLOCKS = 12
 ENOUGH_OF_BLOCK = 0.6
 """Share of a block that must be clean."""
 SHADE = 2.0
-"""Sigma in pixels of the blur that separates light from grain where luma is asked for."""
+"""Sigma in pixels of the blur that separates light from grain within one frame (image.md 4)."""
+SHADE_OF_TWO = 0.8
+"""Sigma in pixels of the blur of the mean of two frames."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,9 @@ def _neighbours(numbers: Sequence[int], frame: int) -> Iterator[int]:
 def _between(picture: Picture, usable: Mask, neighbour: Neighbour) -> Bare:
     """Half the difference in power: grain of two frames, each of a single frame's strength once divided."""
     clean = usable & neighbour.known
-    light = _blurred((picture + neighbour.picture) * np.float32(0.5))
+    # Sum and difference of two frames have unrelated noise, so little blur will do, and luma stays that of the pixel.
+    mean = (picture + neighbour.picture) * np.float32(0.5)
+    light = np.asarray(cv2.GaussianBlur(mean, (0, 0), SHADE_OF_TWO), np.float32)
     grain = (picture - neighbour.picture) * np.float32(np.sqrt(0.5))
     _take_flicker(grain, light, clean)
     power = (1 + neighbour.power) * np.float32(0.5)

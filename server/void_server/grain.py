@@ -146,7 +146,7 @@ def _unit(
 
 
 def _bins(bares: Sequence[Bare], masks: Sequence[Mask], channel: int) -> tuple[Values, Values]:
-    """Luma and variance of one channel in bins that are not clipped, luma rising; both empty where no grain is seen."""
+    """Luma and variance of one channel in bins that are not clipped, luma rising; both empty unless most show grain."""
     none = np.zeros(0)
     count = sum(int(mask.sum()) for mask in masks)
     bins = min(LUMA_BINS, count // FEWEST_IN_BIN)
@@ -165,7 +165,7 @@ def _bins(bares: Sequence[Bare], masks: Sequence[Mask], channel: int) -> tuple[V
         seen = deviation > max(UNSEEN * abs(middle), UNSEEN_FLOOR)
         if clipped[part].mean() < PLATEAU:
             found.append((middle, deviation**2 if seen else 0.0))
-    if not any(variance for _, variance in found):
+    if 2 * sum(variance > 0 for _, variance in found) <= len(found):
         return none, none
     lumas, variances = np.array(found, np.float64).T
     return lumas, variances
