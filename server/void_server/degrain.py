@@ -7,7 +7,7 @@ frame matches is the scene taken away in space, by a blur.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from void_plugin.errors import Cancelled
 from void_server.align import BINS, Floats, Neighbour, bring, calm_light, mismatch
-from void_server.engines import Frames, Mask, Picture
+from void_server.engines import Frames, IsCancelled, Mask, Picture
 from void_server.tiles import Box
 
 WINDOW = 256
@@ -91,6 +91,8 @@ def lay_bare(frames: Frames, frame: int, window: Box) -> Bare | None:
 
     Where every neighbour repeats the frame's pixels, its grain is zero: nothing there changes from frame to frame.
     """
+    if min(window.size) < BLOCK:
+        return None
     usable = frames.usable(frame, window)
     if usable.mean() < FEWEST_USABLE:
         return None
@@ -247,7 +249,7 @@ def _over_floor(light: NDArray[np.float64], square: NDArray[np.float64]) -> NDAr
     return np.asarray(np.mean(levels, axis=0))
 
 
-def measured(frames: Frames, picked: Sequence[int], area: Box, most: int, cancelled: Callable[[], bool]) -> list[Bare]:
+def measured(frames: Frames, picked: Sequence[int], area: Box, most: int, cancelled: IsCancelled) -> list[Bare]:
     """The grain of at most `most` windows a frame; raises Cancelled soon after `cancelled()` turns true."""
     found = []
     for frame in picked:

@@ -6,7 +6,7 @@ plate's own scene-linear light (reference: image.md 4).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from void_server.align import Floats
 from void_server.degrain import Bare, measured, without_texture
-from void_server.engines import Frames, Mask, Picture
+from void_server.engines import Frames, IsCancelled, Mask, Picture
 from void_server.spectrum import covariance, kernel_of
 from void_server.tiles import Box
 
@@ -104,7 +104,7 @@ def silent() -> GrainModel:
     return GrainModel((none, none, none), np.eye(3, dtype=np.float32)[..., None, None])
 
 
-def analyse(frames: Frames, picked: Sequence[int], area: Box, cancelled: Callable[[], bool]) -> GrainModel:
+def analyse(frames: Frames, picked: Sequence[int], area: Box, cancelled: IsCancelled) -> GrainModel:
     """The grain of a shot, from a few of its frames over a box in picture coordinates.
 
     Looks at up to four of the `picked` frames, evenly chosen, and their neighbours; only at usable, unclipped pixels
@@ -181,7 +181,9 @@ def _curve(light: Values, variance: Values) -> Curve:
         return Curve(np.array([0, 1], np.float32), np.array([floor, floor + slope], np.float32))
     rising = _never_falling(variance)
     # Beyond the brightest bin variance goes on in proportion to light, as that of photons does.
-    knots, heights = np.append(light, 2 * light[-1]), np.append(rising, 2 * rising[-1])
+    last = float(light[-1])
+    further = (2 * last, 2 * rising[-1]) if last > 0 else (last + 1, rising[-1])
+    knots, heights = np.append(light, further[0]), np.append(rising, further[1])
     return Curve(knots.astype(np.float32), heights.astype(np.float32))
 
 

@@ -169,6 +169,21 @@ def test_nothing_to_look_at_is_a_silent_model() -> None:
     assert measured(frames).is_silent
 
 
+@pytest.mark.parametrize("area", [Box(0, 0, 1, 1), Box(0, 0, 512, 20), Box(7, 7, 40, 40)])
+def test_an_area_too_small_to_measure_is_a_silent_model(area: Box) -> None:
+    frames = shot(3)
+    assert analyse(frames, frames.numbers, area, lambda: False).is_silent
+
+
+@pytest.mark.parametrize("level", [0.3, 0.0])
+def test_a_plate_of_one_luma_is_measured_at_that_luma(level: float) -> None:
+    light = np.full((*SIZE, 3), level, np.float32)
+    plates = [light + grain_field(n) * deviation(light) for n in range(3)]
+    model = measured(MemoryFrames(plates, [np.full(SIZE, KEEP, np.uint8)] * 3))
+    assert np.allclose(model.sigma(light[:1, :1]), deviation(light[:1, :1]), rtol=0.05)
+    assert np.isfinite(model.sigma(light[:1, :1] + 3)).all()
+
+
 def test_two_runs_measure_the_same_model(model: GrainModel) -> None:
     again = measured(shot(3)).to_arrays()
     assert all(np.array_equal(array, again[name]) for name, array in model.to_arrays().items())
