@@ -1,7 +1,7 @@
 """An engine for tests of stitching and of real pixels: it generates a picture that is easy to recognise.
 
-Everything labelled becomes grey, the rest is the plate, and all of it has a colour cast, as a model would return it. Every solve is
-counted by a line in the file that the prompt names.
+Everything labelled becomes grey, the rest is the plate, and all of it has a colour cast, as a model would return it.
+Every solve is counted by a line in the file that the prompt names.
 """
 
 from __future__ import annotations
