@@ -21,8 +21,8 @@ INVERSIONS = 5
 """Times that the way back along a motion is corrected; what is left over is below a hundredth of a pixel where motion
 changes by less than a third of a pixel from one pixel to the next."""
 SLACK, SLACK_SHARE = 0.5, 0.01
-"""Squared pixels by which motion forth and back may differ: a fixed part and a share of its own square (Sundaram,
-Brox and Keutzer, "Dense point trajectories", ECCV 2010)."""
+"""Squared pixels by which the way back may miss: a fixed part and a share of the motion's own square (as motion forth
+and back may differ in Sundaram, Brox and Keutzer, "Dense point trajectories", ECCV 2010)."""
 LEAST_WEIGHT = 1e-3
 """Weight of what is hidden in one of two pictures, so that where both hide it something is shown."""
 
@@ -45,7 +45,7 @@ def between(before: Picture, after: Picture, times: Sequence[float], flow: Flow)
     """
     forth, back = flow(before, after), flow(after, before)
     for time in times:
-        moved = [_moved(before, forth, back, time), _moved(after, back, forth, 1 - time)]
+        moved = [_moved(before, forth, time), _moved(after, back, 1 - time)]
         total = np.zeros_like(before)
         share = np.zeros(before.shape[:2], np.float32)
         for (pixels, trust), amount in zip(moved, (1 - time, time), strict=True):
@@ -55,21 +55,23 @@ def between(before: Picture, after: Picture, times: Sequence[float], flow: Flow)
         yield np.clip(total / share[..., None], 0, 1)
 
 
-def _moved(picture: Picture, motion: Motion, opposite: Motion, time: float) -> tuple[Picture, Floats]:
-    """A picture moved along a share of its motion, and how far each pixel of it is to be trusted, above 0 to 1."""
+def _moved(picture: Picture, motion: Motion, time: float) -> tuple[Picture, Floats]:
+    """A picture moved along a share of its motion, and how far each pixel of it is to be trusted, above 0 to 1.
+
+    Where a pixel comes from is found by going back and back again. What the picture hides has nowhere to come from:
+    there the search ends at a place that moves elsewhere.
+    """
     height, width = picture.shape[:2]
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
     place = grid
     for _ in range(INVERSIONS):
         place = grid - np.float32(time) * _sampled(motion, place)
     here = _sampled(motion, place)
-    there = place + here
-    gap = (here + _sampled(opposite, there)) ** 2
-    missed = (place + np.float32(time) * here - grid) ** 2
+    missed = ((place + np.float32(time) * here - grid) ** 2).sum(axis=-1)
     slack = SLACK + SLACK_SHARE * (here**2).sum(axis=-1)
-    trust = 1 / (1 + ((gap + missed).sum(axis=-1) / slack) ** 2)
     inside = (place >= -0.5).all(axis=-1) & (place <= (width - 0.5, height - 0.5)).all(axis=-1)
-    return _sampled(picture, place, cv2.INTER_CUBIC), np.maximum(trust * inside, LEAST_WEIGHT).astype(np.float32)
+    trust = np.where(inside, 1 / (1 + (missed / slack) ** 2), 0)
+    return _sampled(picture, place, cv2.INTER_CUBIC), np.maximum(trust, LEAST_WEIGHT).astype(np.float32)
 
 
 def _sampled(values: Floats, place: Floats, method: int = cv2.INTER_LINEAR) -> Floats:
