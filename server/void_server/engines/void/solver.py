@@ -147,7 +147,7 @@ class Solver:
         resumed: tuple[int, torch.Tensor] | None,
         before: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """The latents that a pass makes of a clip; `before`, those of the pass before, is kept for one that goes on."""
+        """The latents that a pass makes of a clip; checkpoints keep `before`, what the pass before ended with."""
         self._stop_if_cancelled()
         self.share.encoding(run)
         text = self.models.text.embedding(self.prompt, self.warn)
