@@ -18,8 +18,8 @@ from void_server.engines import Picture
 from void_server.engines.void.flow import Flow, Motion
 
 INVERSIONS = 5
-"""Times that the way back along a motion is corrected; what is left over is below a hundredth of a pixel where motion
-changes by less than a third of a pixel from one pixel to the next."""
+"""Times that the way back along a motion is corrected; about a hundredth of a pixel is left over where motion of some
+pixels changes by a third of a pixel from one pixel to the next."""
 SLACK, SLACK_SHARE = 0.5, 0.01
 """Squared pixels by which the way back may miss: a fixed part and a share of the motion's own square (as motion forth
 and back may differ in Sundaram, Brox and Keutzer, "Dense point trajectories", ECCV 2010)."""
