@@ -67,7 +67,7 @@ class EngineLimits:
     overlap: int = 0
     """Frames that a unit shares with the one whose result it continues; 0 where units are independent."""
     stride: int = 1
-    """From one frame that it looks at to the next, counted from the shot's first; units end on one, leads begin on one."""
+    """From one frame that it looks at to the next, from the shot's first; units end and leads begin on one."""
     generates: bool = False
     """True where a fill is invented as a whole, so that its coverage says nothing."""
 
