@@ -17,7 +17,9 @@ MakeEngine = Callable[..., VoidEngine]
 """Makes an engine; changes of settings are given by name."""
 
 
-def moving_square(count: int, *, empty: tuple[int, ...] = (), affected: bool = True) -> MemoryFrames:
+def moving_square(
+    count: int, *, empty: tuple[int, ...] = (), affected: bool = True, enlargement: float = 1.0
+) -> MemoryFrames:
     """Frames of a drifting texture that a square crosses, with its quadmask; `empty` ones have no matte."""
     rng = np.random.default_rng(4)
     height, width = RASTER
@@ -34,4 +36,4 @@ def moving_square(count: int, *, empty: tuple[int, ...] = (), affected: bool = T
             label[8:20, x : x + 12] = REMOVE
         plates.append(plate)
         labels.append(label)
-    return MemoryFrames(plates, labels, fills=(REMOVE, AFFECTED))
+    return MemoryFrames(plates, labels, fills=(REMOVE, AFFECTED), enlargement=enlargement)

@@ -319,7 +319,7 @@ def _units(key: str, engine: Engine, boxes: Mapping[int, Box | None], roi: Box, 
         parts = [numbers[i : i + UNIT_FRAMES] for i in range(0, len(numbers), UNIT_FRAMES)]
         runs = [windows.Segment((), tuple(frame for frame in part if boxes[frame] is not None)) for part in parts]
     else:
-        runs = windows.segments(numbers, limits.lengths.maximum, limits.overlap)
+        runs = windows.segments(numbers, limits.lengths.maximum, limits.overlap, limits.stride)
     units: list[Unit] = []
     follows = ""
     for run in runs:

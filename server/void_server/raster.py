@@ -24,6 +24,7 @@ class RasterFrames(Frames):
         self.base, self.roi, self.colour = base, roi, colour
         self.numbers = base.numbers
         self.size = raster
+        self.enlargement = min(roi.height / raster[0], roi.width / raster[1])
         self.analysis = base.analysis
         self._snaps_grid = snaps_grid
         self._pictures: ByteCache[Picture] = ByteCache(RASTER_CACHE, lambda picture: picture.nbytes)
@@ -60,6 +61,12 @@ class RasterFrames(Frames):
         if pixels is None:
             return None
         return np.clip(fit(self.colour.to_engine(pixels), self.size), 0, 1)[box.rows, box.columns]
+
+    def enlarged(self, factor: int) -> RasterFrames:
+        if factor > self.enlargement:
+            raise ValueError(f"{factor} times {self.size} is more than the plate has in {self.roi}")
+        raster = (self.size[0] * factor, self.size[1] * factor)
+        return RasterFrames(self.base, self.roi, raster, self.colour, self._snaps_grid)
 
 
 def labels_on_raster(

@@ -31,6 +31,7 @@ from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, write_text
 from void_server.plan import Plan, make_plan
 from void_server.preflight import open_folder, resolve_ranges
+from void_server.rate import with_rate
 from void_server.render import PLAN_SHARE, Render, Stepped
 from void_server.solve import is_solved
 
@@ -79,6 +80,7 @@ class Job:
                 self.colour, self.files = self.warm.colour, self.warm.files
             self.request = resolve_ranges(self.request)
             self.footage = Footage(self.files, self.request, self.machine.cache_bytes, self.allowance.digests)
+            self.request, self._rate_assumed = with_rate(self.request, self.footage)
             name, self.reason = pick_engine(self.request, self.machine, self.allowance, self.runs_engine)
             setup = Setup(
                 settings=self.request.settings,
@@ -130,6 +132,13 @@ class Job:
         """Step one."""
         self.request.check_results()
         begun = time.monotonic()
+        if self._rate_assumed and self.engine.limits().stride > 1:
+            self.log.warn(
+                "rate_assumed",
+                None,
+                "The plate does not say how many frames a second it has; it is taken as "
+                f"{self.request.settings.fps:g}. Name its rate with --fps if it differs.",
+            )
         plan = make_plan(
             self.request,
             self.footage,

@@ -206,7 +206,8 @@ def quadmask(object_matte: Matte, affected_matte: Matte | None = None, grow: int
 class MemoryFrames(Frames):
     """Frames held in memory, with the labels given ready.
 
-    `fills` are the labels the engine replaces (`Engine.fills`); `excluded` marks pixels never to be sampled.
+    `fills` are the labels the engine replaces (`Engine.fills`); `excluded` marks pixels never to be sampled;
+    `enlargement` is that of a plate which the frames stand for.
     """
 
     def __init__(
@@ -217,15 +218,18 @@ class MemoryFrames(Frames):
         fills: Sequence[int] = (REMOVE, OVERLAP),
         excluded: Mapping[int, Mask] | None = None,
         clean_plates: Mapping[int, Picture] | None = None,
+        enlargement: float = 1.0,
     ) -> None:
         self.numbers = tuple(numbers) if numbers is not None else tuple(range(FIRST_FRAME, FIRST_FRAME + len(plates)))
         height, width = plates[0].shape[:2]
         self.size = height, width
+        self.enlargement = enlargement
         self.analysis: Mapping[str, NDArray[Any]] = {}
         self._clean = dict(clean_plates or {})
         self._plates: dict[int, Picture] = {}
         self._labels = dict(zip(self.numbers, labels, strict=True))
         self._usable: dict[int, Mask] = {}
+        self._fills = tuple(fills)
         self._holes: dict[int, Box | None] = {}
         for number, plate in zip(self.numbers, plates, strict=True):
             finite = np.isfinite(plate).all(axis=-1)
@@ -252,6 +256,17 @@ class MemoryFrames(Frames):
     def clean_plate(self, frame: int, box: Box) -> Picture | None:
         picture = self._clean.get(frame)
         return None if picture is None else picture[box.rows, box.columns]
+
+    def enlarged(self, factor: int) -> MemoryFrames:
+        if factor > self.enlargement:
+            raise ValueError(f"there is no plate with {factor} times the pixels of {self.size}")
+        size = self.size[1] * factor, self.size[0] * factor
+        plates = [
+            np.asarray(cv2.resize(self._plates[frame], size, interpolation=cv2.INTER_CUBIC), np.float32)
+            for frame in self.numbers
+        ]
+        labels = [np.repeat(np.repeat(self._labels[frame], factor, 0), factor, 1) for frame in self.numbers]
+        return MemoryFrames(plates, labels, self.numbers, self._fills, enlargement=self.enlargement / factor)
 
     def reduced(self, frame: int, factor: int) -> tuple[Picture, Mask]:
         plate, usable = self._plates[frame], self._usable[frame]

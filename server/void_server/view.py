@@ -49,6 +49,7 @@ class PlateFrames(Frames):
         self.footage, self.canvas, self.reach, self.colour = footage, canvas, reach, colour
         self.numbers = tuple(numbers)
         self.size = canvas.size
+        self.enlargement = 1.0
         self.analysis = analysis or {}
         self._fills_affected = AFFECTED in fills
         self._without_affected = frozenset(without_affected)
@@ -189,6 +190,11 @@ class PlateFrames(Frames):
         if not footage.has("clean_plate") or footage.sequence("clean_plate").missing([frame]):
             return None
         return self._finite_pixels(frame, box, "clean_plate")
+
+    def enlarged(self, factor: int) -> PlateFrames:
+        if factor != 1:
+            raise ValueError(f"the plate has no {factor} pixels to one of its own")
+        return self
 
     def _finite_pixels(self, frame: int, box: Box, name: str) -> Picture:
         """Pixels of a box, edge-extended where the file has none, sanitised, in the engine's linear encoding."""

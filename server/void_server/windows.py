@@ -61,18 +61,29 @@ class Segment:
     frames: tuple[int, ...]
 
 
-def segments(frames: Sequence[int], longest: int, overlap: int = 0) -> list[Segment]:
+def looked_at(count: int, stride: int) -> list[int]:
+    """Those of the indices 0..count-1 that an engine looks at: every `stride`-th from the first, and the last."""
+    return sorted({*range(0, count, stride), *range(count)[-1:]})
+
+
+def segments(frames: Sequence[int], longest: int, overlap: int = 0, stride: int = 1) -> list[Segment]:
     """Frames cut into runs of at most `longest`, as few and as equal as can be, so that none is a single frame.
 
-    Every run but the first begins with the `overlap` frames that the one before ends with.
+    Every run but the first begins with the `overlap` frames that the one before ends with. An engine looks at every
+    `stride`-th frame, counted from the very first: runs end on such a frame, and overlaps, which may grow for it,
+    begin and end on one. Raises ValueError where runs would never come to an end.
     """
-    if not 0 <= overlap < longest:
+    seen = looked_at(len(frames), stride)
+    most, shared = (longest - 1) // stride + 1, -(-(overlap - 1) // stride) + 1 if overlap else 0
+    if not 0 <= shared < most:
         raise ValueError(f"runs of {longest} frames cannot overlap by {overlap}")
-    count = max(1, -(-(len(frames) - overlap) // (longest - overlap)))
-    total = len(frames) + (count - 1) * overlap
-    ends = [round(index * total / count) - max(0, index - 1) * overlap for index in range(count + 1)]
-    return [
-        Segment(tuple(frames[max(0, first - overlap) if first else 0 : first]), tuple(frames[first:last]))
-        for first, last in pairwise(ends)
-        if last > first
-    ]
+    count = max(1, -(-(len(seen) - shared) // (most - shared)))
+    total = len(seen) + (count - 1) * shared
+    ends = [round(index * total / count) - max(0, index - 1) * shared for index in range(count + 1)]
+    found = []
+    for first, last in pairwise(ends):
+        if last > first:
+            begin, end = (seen[first - 1] + 1 if first else 0), seen[last - 1] + 1
+            lead = seen[first - shared] if first and shared else begin
+            found.append(Segment(tuple(frames[lead:begin]), tuple(frames[begin:end])))
+    return found

@@ -72,3 +72,14 @@ def test_memory_frames_reduce_by_blocks_and_know_what_may_be_sampled() -> None:
     assert not usable[0, 0] and not usable[1, 1] and usable[2, 3]
     assert frames.hole(FIRST_FRAME) == Box(3, 2, 4, 3)
     assert np.isfinite(frames.plate(FIRST_FRAME, Box(0, 0, 7, 5))).all()
+
+
+def test_frames_in_memory_can_stand_for_a_finer_plate() -> None:
+    plate, labels = np.random.default_rng(1).random((8, 12, 3), np.float32), np.full((8, 12), KEEP, np.uint8)
+    labels[2, 3] = 0
+    coarse = MemoryFrames([plate], [labels], enlargement=2.5)
+    fine = coarse.enlarged(2)
+    assert fine.size == (16, 24) and fine.enlargement == 1.25 and fine.numbers == coarse.numbers
+    assert fine.hole(fine.numbers[0]) == Box(6, 4, 8, 6)
+    with pytest.raises(ValueError, match="3 times"):
+        coarse.enlarged(3)

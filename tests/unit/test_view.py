@@ -184,3 +184,24 @@ def test_a_cached_value_that_does_not_fit_is_made_from_the_present_one() -> None
     cache.get("rows", lambda _: b"ab")
     grown = cache.get("rows", lambda present: (present or b"") + b"c", lambda value: len(value) > 2)
     assert grown == b"abc"
+
+
+def test_a_raster_enlarged_is_fitted_anew_and_never_beyond_the_plate(files: ImageFiles, tmp_path: Path) -> None:
+    canvas, roi = Box(0, 0, 160, 120), Box(16, 16, 144, 112)
+    plate = np.random.default_rng(3).random((120, 160, 3))
+    seen = frames(files, tmp_path, plate, {"object_matte": square((120, 160), 40, 60, 16)}, (0, 0), canvas)
+    assert seen.enlargement == 1 and seen.enlarged(1) is seen
+    with pytest.raises(ValueError, match="2 pixels"):
+        seen.enlarged(2)
+    coarse = RasterFrames(seen, roi, (32, 32), Colour(COLOUR.config, "ACEScg", "srgb_knee", 4.0), snaps_grid=False)
+    assert coarse.enlargement == 3
+    fine = coarse.enlarged(3)
+    assert fine.size == (96, 96) and fine.enlargement == 1 and fine.numbers == coarse.numbers
+    whole = Box(0, 0, 96, 96)
+    # 24 rows and 44 columns from the ROI's corner, at 3/4 of the plate's width; grown by three pixels of this size.
+    labels = fine.labels(1, whole) == REMOVE
+    rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
+    assert (rows[0], rows[-1] + 1) == (24 - 3, 40 + 3) and (columns[0], columns[-1] + 1) == (33 - 3, 45 + 3)
+    assert fine.plate(1, whole).std() > coarse.plate(1, Box(0, 0, 32, 32)).std()
+    with pytest.raises(ValueError, match="more than the plate has"):
+        fine.enlarged(2)

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from void_server.windows import VOID_LENGTHS, VOID_SHORT_LENGTHS, ClipLengths, mirrored, pad, padded_length, segments
+from void_server.windows import (
+    VOID_LENGTHS,
+    VOID_SHORT_LENGTHS,
+    ClipLengths,
+    looked_at,
+    mirrored,
+    pad,
+    padded_length,
+    segments,
+)
 
 
 @given(st.integers(1, 197))
@@ -67,6 +76,31 @@ def test_segments_that_overlap_begin_with_what_the_one_before_ends_with(
     assert len(runs) == 1 or (len(runs) - 1) * (longest - overlap) + overlap < count
 
 
+@given(st.integers(1, 600), st.integers(1, 6), st.integers(2, 60), st.data())
+def test_segments_of_every_so_many_frames_meet_on_one_that_is_looked_at(
+    count: int, stride: int, most: int, data: st.DataObject
+) -> None:
+    longest, overlap = (most - 1) * stride + 1, (data.draw(st.integers(1, most - 1)) - 1) * stride + 1
+    frames = range(1001, 1001 + count)
+    runs = segments(frames, longest, overlap, stride)
+    assert [frame for run in runs for frame in run.frames] == list(frames)
+    for run in runs:
+        assert len(run.lead) in (0, overlap) and len(run.lead + run.frames) <= longest
+        assert (run.frames[-1] - 1001) % stride == 0 or run is runs[-1]
+    for before, run in pairwise(runs):
+        assert run.lead == (*before.lead, *before.frames)[-overlap:] and (run.lead[0] - 1001) % stride == 0
+
+
+@given(st.integers(1, 400), st.integers(1, 8))
+def test_the_last_frame_is_looked_at_whatever_the_stride(count: int, stride: int) -> None:
+    seen = looked_at(count, stride)
+    assert seen[0] == 0 and seen[-1] == count - 1
+    assert all(other - one == stride for one, other in pairwise(seen[:-1]))
+    assert looked_at(count, 1) == list(range(count))
+
+
 def test_segments_that_would_never_end_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot overlap"):
         segments(range(30), 17, 17)
+    with pytest.raises(ValueError, match="cannot overlap"):
+        segments(range(30), 10, 9, stride=4)

@@ -45,6 +45,8 @@ class Progress(Protocol):
         """Tell a fraction in 0..1, a short text and, where there are any, window and pass, both from 1."""
 
 
+ASSUMED_FPS = 24.0
+"""Frames a second of a shot where neither the request nor the plate says."""
 REMOVE, OVERLAP, AFFECTED, KEEP = 0, 63, 127, 255
 """The four values of a quadmask: remove, remove inside affected, affected only, untouched."""
 
@@ -56,7 +58,7 @@ class EngineLimits:
     raster: tuple[int, int] | None = None
     """(height, width) it works at; None means plate pixels."""
     lengths: ClipLengths | None = None
-    """Legal clip lengths; None takes any."""
+    """Legal clip lengths in frames of the shot; None takes any."""
     encoding: Literal["linear", "encoded"] = "linear"
     """`linear`: scene-linear light, unbounded. `encoded`: the shot's chosen curve, 0..1."""
     snaps_grid: bool = False
@@ -65,6 +67,8 @@ class EngineLimits:
     devices: tuple[str, ...] = ("cpu",)
     overlap: int = 0
     """Frames that a unit shares with the one whose result it continues; 0 where units are independent."""
+    stride: int = 1
+    """From one frame that it looks at to the next, from the shot's first; units end and leads begin on one."""
     generates: bool = False
     """True where a fill is invented as a whole, so that its coverage says nothing."""
 
@@ -125,6 +129,8 @@ class Frames(ABC):
     """Frame numbers of the whole shot range, in order."""
     size: tuple[int, int]
     """(height, width) of every picture."""
+    enlargement: float
+    """Plate pixels to a pixel of the picture along a side, where they are fewest; 1 where it is the plate."""
     analysis: Mapping[str, NDArray[Any]]
     """What the engine's own `analyse` returned for this shot."""
 
@@ -154,6 +160,10 @@ class Frames(ABC):
     @abstractmethod
     def clean_plate(self, frame: int, box: Box) -> Picture | None:
         """The artist's own clean pixels of this frame, or None where there is no such frame."""
+
+    @abstractmethod
+    def enlarged(self, factor: int) -> Frames:
+        """The same view with `factor` times the pixels along each side. Raises ValueError beyond `enlargement`."""
 
 
 class Shelf(ABC):

@@ -8,12 +8,13 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from void_server.engines import Engine, EngineLimits, Fill, Frames, IsCancelled, Progress, Readiness, Shelf, Unit
-from void_server.engines.void.options import OVERLAP_FRAMES, Options
+from void_server.engines.void.options import LEAST_ENLARGEMENT, Options
 from void_server.engines.void.prompt import advice
 from void_server.engines.void.share import Share
 from void_server.engines.void.weights import Weights, default_folder
@@ -39,8 +40,9 @@ class VoidEngine(Engine):
         """Works at a raster of its own; each unit shares frames with the one it continues."""
         return EngineLimits(
             raster=self._options.raster,
-            lengths=self._options.lengths,
-            overlap=OVERLAP_FRAMES,
+            lengths=self._options.shot_lengths,
+            overlap=self._options.shot_overlap,
+            stride=self._options.stride,
             generates=True,
             encoding="encoded",
             snaps_grid=True,
@@ -96,19 +98,33 @@ class VoidEngine(Engine):
     ) -> Iterator[Fill]:
         from void_server.engines.void.solver import Solver
 
+        options = self._options_for(frames)
         solver = Solver(
             unit=unit,
             frames=frames,
-            options=self._options,
+            options=options,
             prompt=self.setup.prompt,
             models=self._models(),
             flow=self._flow,
             shelf=shelf,
-            share=Share(self._options.passes, progress),
+            share=Share((*options.passes, *options.detail), progress, len(options.tiles)),
             cancelled=cancelled,
             warn=self.setup.warn,
         )
         yield from solver.fills()
+
+    def _options_for(self, frames: Frames) -> Options:
+        """The options, without a detail stage where the plate has no more detail to match."""
+        options = self._options
+        if not options.detail or frames.enlargement > LEAST_ENLARGEMENT:
+            return options
+        self.setup.warn(
+            "detail_skipped",
+            None,
+            f"The detail stage is left out: around the object the plate has {frames.enlargement:.2f} pixels to one of "
+            f"VOID's, and it pays above {LEAST_ENLARGEMENT:g} only.",
+        )
+        return replace(options, detail=())
 
     def _models(self) -> Models:
         """The loaded weights, kept between the jobs of this process."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,17 @@ from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from void_plugin.errors import JobError, RequestError
 from void_server.engines.void.attention import Rotary, halves
 from void_server.engines.void.latents import Window, blend_weights
+from void_server.engines.void.tiling import tile_weights
+from void_server.tiles import Box
 
 Step = Callable[[int, torch.Tensor], None]
 """Called after every step with the steps done and the latents; raises to stop."""
 AtWindow = Callable[[int, int], None]
-"""Called before every call of the transformer with the step (from 1) and the window (from 1); raises to stop."""
+"""Called before every call of the transformer with the step (from 1) and the part (from 1); raises to stop.
+
+Parts are the windows; where there are tiles, every tile of the first window, then of the next."""
+Place = tuple[slice, ...]
+"""Where in latents (1, frames, 16, h, w) a part lies."""
 Call = Callable[..., torch.Tensor]
 """Calls the transformer with the keyword arguments of its `forward`, wherever its weights are now."""
 
@@ -81,37 +87,54 @@ class Denoiser:
     """(1, frames, 32, h, w): mask latents, then video latents."""
     windows: Sequence[Window]
     active: Sequence[bool]
-    """Which windows are run; latents that no active window holds stay those of the plate."""
+    """Which parts are run; latents that no active one holds stay those of the plate."""
     held: Held | None = None
     at_window: AtWindow = lambda step, window: None
+    tiles: Sequence[Box] = ()
+    """Boxes of latents that the transformer sees one at a time in every window; none shows it the whole picture."""
 
     def run(self, latents: torch.Tensor, each: Step, start: int = 0) -> torch.Tensor:
-        """The clean latents behind starting noise, or behind the latents that a run left after `start` steps.
+        """The clean latents behind starting noise, or behind latents as they are after `start` steps.
 
-        Raises JobError naming step and window where a number is not finite.
+        Raises JobError naming step, window and tile where a number is not finite.
         """
-        weights = [torch.from_numpy(row).to(latents).reshape(1, -1, 1, 1, 1) for row in blend_weights(self.windows)]
+        parts = list(self._parts(latents))
         steps = [int(step) for step in self.scheduler.timesteps]
         for index in range(start, len(steps)):
             latents = self._held_at(latents, steps[index])
-            total, share = torch.zeros_like(latents), torch.zeros_like(latents[:, :, :1, :1, :1])
-            for number, (window, weight) in enumerate(zip(self.windows, weights, strict=True)):
+            total, share = torch.zeros_like(latents), torch.zeros_like(latents[:, :, :1])
+            for number, (place, weight) in enumerate(parts):
                 if not self.active[number]:
                     continue
                 self.at_window(index + 1, number + 1)
-                part = slice(window.first, window.last)
-                moved = self._step(latents[:, part], self.condition[:, part], steps[index])
+                moved = self._step(latents[place], self.condition[place], steps[index])
                 if not bool(torch.isfinite(moved).all()):
                     raise JobError(
-                        f"VOID computed a number that is not finite in step {index + 1} of {len(steps)}, window "
-                        f"{number + 1} of {len(self.windows)}; check the weights with `void-server models check`, and "
-                        "report this where they are sound."
+                        f"VOID computed a number that is not finite in step {index + 1} of {len(steps)}, "
+                        f"{self._named(number)}; check the weights with `void-server models check`, and report this "
+                        "where they are sound."
                     )
-                total[:, part] += moved * weight
-                share[:, part] += weight
+                total[place] += moved * weight
+                share[place] += weight
             latents = torch.where(share > 0, total / share.clamp_min(1e-6), latents)
             each(index + 1, latents)
         return self._finished(latents)
+
+    def _parts(self, latents: torch.Tensor) -> Iterator[tuple[Place, torch.Tensor]]:
+        """Where each part lies and how much it says of each of its latents, (1, frames, 1, h, w) or less."""
+        tiles = self.tiles or (Box(0, 0, latents.shape[4], latents.shape[3]),)
+        for window, ramps in zip(self.windows, blend_weights(self.windows), strict=True):
+            in_time = torch.from_numpy(ramps).to(latents).reshape(1, -1, 1, 1, 1)
+            for tile in tiles:
+                place = (slice(None), slice(window.first, window.last), slice(None), tile.rows, tile.columns)
+                in_space = torch.from_numpy(tile_weights(tile.size)).to(latents)
+                yield place, in_time * in_space if self.tiles else in_time
+
+    def _named(self, part: int) -> str:
+        """A part, counted from 0, as errors name it."""
+        many = len(self.tiles) or 1
+        window = f"window {part // many + 1} of {len(self.windows)}"
+        return f"{window}, tile {part % many + 1} of {many}" if self.tiles else window
 
     def _step(self, latents: torch.Tensor, condition: torch.Tensor, step: int) -> torch.Tensor:
         batch = self.text.shape[0]
@@ -138,12 +161,11 @@ class Denoiser:
 
     def _finished(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents with the known ones as they are, and the plate's where nothing was to be removed."""
-        covered = torch.zeros(latents.shape[1], dtype=torch.bool)
-        for window, active in zip(self.windows, self.active, strict=True):
-            covered[window.first : window.last] |= active
+        covered = torch.zeros_like(latents[:, :, :1], dtype=torch.bool)
+        for (place, _), active in zip(self._parts(latents), self.active, strict=True):
+            covered[place] |= active
         channels = latents.shape[2]
-        plate = self.condition[:, :, channels:]
-        out = torch.where(covered.to(latents.device)[None, :, None, None, None], latents, plate)
+        out = torch.where(covered, latents, self.condition[:, :, channels:])
         if self.held is not None:
             out = torch.cat([self.held.latents, out[:, self.held.latents.shape[1] :]], dim=1)
         return out
