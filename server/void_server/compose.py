@@ -6,8 +6,9 @@ it is 0 the plate's own bits are kept, and a patch is written such that merging 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from void_server.colour import Colour, Config
 from void_server.engines import Engine
 from void_server.exr import FIXED_DATE, ImageFiles, NewPart, Part, Pixels, output_compression
 from void_server.fills import Fills
+from void_server.grained import Grainer
 from void_server.pixelmath import PixelMath
 from void_server.plan import PIXELS_VERSION, Plan, base_space
 from void_server.solve import COVERAGE
@@ -49,7 +51,7 @@ class Composed:
     broken_pixels: int
     """NaN or Inf plate pixels that were replaced."""
     problem: str
-    """What kept colours from being matched at the seam, as `ring_contaminated`; empty where nothing did."""
+    """The code of what is to be said of it, as `ring_contaminated`; empty for nothing."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +94,19 @@ class Composer:
         config: Config,
         fills: Fills,
         maths: PixelMath,
+        analysis: Mapping[str, NDArray[Any]],
     ) -> None:
         self._plan, self._settings, self._frames, self._files = plan, settings, frames, files
         self._fills = fills
         self._linear = Colour(config, plan.space)
         raster = engine.limits().raster
+        # Pixels taken from one frame each have that frame's grain.
+        self._averages = engine.name == "recover" and settings.recover_grain == "clean"
         self._stitcher: Stitcher | None = None
         if raster is not None:
             encoded = Colour(config, base_space(config, plan.space), plan.encoding, plan.peak)
             self._stitcher = Stitcher(plan, raster, frames, encoded, fills, maths)
+        self._grainer = Grainer(plan, settings, frames, fills, analysis)
         self._extras = [name for name, setting in EXTRA_CHANNELS.items() if getattr(settings, setting)]
         self._provenance = (
             ("void/engine", "string", plan.engine),
@@ -120,10 +126,11 @@ class Composer:
         part, names = self._frames.footage.plate_part(frame)
         kind = _kind(part, names)
         alpha = new.alpha.astype(kind)
-        pixels = self._linear.from_engine(new.pixels)
+        grained, said = self._grainer.grained(frame, new)
+        pixels = self._linear.from_engine(grained)
         rgb = np.clip(pixels * alpha.astype(np.float32)[..., None], -HALF_MAX, HALF_MAX).astype(kind)
         rgb[alpha == 0] = -0.0
-        return Patch(new.box, rgb, alpha, new.recovered, new.change, new.problem)
+        return Patch(new.box, rgb, alpha, new.recovered, new.change, new.problem or said)
 
     def write(self, frame: int, output: Output, path: str) -> Composed:
         """Write one output of one frame and say what it holds."""
@@ -155,7 +162,7 @@ class Composer:
             alpha=weights,
             recovered=coverage,
             change=(weights > 0).astype(np.float32),
-            grainless=1 - coverage,
+            grainless=np.ones_like(weights) if self._averages else 1 - coverage,
         )
 
     def _patch_part(self, frame: int, patch: Patch | None) -> NewPart:

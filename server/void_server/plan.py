@@ -7,8 +7,9 @@ render bit for bit. The plan depends on the shot range, never on which of its fr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,17 @@ from numpy.typing import NDArray
 from void_plugin.errors import RequestError
 from void_plugin.frames import Digest, FrameRange, describe
 from void_plugin.request import RemovalRequest
-from void_server import affected, analysis, windows
+from void_server import affected, analysis, grain, windows
 from void_server.allowance import ANYTHING, Allowance
 from void_server.colour import PEAKS, WORKING_SPACE, Colour, Config, choose_peak, plate_space
 from void_server.engines import Engine, Engines, Frames, IsCancelled, Tell, Unit, Warn
 from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, read_json, write_json
-from void_server.preflight import Preflight
+from void_server.preflight import PlateFacts, Preflight
 from void_server.quadmask import Reach
 from void_server.raster import RasterFrames
 from void_server.survey import large_frames, large_sentence, refuse_large, survey
-from void_server.tiles import Box
+from void_server.tiles import VOID_RASTER, Box, plan_roi
 from void_server.view import PlateFrames
 
 PLAN_VERSION = 4
@@ -38,6 +39,8 @@ COMPOSE_SETTINGS = (
     "compression", "grain", "coverage_channel", "weight_channel", "change_channel", "source_channel",
 )  # fmt: skip
 """Settings that decide files and not fills, so that a change of them runs no engine again."""
+GRAIN = "grain"
+"""What the arrays of the grain's analysis are named by, in place of an engine."""
 UNIT_FRAMES = 4
 """Frames a unit of a plate-resolution engine: few, so that a kill loses seconds and many cores stay busy."""
 STATISTIC_FRAMES = 16
@@ -76,9 +79,11 @@ class Plan:
     """Frames on which much of the engine's raster is affected."""
     most_affected: float
     """The largest share of the raster that is affected on a frame; 0 for an engine without a raster."""
+    grain_area: Box
+    """Where grain is looked at, EXR coordinates."""
     units: tuple[Unit, ...]
     analysis: Mapping[str, str]
-    """SHA-256 of each array that the analysis of an engine left, as `engine.array`."""
+    """SHA-256 of each array that an analysis left, as `engine.array` or `grain.array`."""
 
     @property
     def range(self) -> FrameRange:
@@ -130,7 +135,7 @@ class Plan:
                     f"{PLAN_VERSION}, {PIXELS_VERSION}); plan the job again.",
                     "request.plan",
                 )
-            for name in ("canvas", "display", "roi"):
+            for name in ("canvas", "display", "roi", "grain_area"):
                 data[name] = Box(**data[name])
             data["reach"] = Reach(**data["reach"])
             data["without_affected"] = tuple(data["without_affected"])
@@ -202,6 +207,7 @@ def make_plan(
         object_boxes=seen.object_boxes,
         large_affected=large_frames(seen.affected),
         most_affected=max(seen.affected.values(), default=0.0),
+        grain_area=_grain_area(boxes, facts, roi, engine).moved(facts.canvas.x0, facts.canvas.y0),
         units=(),
         analysis={},
     )
@@ -212,6 +218,10 @@ def make_plan(
         plan = replace(plan, units=(*plan.units, *_units(key, one, seen_boxes, roi, len(plan.units))))
         found = one.analyse(view, lambda done, text: progress(0.2 + 0.8 * done, text), cancelled)
         arrays |= {f"{one.name}.{name}": array for name, array in found.items()}
+    if request.settings.grain != "off":
+        area = plan.grain_area.moved(-plan.canvas.x0, -plan.canvas.y0)
+        model = grain.analyse(seen.frames, _spaced(seen.frames.numbers), area, cancelled)
+        arrays |= {f"{GRAIN}.{name}": array for name, array in model.to_arrays().items()}
     plan = replace(plan, analysis=analysis.save(folder, arrays))
     plan.save(folder)
     _warn_about(plan, request, engine, warn)
@@ -295,10 +305,7 @@ def _refuse_empty(request: RemovalRequest, boxes: Mapping[int, Box | None]) -> N
 
 def _peak(frames: PlateFrames, colour: Colour, roi: Box) -> tuple[float, float]:
     """The shot's peak in AP1 and the share of sampled pixels above it."""
-    numbers = frames.numbers
-    picked = sorted(
-        {numbers[round(i * (len(numbers) - 1) / max(1, STATISTIC_FRAMES - 1))] for i in range(STATISTIC_FRAMES)}
-    )
+    picked = _spaced(frames.numbers)
     base = Colour(colour.config, base_space(colour.config, colour.space))
     stride = max(1, round((roi.area / 250_000) ** 0.5))
     samples = []
@@ -308,6 +315,21 @@ def _peak(frames: PlateFrames, colour: Colour, roi: Box) -> tuple[float, float]:
     values = np.concatenate(samples)
     peak = choose_peak(float(np.percentile(values, PEAK_PERCENTILE)))
     return peak, float((values > peak).mean())
+
+
+def _spaced(numbers: Sequence[int]) -> list[int]:
+    """The frames that statistics are taken from."""
+    last = len(numbers) - 1
+    return sorted({numbers[round(i * last / max(1, STATISTIC_FRAMES - 1))] for i in range(STATISTIC_FRAMES)})
+
+
+def _grain_area(boxes: Mapping[int, Box | None], facts: PlateFacts, roi: Box, engine: Engine) -> Box:
+    """The ROI, or for an engine that works in plate pixels what it would be; picture coordinates."""
+    if engine.limits().raster is not None:
+        return roi
+    there = [box for box in boxes.values() if box is not None]
+    canvas = Box(0, 0, facts.canvas.width, facts.canvas.height)
+    return plan_roi(reduce(Box.joined, there), canvas, VOID_RASTER, facts.pixel_aspect)
 
 
 def _units(key: str, engine: Engine, boxes: Mapping[int, Box | None], roi: Box, first: int = 0) -> tuple[Unit, ...]:

@@ -13,7 +13,7 @@ from void_plugin.errors import Cancelled
 from void_plugin.events import FrameReady
 from void_plugin.frames import FrameRange
 from void_plugin.request import Output, RemovalRequest
-from void_server import results
+from void_server import analysis, results
 from void_server.beneath import Roots
 from void_server.colour import Config as ColourConfig
 from void_server.compose import Composed, Composer
@@ -24,7 +24,7 @@ from void_server.fills import Fills
 from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, write_json
 from void_server.likeness import Likeness
-from void_server.plan import Plan, engine_frames, plate_frames
+from void_server.plan import GRAIN, Plan, engine_frames, plate_frames
 from void_server.recovered import is_whole
 from void_server.solve import is_solved, skip_unit, solve_unit, solved_unit
 from void_server.view import PlateFrames
@@ -37,8 +37,9 @@ PROBLEMS = {
     "colours were matched as a whole only; look at the seam, or draw what moves there into the exclude matte.",
     "ring_missing": "too little of the plate lies around the region to match colours at its edge; they were matched as "
     "a whole only.",
+    "scatter_not_here": "there is too little clean plate to take grain from; it was made instead, as by --grain synth.",
 }
-"""What is said where the membrane of a frame could not be held."""
+"""What is said of a frame that was composed in another way than it should have been."""
 
 Stepped = Callable[[float], None]
 """Called with the seconds that one step of the engine took."""
@@ -70,15 +71,17 @@ class Render:
             for engine in self.engines
         }
         fills = Fills(self.plan, self.folder, self.files)
+        engine = self.engines.main
         composer = Composer(
             self.plan,
-            self.engines.main,
+            engine,
             self.request.settings,
             base,
             self.files,
             self.colour,
             fills,
-            self.engines.main.maths(),
+            engine.maths(),
+            analysis.load(self.folder, [name for name in self.plan.analysis if name.startswith(f"{GRAIN}.")]),
         )
         last = {frame: unit for unit in units for frame in unit.frames}
         by_unit: dict[int, list[int]] = {}

@@ -1,0 +1,72 @@
+"""Gives new pixels the grain of their shot, as far as they have none: the last thing before a patch is written.
+
+Only the patch is grained. A clean plate is an artist's own and stays as it is; pixels of a still plate to which only a
+smooth difference was added have their grain already. Real pixels that were averaged over frames keep some of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from void_plugin.settings import RenderSettings
+from void_server.engines import Picture
+from void_server.fills import Fills
+from void_server.grain import GrainModel
+from void_server.plan import GRAIN, Plan
+from void_server.regrain import add, synthesise
+from void_server.scatter import can_scatter, scatter
+from void_server.stitch import Stitched
+from void_server.view import PlateFrames
+
+FAINTEST = 0.02
+"""Alpha below which grain is not made stronger any more to outweigh the plate's share."""
+
+
+class Grainer:
+    """Grains the frames of one planned job; safe to use from many threads."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        settings: RenderSettings,
+        frames: PlateFrames,
+        fills: Fills,
+        arrays: Mapping[str, NDArray[Any]],
+    ) -> None:
+        """`arrays` are those of the plan's analysis, by name."""
+        self._plan, self._settings, self._frames, self._fills = plan, settings, frames, fills
+        mine = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{GRAIN}.")}
+        self._model = GrainModel.from_arrays(mine) if mine and settings.grain != "off" else None
+
+    def grained(self, frame: int, new: Stitched) -> tuple[Picture, str]:
+        """New pixels with grain, in the same light, and the code of what is to be said; empty for nothing."""
+        model = self._model
+        if model is None or model.is_silent or not (new.grainless > 0).any() or self._is_clean_plate(frame):
+            return new.pixels, ""
+        unit, said = self._unit(model, frame, new)
+        kept = self._fills.facts(frame).get("noise_ratio", 0.0)
+        residual = np.clip(new.recovered * np.float32(kept), 0, 1)[..., None]
+        grained = add(new.pixels, model, unit, new.grainless, np.broadcast_to(residual, new.pixels.shape))
+        # Mixing two grains leaves less of both: where the patch fades into the plate its own is made stronger, so
+        # that their sum has the plate's strength throughout.
+        alpha = np.clip(new.alpha, FAINTEST, 1)
+        stronger = np.sqrt((2 - alpha) / alpha).astype(np.float32)[..., None]
+        return np.asarray(new.pixels + (grained - new.pixels) * stronger, np.float32), said
+
+    def _unit(self, model: GrainModel, frame: int, new: Stitched) -> tuple[Picture, str]:
+        seed, canvas = self._settings.seed, self._plan.canvas
+        said = ""
+        if self._settings.grain == "scatter":
+            area = self._plan.grain_area.moved(-canvas.x0, -canvas.y0)
+            if can_scatter(self._frames, frame, area):
+                return scatter(model, self._frames, area, seed, frame, new.box), ""
+            said = "scatter_not_here"
+        return synthesise(model, seed, frame, new.box), said
+
+    def _is_clean_plate(self, frame: int) -> bool:
+        footage = self._frames.footage
+        return footage.has("clean_plate") and not footage.sequence("clean_plate").missing([frame])
