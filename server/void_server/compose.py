@@ -26,7 +26,7 @@ from void_server.plan import PIXELS_VERSION, Plan, base_space
 from void_server.solve import COVERAGE
 from void_server.stitch import Stitched, Stitcher
 from void_server.tiles import Box
-from void_server.view import HALF_MAX, PlateFrames
+from void_server.view import HALF_MAX, PlateFrames, finite_pixels
 
 WEIGHT, CHANGE, SOURCE = "void.matte", "void.change", "void.source"
 EXTRA_CHANNELS = {
@@ -134,6 +134,9 @@ class Composer:
 
     def write(self, frame: int, output: Output, path: str) -> Composed:
         """Write one output of one frame and say what it holds."""
+        if output.kind == "comp":
+            # All of it is needed later: decoded at once, the patch finds its rows there.
+            self._frames.footage.plate(frame, self._frames.footage.plate_part(frame)[0].data)
         patch = self.patch(frame)
         if output.kind == "patch":
             parts = [self._patch_part(frame, patch)]
@@ -202,7 +205,11 @@ class Composer:
                     "--output patch and merge it over the plate.",
                     "frame.unsupported",
                 )
-            pixels = self._files.read(file, part, part.names)
+            if part.index == picture.index and set(part.names) == set(names):
+                order = [names.index(name) for name in part.names]
+                pixels = footage.plate(frame, part.data)[..., order]
+            else:
+                pixels = self._files.read(file, part, part.names)
             channels = list(part.channels)
             if part.index == picture.index:
                 if patch is not None:
@@ -246,7 +253,7 @@ class Composer:
         area, count = part.data.area, int(touched.sum())
         real = float(patch.recovered[touched].sum(dtype=np.float64))
         under = self._frames.footage.plate(frame, patch.box)
-        broken = int((touched & ~np.isfinite(under.astype(np.float32)).all(axis=-1)).sum())
+        broken = int((touched & ~finite_pixels(under)).sum())
         return Composed(
             path=path,
             size=size,
@@ -269,8 +276,11 @@ def merge_over(rgb: Pixels, alpha: Pixels, plate: Pixels) -> Pixels:
 
     Where alpha is 0 the plate's bits come back, where it is 1 the patch alone: a NaN under it does not shine through.
     """
-    weight = alpha.astype(np.float32)[..., None]
-    finite = np.nan_to_num(plate.astype(np.float32), nan=0.0, posinf=HALF_MAX, neginf=0.0)
+    out = plate.copy()
+    new = alpha > 0
+    under = plate[new].astype(np.float32)
+    finite = np.nan_to_num(under, copy=False, nan=0.0, posinf=HALF_MAX, neginf=0.0)
     limit = HALF_MAX if plate.dtype == np.float16 else np.finfo(np.float32).max
-    mixed = np.clip(rgb.astype(np.float32) + finite * (1 - weight), -limit, limit).astype(plate.dtype)
-    return np.where(alpha[..., None] > 0, mixed, plate)
+    weight = alpha[new].astype(np.float32)[:, None]
+    out[new] = np.clip(rgb[new].astype(np.float32) + finite * (1 - weight), -limit, limit).astype(plate.dtype)
+    return out

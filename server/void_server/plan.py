@@ -207,7 +207,7 @@ def make_plan(
         object_boxes=seen.object_boxes,
         large_affected=large_frames(seen.affected),
         most_affected=max(seen.affected.values(), default=0.0),
-        grain_area=_grain_area(boxes, facts, roi, engine).moved(facts.canvas.x0, facts.canvas.y0),
+        grain_area=_grain_area(boxes, facts).moved(facts.canvas.x0, facts.canvas.y0),
         units=(),
         analysis={},
     )
@@ -323,10 +323,8 @@ def _spaced(numbers: Sequence[int]) -> list[int]:
     return sorted({numbers[round(i * last / max(1, STATISTIC_FRAMES - 1))] for i in range(STATISTIC_FRAMES)})
 
 
-def _grain_area(boxes: Mapping[int, Box | None], facts: PlateFacts, roi: Box, engine: Engine) -> Box:
-    """The ROI, or for an engine that works in plate pixels what it would be; picture coordinates."""
-    if engine.limits().raster is not None:
-        return roi
+def _grain_area(boxes: Mapping[int, Box | None], facts: PlateFacts) -> Box:
+    """The ROI that VOID would have, whatever the engine: the plate around what changes; picture coordinates."""
     there = [box for box in boxes.values() if box is not None]
     canvas = Box(0, 0, facts.canvas.width, facts.canvas.height)
     return plan_roi(reduce(Box.joined, there), canvas, VOID_RASTER, facts.pixel_aspect)

@@ -215,6 +215,8 @@ class Setup:
     machine: Config = field(default_factory=Config)
     kept: Kept = field(default_factory=Kept)
     warn: Warn = unheard
+    invents: bool = True
+    """False leaves what no frame shows to another engine."""
 
 
 class Engine(ABC):
@@ -351,4 +353,4 @@ def open_engines(name: str, setup: Setup) -> Engines:
     if setup.settings.source != "hybrid" or not main.limits().generates:
         return Engines(main)
     settings = replace(setup.settings, recover_affected="keep", recover_grain="clean")
-    return Engines(main, open_engine("recover", replace(setup, settings=settings)))
+    return Engines(main, open_engine("recover", replace(setup, settings=settings, invents=False)))

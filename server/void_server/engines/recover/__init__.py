@@ -54,6 +54,9 @@ class RecoverEngine(Engine):
     def analyse(self, frames: Frames, progress: Tell, cancelled: IsCancelled) -> dict[str, NDArray[Any]]:
         _one_thread()
         shot = survey(frames, self.fills(), self.setup.workers, progress, cancelled)
+        if not self.setup.invents:
+            progress(1.0, "analysed")
+            return shot.to_arrays()
         progress(0.6, "looking for what no frame shows")
         shot = invent(
             shot, frames, self.fills(), self._single, self.settings.seed, self.setup.workers,
