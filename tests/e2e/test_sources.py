@@ -164,7 +164,7 @@ def test_a_ring_that_shows_other_things_is_said_by_frame(standing: Shot, solves:
     exclude = ImageInput(str(standing.folder / "exclude.%04d.exr"))
     ran = run_in_process(asked(standing, solves, exclude_matte=exclude), machine=MACHINE)
     told = [event for event in ran.warnings if event.code == "ring_missing"]
-    assert [event.frame for event in told] == list(standing.frames)
+    assert sorted(event.frame or 0 for event in told) == list(standing.frames)
     assert all(event.text.startswith(f"Frame {event.frame}: too little of the plate") for event in told)
 
 

@@ -15,7 +15,9 @@ from void_plugin.request import Output
 from void_plugin.settings import RenderSettings
 from void_server.jobfolder import read_json
 
-BOTH = RenderSettings(void_raster="48x32", void_steps=3, void_short_clips="short", rate="physics", detail="tiled")
+BOTH = RenderSettings(
+    source="generated", void_raster="48x32", void_steps=3, void_short_clips="short", rate="physics", detail="tiled"
+)
 
 
 def test_every_frame_comes_out_and_nothing_changes_outside_the_matte(machine: Config, tmp_path: Path) -> None:
