@@ -50,8 +50,8 @@ class Composed:
     """Share of the new pixels that comes from real ones; 1 where there are none."""
     broken_pixels: int
     """NaN or Inf plate pixels that were replaced."""
-    problem: str
-    """The code of what is to be said of it, as `ring_contaminated`; empty for nothing."""
+    said: tuple[str, ...]
+    """Codes of what is to be said of it, as `ring_contaminated`."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Patch:
     alpha: Pixels
     recovered: NDArray[np.float32]
     change: NDArray[np.float32]
-    problem: str = ""
+    said: tuple[str, ...] = ()
 
     def extra(self, channel: str) -> NDArray[np.float32]:
         """The values of a channel that a request may ask for."""
@@ -130,7 +130,9 @@ class Composer:
         pixels = self._linear.from_engine(grained)
         rgb = np.clip(pixels * alpha.astype(np.float32)[..., None], -HALF_MAX, HALF_MAX).astype(kind)
         rgb[alpha == 0] = -0.0
-        return Patch(new.box, rgb, alpha, new.recovered, new.change, new.problem or said)
+        return Patch(
+            new.box, rgb, alpha, new.recovered, new.change, tuple(code for code in (new.problem, said) if code)
+        )
 
     def write(self, frame: int, output: Output, path: str) -> Composed:
         """Write one output of one frame and say what it holds."""
@@ -248,7 +250,7 @@ class Composer:
     def _composed(self, frame: int, patch: Patch | None, path: str, size: int) -> Composed:
         part, _ = self._frames.footage.plate_part(frame)
         if patch is None:
-            return Composed(path, size, 1.0, 0.0, 0.0, 1.0, 0, "")
+            return Composed(path, size, 1.0, 0.0, 0.0, 1.0, 0, ())
         touched = patch.alpha > 0
         area, count = part.data.area, int(touched.sum())
         real = float(patch.recovered[touched].sum(dtype=np.float64))
@@ -262,7 +264,7 @@ class Composer:
             generated=(count - real) / area,
             coverage=real / count if count else 1.0,
             broken_pixels=broken,
-            problem=patch.problem,
+            said=patch.said,
         )
 
 

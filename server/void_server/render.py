@@ -188,7 +188,7 @@ class Render:
         def work() -> None:
             if self.cancelled() or tracker.stopped:
                 raise Cancelled
-            broken, problem = 0, ""
+            broken, said = 0, list[str]()
             for index, output in enumerate(self.request.outputs):
                 path = self.request.output_sequence(output).path(frame)
                 key = results.frame_key(self.plan, frame, output, self.request)
@@ -202,7 +202,8 @@ class Render:
                         **results.file_facts(path, self.roots),
                     }
                     write_json(manifest, entry)
-                    broken, problem = max(broken, entry["broken_pixels"]), composed.problem
+                    broken = max(broken, entry["broken_pixels"])
+                    said += [code for code in composed.said if code not in said]
                 coverage = entry["facts"].get("coverage", 1.0)
                 self.log.emit(
                     FrameReady(frame=frame, path=path, digest=entry["sha256"], coverage=coverage, output=index)
@@ -213,8 +214,8 @@ class Render:
                     frame,
                     f"Frame {frame}: {broken} NaN or Inf pixels under the matte were replaced by their neighbours.",
                 )
-            if problem:
-                self.log.warn(problem, frame, f"Frame {frame}: {PROBLEMS[problem]}")
+            for code in said:
+                self.log.warn(code, frame, f"Frame {frame}: {PROBLEMS[code]}")
             tracker.frame()
 
         return work
