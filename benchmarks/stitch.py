@@ -96,8 +96,11 @@ def chosen(options: argparse.Namespace) -> list[Scene]:
         raise SystemExit(f"no scene {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SCENES)}")
     found = [scene for scene in SCENES if scene.name in names]
     # The hybrid's limits say nothing where less is revealed or the model is hardly coarser than the plate.
-    small = {"size": QUICK_SIZE, "count": QUICK_FRAMES}
-    return [replace(s, **small) if s.name not in hybrid.ONLY else s for s in found] if options.quick else found
+    return [_small(scene) if scene.name not in hybrid.ONLY else scene for scene in found] if options.quick else found
+
+
+def _small(scene: Scene) -> Scene:
+    return replace(scene, size=QUICK_SIZE, count=QUICK_FRAMES)
 
 
 def show(checks: Sequence[Check]) -> None:

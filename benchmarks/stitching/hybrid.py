@@ -16,7 +16,7 @@ from .shots import GENERATED, Shot
 from .standin import Kind
 
 WORSE, BETTER = 0.3, 6.0
-"""dB that the hybrid may lie below the better of its sources, and must lie above the stand-in where most is revealed."""
+"""dB that the hybrid may lie below either source, and must lie above the stand-in where most is revealed."""
 HYBRID_SETTINGS = replace(GENERATED, source="hybrid", coverage_channel=True, source_channel=True)
 RECOVER = RenderSettings(recover_affected="fill", recover_grain="clean")
 REVEALED = ("revealed", "revealed_pan")

@@ -52,9 +52,7 @@ def measure(shot: Shot, kind: Kind, *, thorough: bool) -> Iterator[Row]:
     """All methods on one shot; `thorough` adds the comp and the regrained result."""
     judge = shot.judge(kind)
 
-    def row(
-        method: str, pictures: Sequence[metrics.Picture], exact: float = math.nan, seconds: float = math.nan
-    ) -> Row:
+    def row(method: str, pictures: Sequence[metrics.Picture], exact: float = math.nan, took: float = math.nan) -> Row:
         return Row(shot.name, kind, shot.seed, method, judge.score(pictures), exact, took)
 
     plain: Ran | None = None

@@ -76,4 +76,4 @@ def _titles() -> Picture:
     for index, title in enumerate(TITLES):
         at = index * (TILE[1] + GAP) + 6, 17
         cv2.putText(strip, title, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
-    return np.asarray(strip, np.float32) / 255
+    return (strip / 255).astype(np.float32)
