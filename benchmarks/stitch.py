@@ -7,7 +7,8 @@ A stand-in takes the model's place: the truth as a 384x672 model would give it b
 drift, noise) or `nasty` (also warped, off by a gradient, wrong in one patch). The product runs as a user runs it, on
 EXR plates and mattes, and its patch is merged over the plate. Codes are 1/255 of the model's encoding.
 
-seam      scenes x stand-ins x methods; limits are held by the worst seed
+seam      scenes x stand-ins x methods; limits are held by the worst seed, and for `nasty` are no stricter than what
+          its misplaced content costs in the right colours
 hybrid    real pixels of other frames, beside `recover` and the stand-in alone
 identity  an engine that gives the plate back through the raster
 geometry  the same by phase correlation, for eight formats

@@ -160,7 +160,9 @@ class Scene:
     def _shift(self, index: int) -> tuple[float, float]:
         """Where the frame's top left lies in the world."""
         room_x, room_y = self._room
-        x, y = min(20.0, room_x), min(150.0, room_y)
+        # A smaller frame looks at the same place of the set: the shadow lies on the ground, not on the sky.
+        x = min(20.0 + (1 - self.unit) * self.centre[0], room_x)
+        y = min(150.0 + (1 - self.unit) * self.centre[1], room_y)
         if self.camera == "pan":
             x += self.pan * self.unit * index
         elif self.camera == "handheld":

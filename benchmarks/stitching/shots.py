@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,9 @@ from .metrics import Curve, Judge, Mask, Seen, curve_for, region_of
 from .scenes import Picture, Scene, SceneFrame
 from .standin import Kind, Told
 
+COLOURS_RIGHT = "colours right"
+"""Hard paste of the same content in the right colours, at the same softness and place: what is left when all of the
+colour is corrected, and more than that no way of putting it back can mend."""
 GENERATED = RenderSettings(source="generated", grain="off")
 """The generated picture alone, put back without regrain."""
 
@@ -65,14 +68,17 @@ class Shot:
         space = base_space(self.studio.colour, plan.space)
         colour = Colour(self.studio.colour, space, plan.encoding, plan.peak)
         roi = plan.roi.moved(-plan.canvas.x0, -plan.canvas.y0)
-        results: dict[str, list[Picture]] = {name: [] for name in methods.METHODS}
+        results: dict[str, list[Picture]] = {name: [] for name in (*methods.METHODS, COLOURS_RIGHT)}
+        told = self.told(kind)
         for frame in self.frames:
-            raster = standin.generated(frame.truth, roi, colour, self.told(kind), frame.number)
+            raster = standin.generated(frame.truth, roi, colour, told, frame.number)
+            right = standin.generated(frame.truth, roi, colour, replace(told, colours=False), frame.number)
             plate = colour.to_engine(np.ascontiguousarray(frame.plate[roi.rows, roi.columns]))
             region = region_of(frame.object_matte, frame.affected_matte, self.unit)[roi.rows, roi.columns]
             paste = methods.Paste(plate, unfit(raster, roi.size), region, self.unit)
-            for name, method in methods.METHODS.items():
-                coded, weight = method(paste)
+            blends = {name: method(paste) for name, method in methods.METHODS.items()}
+            blends[COLOURS_RIGHT] = unfit(right, roi.size), region.astype(np.float32)
+            for name, (coded, weight) in blends.items():
                 result, new = frame.plate.copy(), weight > 0
                 light = colour.from_engine(np.clip(coded[new], 0, 1)[:, None])[:, 0]
                 share, under = weight[new][:, None], result[roi.rows, roi.columns]

@@ -58,6 +58,9 @@ class Told:
     patches: Mapping[str, tuple[float, float, float, float]] = field(default_factory=dict)
     """By frame: centre x, y and radii x, y of the wrong patch, in plate pixels of the canvas."""
 
+    colours: bool = True
+    """False leaves out cast, drift, gradient and noise: the same content in the right colours."""
+
     def text(self) -> str:
         """As it stands in a prompt."""
         return json.dumps(asdict(self), sort_keys=True)
@@ -106,7 +109,7 @@ def generated(light: Picture, roi: Box, colour: Colour, told: Told, frame: int) 
         return coded
     if told.kind == "nasty":
         coded = _with_patch(_warped(coded, roi, told.seed), roi, told, frame)
-    return _spoilt(coded, told.kind == "nasty", told.seed, frame)
+    return _spoilt(coded, told, frame)
 
 
 def patch_mask(patch: tuple[float, float, float, float], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -115,13 +118,15 @@ def patch_mask(patch: tuple[float, float, float, float], size: tuple[int, int]) 
     return np.asarray(np.hypot((x - patch[0]) / patch[2], (y - patch[1]) / patch[3]) < 1 + 2 * PATCH_EDGE)
 
 
-def _spoilt(coded: Picture, nasty: bool, seed: int, frame: int) -> Picture:
-    random = np.random.default_rng((seed, 100 + frame))
+def _spoilt(coded: Picture, told: Told, frame: int) -> Picture:
+    random = np.random.default_rng((told.seed, 100 + frame))
     high, wide = coded.shape[:2]
     soft = np.asarray(cv2.GaussianBlur(coded, (0, 0), SOFTNESS), np.float32)
+    if not told.colours:
+        return soft
     drift = random.standard_normal((*DRIFT_CELLS, 3), np.float32) * np.float32(DRIFT)
     cast_ = soft * np.array(GAIN, np.float32) + np.array(OFFSET, np.float32) + _spread(drift, (high, wide))
-    if nasty:
+    if told.kind == "nasty":
         slope = np.linspace(-1, 1, wide, dtype=np.float32)[None, :, None]
         cast_ = cast_ + slope * np.array(GRADIENT, np.float32)
     noise = random.standard_normal(coded.shape, np.float32) * np.float32(NOISE)

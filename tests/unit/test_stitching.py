@@ -22,7 +22,7 @@ from stitching import exact, hybrid, methods, metrics, seams, sheets, standin  #
 from stitching.checks import Check  # noqa: E402
 from stitching.jobs import Studio, merged  # noqa: E402
 from stitching.scenes import SCENES, scene  # noqa: E402
-from stitching.shots import Shot  # noqa: E402
+from stitching.shots import COLOURS_RIGHT, Shot  # noqa: E402
 
 from void_server.colour import Colour, Config  # noqa: E402
 from void_server.tiles import VOID_RASTER, Box, fit  # noqa: E402
@@ -176,11 +176,13 @@ def test_the_other_methods_do_what_they_are_known_for() -> None:
 
 def test_the_seam_table_holds_every_method_and_is_exact_outside(shot: Shot) -> None:
     rows = list(seams.measure(shot, "nasty", thorough=True))
-    assert {row.method for row in rows} == {"plate untouched", *methods.METHODS, *seams.OURS}
+    assert {row.method for row in rows} == {"plate untouched", *methods.METHODS, COLOURS_RIGHT, *seams.OURS}
     ours = [row for row in rows if row.method in seams.OURS]
     assert all(row.exact == 1.0 for row in ours)
     untouched = next(row for row in rows if row.method == "plate untouched")
     assert all(row.score.psnr > untouched.score.psnr + 6 for row in ours)
+    right = next(row for row in rows if row.method == COLOURS_RIGHT)
+    assert right.score.low < min(row.score.low for row in rows if row.method in methods.METHODS)
     checks = list(seams.checks(rows, {item.name: item for item in SCENES}))
     assert len([check for check in checks if check.limited]) == 12
     assert len(list(seams.table(rows))) == 2 + len(rows)
