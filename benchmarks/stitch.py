@@ -54,7 +54,7 @@ def run_seams(scenes: Sequence[Scene], seeds: int, studio: Studio) -> tuple[list
         for seed in range(FIRST_SEED, FIRST_SEED + seeds):
             shot = Shot.of_scene(replace(scene, seed=seed), studio)
             for kind in KINDS:
-                found.extend(seams.measure(shot, kind, thorough=seed == FIRST_SEED))
+                found.extend(seams.measure(shot, kind, comp=seed == FIRST_SEED))
             studio.forget(shot.plates)
         found.sort(key=lambda row: KINDS.index(row.standin))
         print("\n".join(seams.table(found)), flush=True)

@@ -18,7 +18,7 @@ from .standin import Kind
 WORSE, BETTER = 0.3, 6.0
 """dB that the hybrid may lie below either source, and must lie above the stand-in where most is revealed."""
 HYBRID_SETTINGS = replace(GENERATED, source="hybrid", coverage_channel=True, source_channel=True)
-RECOVER = RenderSettings(recover_affected="fill", recover_grain="clean")
+RECOVER = RenderSettings(recover_affected="fill", recover_grain="clean", coverage_channel=True)
 REVEALED = ("revealed", "revealed_pan")
 ONLY = (*REVEALED, "falls")
 """Scenes that the seam table does without: they are longer, or their truth is not all around the hole."""
@@ -28,11 +28,17 @@ def measure(shot: Shot, kind: Kind) -> Iterator[Check]:
     """PSNR against the truth free of grain, pooled over the object's pixels; and where recovered pixels went."""
     hybrid, alone = shot.ours(kind, HYBRID_SETTINGS), shot.ours(kind)
     recovered = shot.studio.run(shot.plates, "recover", RECOVER)
-    scores = {name: in_hole(shot, ran, kind) for name, ran in
-              (("hybrid", hybrid), ("recover", recovered), ("alone", alone))}  # fmt: skip
+    pictures = {name: shot.pictures(ran) for name, ran in
+                (("hybrid", hybrid), ("recover", recovered), ("alone", alone))}  # fmt: skip
+    pictures["plain"] = [
+        np.where(recovered.extra[number]["void.coverage"][..., None] > 0.5, real, made)
+        for number, real, made in zip(shot.plates.numbers, pictures["recover"], pictures["alone"], strict=True)
+    ]
+    scores = {name: in_hole(shot, results, kind) for name, results in pictures.items()}
     case = f"{shot.name}, {kind}"
     yield Check("hybrid", case, "stand-in alone, dB in the hole", scores["alone"])
     yield Check("hybrid", case, "recover, dB in the hole", scores["recover"])
+    yield Check("hybrid", case, "recover where it saw, else stand-in, dB", scores["plain"])
     yield Check("hybrid", case, "hybrid, dB in the hole", scores["hybrid"])
     over_recover, over_alone = scores["hybrid"] - scores["recover"], scores["hybrid"] - scores["alone"]
     if shot.name in REVEALED:
@@ -46,10 +52,10 @@ def measure(shot: Shot, kind: Kind) -> Iterator[Check]:
     yield Check("hybrid", case, "recovered in the hole, share", recovered_in_hole(shot, hybrid))
 
 
-def in_hole(shot: Shot, ran: Ran, kind: Kind) -> float:
-    """PSNR in dB, codes of the model's encoding, of a job's result under the object and in what must change."""
+def in_hole(shot: Shot, pictures: Sequence[metrics.Picture], kind: Kind) -> float:
+    """PSNR in dB, codes of the model's encoding, of a result under the object and in what must change."""
     squares = []
-    for frame, picture in zip(shot.frames, shot.pictures(ran), strict=True):
+    for frame, picture in zip(shot.frames, pictures, strict=True):
         hole = (frame.object_matte > metrics.OBJECT_EDGE) | _must_change(shot, frame.affected_matte)
         wrong = shot.wrong(frame, kind)
         error = shot.curve(picture[hole & ~wrong]) - shot.curve(frame.clean[hole & ~wrong])

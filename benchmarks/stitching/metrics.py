@@ -32,9 +32,11 @@ SSIM_MARGIN = 20
 
 
 def curve_for(peak: float) -> Curve:
-    """What codes are counted in: the default encoding of a shot that reaches a peak, sRGB up to its knee at 0.8."""
-    knee = Knee(choose_peak(peak))
-    return lambda light: knee.encode(np.maximum(light, 0))
+    """What codes are counted in: the default encoding of a shot that reaches a peak, sRGB up to its knee at 0.8.
+
+    Mirrored below 0 like the product's: cut off there, the grain of near-black would count as a lift.
+    """
+    return Knee(choose_peak(peak)).encode
 
 
 def blurred(picture: Picture, sigma: float) -> Picture:

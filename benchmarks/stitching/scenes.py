@@ -275,7 +275,7 @@ SCENES: tuple[Scene, ...] = (
     Scene("handheld", camera="handheld", centre=(640, 600), step=(-11, 3)),
     Scene("wall", background="wall", camera="handheld", centre=(980, 560)),
     Scene("hdr", lamp=40.0, centre=(900, 600), step=(4, 0)),
-    Scene("dark", light=0.02, camera="locked"),
+    Scene("dark", light=0.05, grain=0.25, camera="locked"),
     Scene("edge", centre=(40, 600), step=(6, 0)),
     Scene("full", radii=(0, 0), shadow=False, judged=False),
     Scene("never", camera="locked", step=(0, 0)),

@@ -50,8 +50,8 @@ class Row:
         return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in values.items()}
 
 
-def measure(shot: Shot, kind: Kind, *, thorough: bool) -> Iterator[Row]:
-    """All methods on one shot; `thorough` adds the comp and the regrained result."""
+def measure(shot: Shot, kind: Kind, *, comp: bool) -> Iterator[Row]:
+    """All methods on one shot; `comp` has the product write whole frames too and holds them to the plate."""
     judge = shot.judge(kind)
 
     def row(method: str, pictures: Sequence[metrics.Picture], exact: float = math.nan, took: float = math.nan) -> Row:
@@ -60,9 +60,7 @@ def measure(shot: Shot, kind: Kind, *, thorough: bool) -> Iterator[Row]:
     plain: Ran | None = None
     ours = []
     for name, settings in OURS.items():
-        if plain is not None and not thorough:
-            continue
-        ran = shot.ours(kind, settings, comp=thorough)
+        ran = shot.ours(kind, settings, comp=comp)
         plain = plain or ran
         ours.append(row(name, shot.pictures(ran), exactness(shot, ran), ran.seconds))
     assert plain is not None

@@ -175,7 +175,7 @@ def test_the_other_methods_do_what_they_are_known_for() -> None:
 
 
 def test_the_seam_table_holds_every_method_and_is_exact_outside(shot: Shot) -> None:
-    rows = list(seams.measure(shot, "nasty", thorough=True))
+    rows = list(seams.measure(shot, "nasty", comp=True))
     assert {row.method for row in rows} == {"plate untouched", *methods.METHODS, COLOURS_RIGHT, *seams.OURS}
     ours = [row for row in rows if row.method in seams.OURS]
     assert all(row.exact == 1.0 for row in ours)
