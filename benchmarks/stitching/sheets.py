@@ -19,6 +19,8 @@ from .standin import Kind
 TILE = (300, 340)
 """Height and width of one crop, in plate pixels."""
 GAP = 3
+BRIGHT = 0.4
+"""Light that the brightest hundredth of a truth is shown at, at least: near-black is looked at with the gain up."""
 SETTINGS = RenderSettings()
 """As a user has it who sets nothing."""
 TITLES = ("plate", "truth", "hard paste", "ours", "hard - truth x8", "ours - truth x8")
@@ -28,12 +30,13 @@ def write(folder: Path, shot: Shot, kind: Kind, settings: RenderSettings = SETTI
     """One picture a shot: two frames, the seam at the object's side and at its foot."""
     ran = shot.ours(kind, settings)
     ours, hard = shot.pictures(ran), shot.others(kind, ran.plan)["hard paste"]
+    gain = max(1.0, BRIGHT / float(np.percentile(shot.frames[0].truth, 99)))
     rows = [_titles()]
     for index in sorted({0, len(shot.frames) // 2}):
         frame = shot.frames[index]
         for rows_, columns in _places(frame, shot.unit):
             box = np.s_[rows_, columns]
-            crops = [_shown(picture[box]) for picture in (frame.plate, frame.truth, hard[index], ours[index])]
+            crops = [_shown(picture[box] * gain) for picture in (frame.plate, frame.truth, hard[index], ours[index])]
             wrong = [np.clip(0.5 + 8 * (crop - crops[1]), 0, 1) for crop in crops[2:]]
             rows.append(np.hstack([_padded(crop) for crop in (*crops, *wrong)]))
     folder.mkdir(parents=True, exist_ok=True)
