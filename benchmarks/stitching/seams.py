@@ -1,0 +1,139 @@
+"""The seam table: the product beside hard paste, feather, ring gain and multiband on every scene and stand-in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+
+from void_plugin.settings import RenderSettings
+
+from . import metrics
+from .checks import Check
+from .jobs import Ran
+from .scenes import Scene
+from .shots import COLOURS_RIGHT, GENERATED, Shot
+from .standin import Kind
+
+OURS: Mapping[str, RenderSettings] = {
+    "ours, grain off": GENERATED,
+    "ours, grain synth": RenderSettings(source="generated", grain="synth"),
+}
+SEAM, FLICKER, LOW = 0.6, 1.05, 0.75
+"""Codes; a hard paste has about 1.6, 2.0 and 2.0 (image.md 3.1)."""
+BESIDE_RIGHT = 1.25
+"""Times what is left with the right colours, where that alone is past a limit: a nasty model puts edges elsewhere."""
+SHADOW_PSNR, SHADOW_DETAIL = 37.0, (0.9, 1.15)
+REACH = 12.0
+"""Pixels at 1920 wide beyond which nothing may change (architecture, section 5)."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one scene, stand-in and seed."""
+
+    scene: str
+    standin: Kind
+    seed: int
+    method: str
+    score: metrics.Score
+    exact: float
+    """Share of samples beyond the reach that are the plate's, bit for bit; NaN where it was not looked at."""
+    seconds: float = math.nan
+
+    def record(self) -> dict[str, object]:
+        """For JSON."""
+        values = {**asdict(self), **asdict(self.score)}
+        values.pop("score")
+        return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in values.items()}
+
+
+def measure(shot: Shot, kind: Kind, *, comp: bool) -> Iterator[Row]:
+    """All methods on one shot; `comp` has the product write whole frames too and holds them to the plate."""
+    judge = shot.judge(kind)
+
+    def row(method: str, pictures: Sequence[metrics.Picture], exact: float = math.nan, took: float = math.nan) -> Row:
+        return Row(shot.name, kind, shot.seed, method, judge.score(pictures), exact, took)
+
+    plain: Ran | None = None
+    ours = []
+    for name, settings in OURS.items():
+        ran = shot.ours(kind, settings, comp=comp)
+        plain = plain or ran
+        ours.append(row(name, shot.pictures(ran), exactness(shot, ran), ran.seconds))
+    assert plain is not None
+    yield row("plate untouched", [frame.plate for frame in shot.frames])
+    for name, pictures in shot.others(kind, plain.plan).items():
+        yield row(name, pictures)
+    yield from ours
+
+
+def exactness(shot: Shot, ran: Ran) -> float:
+    """The share of samples beyond the reach with the plate's own bits, of the merged patch and of the comp."""
+    shares: list[float] = []
+    for frame, plate in zip(shot.frames, shot.plate_bits, strict=True):
+        far = metrics.far_from(frame.object_matte, frame.affected_matte, REACH * shot.unit)
+        results = [ran.pictures[frame.number], *([ran.comps[frame.number]] if ran.comps else [])]
+        shares.extend(metrics.same_bits(result, plate, far) for result in results)
+    return float(np.min(shares))
+
+
+def checks(rows: Sequence[Row], scenes: Mapping[str, Scene]) -> Iterator[Check]:
+    """The limits of the issue, held by the worst seed."""
+    groups = _grouped(rows)
+    for (name, kind, method), group in groups.items():
+        if method not in OURS:
+            continue
+        case = f"{name}, {kind}, {method.removeprefix('ours, ')}"
+        yield Check("seam", case, "exact outside, share", min(row.exact for row in group), least=1.0)
+        if not scenes[name].judged:
+            continue
+        worst = {item.name: [getattr(row.score, item.name) for row in group] for item in fields(metrics.Score)}
+        right = groups[name, kind, COLOURS_RIGHT]
+        for field, what, limit in (
+            ("seam", "seam, codes", SEAM),
+            ("low", "low-frequency error, codes", LOW),
+            ("flicker", "flicker, codes", FLICKER),
+        ):
+            if kind == "nasty":
+                limit = max(limit, BESIDE_RIGHT * max(getattr(row.score, field) for row in right))
+            yield Check("seam", case, what, max(worst[field]), most=limit)
+        if not math.isnan(worst["shadow_psnr"][0]):
+            least, most = SHADOW_DETAIL
+            floor = SHADOW_PSNR
+            if kind == "nasty":
+                floor = min(floor, min(row.score.shadow_psnr for row in right))
+            yield Check("seam", case, "shadow area, dB", min(worst["shadow_psnr"]), least=floor)
+            detail = max(worst["shadow_detail"], key=lambda value: abs(value - (least + most) / 2))
+            yield Check("seam", case, "shadow area, fine detail ratio", detail, least=least, most=most)
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """Means over the seeds, a line a method."""
+    titles = "PSNR", "SSIM", "seam", "low", "flick", "shadow", "detail", "exact"
+    yield " " * 22 + "".join(f"{title:>7}" for title in titles)
+    last = ("", "")
+    for (name, kind, method), group in _grouped(rows).items():
+        if (name, kind) != last:
+            last = name, kind
+            yield f"{name}, {kind} ({len({row.seed for row in group})} seeds)"
+        mean = {item.name: np.mean([getattr(row.score, item.name) for row in group]) for item in fields(metrics.Score)}
+        exact, seconds = min(row.exact for row in group), float(np.mean([row.seconds for row in group]))
+        tail = "" if math.isnan(seconds) else f"  {seconds:5.1f} s"
+        yield (
+            (
+                f"  {method:20} {mean['psnr']:6.2f} {mean['ssim']:6.3f} {mean['seam']:6.2f} {mean['low']:6.2f} "
+                f"{mean['flicker']:6.2f} {mean['shadow_psnr']:6.2f} {mean['shadow_detail']:6.3f} {exact:6.2%}{tail}"
+            )
+            .replace("nan%", "   -")
+            .replace("nan", "  -")
+        )
+
+
+def _grouped(rows: Sequence[Row]) -> dict[tuple[str, Kind, str], list[Row]]:
+    groups: dict[tuple[str, Kind, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.scene, row.standin, row.method), []).append(row)
+    return groups
