@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from void_server.colour import srgb_decode
+from void_server.curves import srgb_decode
 from void_server.quadmask import split_quadmask
 from void_server.scenes import FIRST_FRAME
 

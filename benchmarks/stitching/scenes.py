@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_server import scenes as sets
-from void_server.colour import srgb_decode
+from void_server.curves import srgb_decode
 from void_server.scenes import FIRST_FRAME
 
 Picture = NDArray[np.float32]

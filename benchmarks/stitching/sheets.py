@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from void_plugin.settings import RenderSettings
-from void_server.colour import srgb_encode
+from void_server.curves import srgb_encode
 
 from .metrics import Picture, region_of
 from .scenes import SceneFrame
