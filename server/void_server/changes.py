@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from void_server.likeness import CHANGE_BLUR, Likeness
+from void_server.likeness import CHANGE_BLUR, FAINT_BLUR, Likeness
 from void_server.pixelmath import Field, PixelMath
 
 CHANGE_REACH = 3.0
@@ -31,10 +31,18 @@ SOFTEN = 2.0
 def changed(maths: PixelMath, picture: Field, plate: Field, likeness: Likeness, pixel: float) -> Field:
     """1 where the picture shows something else than the plate, 0 where not, soft in between; one channel.
 
-    A difference counts from the likeness' lower threshold on where it belongs to one above the upper.
+    The picture must have the plate's colours around the region. A difference counts from the likeness' lower threshold
+    on where it belongs to one above the upper; one that is wide, such as a shadow at night, from fainter ones.
     """
-    apart = maths.give(maths.peak(abs(maths.gaussian(picture - plate, CHANGE_BLUR * pixel))))[..., 0]
-    return spread(maths, linked(apart, likeness.low, likeness.high), pixel)
+    apart = picture - plate
+    clear = _level(maths, apart, CHANGE_BLUR * pixel)
+    wide = _level(maths, apart, FAINT_BLUR * pixel)
+    found = linked(clear, likeness.low, likeness.high) | linked(wide, likeness.faint_low, likeness.faint_high)
+    return spread(maths, found, pixel)
+
+
+def _level(maths: PixelMath, apart: Field, blur: float) -> NDArray[np.float32]:
+    return maths.give(maths.peak(abs(maths.gaussian(apart, blur))))[..., 0]
 
 
 def linked(apart: NDArray[np.float32], low: float, high: float) -> NDArray[np.bool_]:

@@ -27,6 +27,11 @@ LEAST_NOISE = 1e-4
 """Noise below this many code values is left alone."""
 LOW_FLOOR, HIGH_FLOOR = 0.02, 0.04
 """Differences in code values below which nothing counts as changed, however clean the model is (image.md 3.3)."""
+FAINT_BLUR, FAINT_SURROUNDINGS = 5.0, 20.0
+"""Gaussian sigmas in raster pixels of what is faint but wide, such as a shadow at night, and of what it stands out
+from: slower differences are drift of the model, which the membrane takes away."""
+FAINT_LOW, FAINT_HIGH = 0.006, 0.012
+"""The floors of faint differences, a third of the others': that much less noise is left in them."""
 LOW_SPREADS, HIGH_SPREADS = 3.0, 6.0
 """Deviations above the usual difference from which a change is possible, and certain."""
 GAINS, OFFSETS = (0.8, 1.25), (-0.1, 0.1)
@@ -53,6 +58,9 @@ class Likeness:
     low: float = LOW_FLOOR
     high: float = HIGH_FLOOR
     """Differences from which a change is possible, and certain."""
+    faint_low: float = FAINT_LOW
+    faint_high: float = FAINT_HIGH
+    """The same for differences that are faint but wide."""
     noise: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Deviation of the model's own noise after `NOISE_BLUR` is taken away."""
     shift: tuple[tuple[tuple[float, float], ...], ...] = ()
@@ -121,13 +129,18 @@ def compare(pairs: Sequence[Pair]) -> Likeness:
         for picture, plate, mask in zip(cleaned, plates, thin, strict=True)
     ])  # fmt: skip
     sharpness = _sharpness(cleaned, plates, thin)
-    middle = float(np.median(usual))
-    spread = _SPREAD * float(np.median(np.abs(usual - middle)))
+    faint = np.concatenate([
+        standing_out(picture - plate)[mask] for picture, plate, mask in zip(cleaned, plates, thin, strict=True)
+    ])  # fmt: skip
+    low, high = _thresholds(usual, LOW_FLOOR, HIGH_FLOOR)
+    faint_low, faint_high = _thresholds(faint, FAINT_LOW, FAINT_HIGH)
     return Likeness(
         gain=(float(gain[0]), float(gain[1]), float(gain[2])),
         offset=(float(offset[0]), float(offset[1]), float(offset[2])),
-        low=max(LOW_FLOOR, middle + LOW_SPREADS * spread),
-        high=max(HIGH_FLOOR, middle + HIGH_SPREADS * spread),
+        low=low,
+        high=high,
+        faint_low=faint_low,
+        faint_high=faint_high,
         noise=(float(noise[0]), float(noise[1]), float(noise[2])),
         shift=tuple(tuple((float(x), float(y)) for x, y in row) for row in shift) if shift.any() else (),
         sharpness=sharpness,
@@ -139,6 +152,20 @@ def difference(picture: Picture, plate: Picture, blur: float) -> NDArray[np.floa
     """By how much two pictures differ in the channel that differs most, (height, width), without fine detail."""
     found: NDArray[np.float32] = np.abs(_blurred(picture - plate, blur)).max(axis=-1)
     return found
+
+
+def standing_out(difference: Picture) -> NDArray[np.float32]:
+    """What is faint but wide in a difference of two pictures, in the channel where it is most."""
+    around = _blurred(difference, FAINT_SURROUNDINGS)
+    found: NDArray[np.float32] = np.abs(_blurred(difference, FAINT_BLUR) - around).max(axis=-1)
+    return found
+
+
+def _thresholds(usual: NDArray[np.float32], low: float, high: float) -> tuple[float, float]:
+    """From which difference on a change is possible, and certain, where none was asked for."""
+    middle = float(np.median(usual))
+    spread = _SPREAD * float(np.median(np.abs(usual - middle)))
+    return max(low, middle + LOW_SPREADS * spread), max(high, middle + HIGH_SPREADS * spread)
 
 
 def _line(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> tuple[float, float]:

@@ -47,6 +47,8 @@ AGREES, DIFFERS = 0.5 / 255, 2.0 / 255
 from the second on it is drift that each frame must follow alone."""
 SURE = 0.99
 """Share of real pixels, or of valid ones in a half-size pixel, from which all of it counts as such."""
+FAINT = 0.02
+"""Weight below which a pixel is as good as untouched."""
 CLOSING = 2
 """Frames on either side over which gaps of a change map close (image.md 3.3, step 8)."""
 SEEN_BYTES = 384 << 20
@@ -86,7 +88,7 @@ class Stitcher:
     ) -> None:
         """`colour` takes the plate's linear light to the engine's encoding and back."""
         self._plan, self._raster, self._frames, self._colour = plan, raster, frames, colour
-        self._fills, self._arrays = fills, maths
+        self._fills, self._maths = fills, maths
         self._scale = plan.display.width / 1920
         self._seen: ByteCache[_Seen] = ByteCache(SEEN_BYTES, lambda seen: seen.bytes)
         self._changes: ByteCache[_Change] = ByteCache(SEEN_BYTES // 8, lambda change: 4 * change.area.area // 4)
@@ -94,7 +96,7 @@ class Stitcher:
 
     def stitched(self, frame: int) -> Stitched:
         """The new pixels of a frame that has a hole and whose units are solved."""
-        maths, seen = self._arrays, self._look(frame)
+        maths, seen = self._maths, self._look(frame)
         box, inside = seen.box, seen.box.moved(-seen.area.x0, -seen.area.y0)
         held, change = self._steady(frame), self._closed(frame)
         size = seen.area.size
@@ -138,7 +140,7 @@ class Stitcher:
         return self._seen.get(frame, lambda _: self._make(frame))
 
     def _make(self, frame: int) -> _Seen:
-        frames, maths = self._frames, self._arrays
+        frames, maths = self._frames, self._maths
         found = frames.weights(frame)
         fill = self._fills.generated(frame)
         if found is None:
@@ -192,7 +194,7 @@ class Stitcher:
             likeness = self._fills.likeness(frame)
             return _Change(
                 seen.area,
-                changes.changed(self._arrays, seen.half_picture, seen.half_plate, likeness, self._pixel),
+                changes.changed(self._maths, seen.half_picture, seen.half_plate, likeness, self._pixel),
             )
 
         return self._changes.get(frame, make)
@@ -206,28 +208,32 @@ class Stitcher:
 
         def near(numbers: Sequence[int]) -> list[Field]:
             others = [self._change(number) for number in numbers if self._fills.beside(frame, number)]
-            return [_shifted(other.field, other.area, own.area, self._arrays) for other in others]
+            return [_shifted(other.field, other.area, own.area, self._maths) for other in others]
 
         before = near(range(frame - CLOSING, frame))
         after = near(range(frame + 1, frame + CLOSING + 1))
-        return changes.closed(before, own.field, after, self._arrays)
+        return changes.closed(before, own.field, after, self._maths)
 
     def _held(self, frame: int) -> _Held:
         """The membrane of a frame by itself."""
 
         def make(_: _Held | None) -> _Held:
-            maths, seen = self._arrays, self._look(frame)
-            weights = maths.halved(maths.take(seen.weights))
-            core = maths.halved(maths.take(seen.object_weights))
-            changing = weights * self._closed(frame)
-            region = maths.where((core > 0) | (changing > 0.02), core * 0 + 1, 0.0)
-            known = maths.where((core < 0.5) & (changing < 0.02) & (seen.half_valid > SURE), core * 0 + 1, 0.0)
-            known = maths.where(seen.half_real > SURE, known * 0 + 1, known)
-            residual = seen.half_around - seen.half_picture
-            found = membrane(maths, residual, known, region, RING_BLUR * self._scale / 2)
-            return _Held(seen.area, found.field, residual, known, found.problem)
+            seen = self._look(frame)
+            weights = self._maths.halved(self._maths.take(seen.weights))
+            return self._membrane(seen, weights * self._closed(frame))
 
         return self._fields.get(frame, make)
+
+    def _membrane(self, seen: _Seen, changing: Field) -> _Held:
+        """The membrane over the object and what is changing."""
+        maths = self._maths
+        core = maths.halved(maths.take(seen.object_weights))
+        region = maths.where((core > 0) | (changing > FAINT), core * 0 + 1, 0.0)
+        known = maths.where((core < 0.5) & (changing < FAINT) & (seen.half_valid > SURE), core * 0 + 1, 0.0)
+        known = maths.where(seen.half_real > SURE, known * 0 + 1, known)
+        residual = seen.half_around - seen.half_picture
+        found = membrane(maths, residual, known, region, RING_BLUR * self._scale / 2)
+        return _Held(seen.area, found.field, residual, known, found.problem)
 
     def _steady(self, frame: int) -> Membrane:
         """The membrane of a frame, averaged with its neighbours' as far as they agree."""
@@ -244,13 +250,13 @@ class Stitcher:
             share = self._agreement(own, other)
             if share == 0:
                 continue
-            there = _shifted(other.known * 0 + share, other.area, own.area, self._arrays)
-            field = field + there * _shifted(other.field, other.area, own.area, self._arrays)
+            there = _shifted(other.known * 0 + share, other.area, own.area, self._maths)
+            field = field + there * _shifted(other.field, other.area, own.area, self._maths)
             total = total + there
         return Membrane(field / total)
 
     def _agreement(self, own: _Held, other: _Held) -> float:
-        maths = self._arrays
+        maths = self._maths
         known = own.known * _shifted(other.known, other.area, own.area, maths)
         if float(known.sum()) == 0:
             return 0.0
