@@ -45,17 +45,27 @@ class Grainer:
     def grained(self, frame: int, new: Stitched) -> tuple[Picture, str]:
         """New pixels with grain, in the same light, and the code of what is to be said; empty for nothing."""
         model = self._model
-        if model is None or model.is_silent or not (new.grainless > 0).any() or self._is_clean_plate(frame):
+        grainless = new.grainless if new.lifted is None else np.maximum(new.grainless, new.lifted.share > 0)
+        if model is None or model.is_silent or not (grainless > 0).any() or self._is_clean_plate(frame):
             return new.pixels, ""
         unit, said = self._unit(model, frame, new)
-        kept = self._fills.facts(frame).get("noise_ratio", 0.0)
-        residual = np.clip(new.recovered * np.float32(kept), 0, 1)[..., None]
-        grained = add(new.pixels, model, unit, new.grainless, np.broadcast_to(residual, new.pixels.shape))
+        grained = add(new.pixels, model, unit, grainless, self._residual(model, frame, new))
         # Mixing two grains leaves less of both: where the patch fades into the plate its own is made stronger, so
         # that their sum has the plate's strength throughout.
         alpha = np.clip(new.alpha, FAINTEST, 1)
         stronger = np.sqrt((2 - alpha) / alpha).astype(np.float32)[..., None]
         return np.asarray(new.pixels + (grained - new.pixels) * stronger, np.float32), said
+
+    def _residual(self, model: GrainModel, frame: int, new: Stitched) -> Picture:
+        """The grain that new pixels have already, as a share of what they should have."""
+        kept = np.float32(self._fills.facts(frame).get("noise_ratio", 0.0))
+        found = np.repeat((new.recovered * kept)[..., None], 3, axis=2)
+        if new.lifted is not None:
+            # A shadow's grain is that of little light; lifted, it is a part of the grain of more.
+            wanted = np.maximum(model.sigma(new.pixels), 1e-9)
+            own = model.sigma(new.lifted.light) * new.lifted.gain / wanted
+            found = found + own * new.lifted.share[..., None]
+        return np.clip(found, 0, 1).astype(np.float32)
 
     def _unit(self, model: GrainModel, frame: int, new: Stitched) -> tuple[Picture, str]:
         seed, canvas = self._settings.seed, self._plan.canvas

@@ -45,6 +45,8 @@ DELTA_BLUR = 0.8
 AGREES, DIFFERS = 0.5 / 255, 2.0 / 255
 """Mean difference of two frames' rings, in code values: up to the first it is noise and their membranes are averaged,
 from the second on it is drift that each frame must follow alone."""
+SLOPE = 0.004
+"""Half of the difference in code values by which the slope of the encoding is taken: about a grain's."""
 SURE = 0.99
 """Share of real pixels, or of valid ones in a half-size pixel, from which all of it counts as such."""
 FAINT = 0.02
@@ -53,6 +55,18 @@ CLOSING = 2
 """Frames on either side over which gaps of a change map close (image.md 3.3, step 8)."""
 SEEN_BYTES = 384 << 20
 """Pictures of neighbouring frames that are kept, for all threads together."""
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """Plate pixels that were made lighter or darker, and their grain with them."""
+
+    light: Picture
+    """As they were, in the same light as the new ones."""
+    gain: Picture
+    """How many times as strong a small difference in them is now."""
+    share: Floats
+    """How much of each new pixel they are."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,8 @@ class Stitched:
     """How surely a generated picture differs from the plate."""
     grainless: Floats
     """Share of a new pixel that has no grain of its own."""
+    lifted: Lifted | None = None
+    """Plate pixels under the others, where a smooth difference was added to them; None where there are none."""
     problem: str = ""
     """What kept the membrane off, as `ring_contaminated`; empty where it holds."""
 
@@ -111,6 +127,7 @@ class Stitcher:
         encoded = steady * (plate + whole(delta)) + (1 - steady) * (picture + whole(held.field))
         pixels = self._colour.from_engine(np.clip(encoded, 0, 1).astype(np.float32))
         part = seen.share[inside.rows, inside.columns]
+        lifted = self._lifted(plate, encoded, steady[..., 0] * (1 - part))
         if seen.real is not None:
             real = seen.real[inside.rows, inside.columns]
             mixed = pixels + (real - pixels) * part[..., None]
@@ -126,8 +143,20 @@ class Stitcher:
             recovered=part * (alpha > 0),
             change=np.maximum(change_here, seen.object_weights[inside.rows, inside.columns] > 0).astype(np.float32),
             grainless=np.maximum(1 - steady[..., 0], part),
+            lifted=lifted,
             problem=held.problem,
         )
+
+    def _lifted(self, plate: Picture, encoded: Picture, share: Floats) -> Lifted | None:
+        if not (share > 0).any():
+            return None
+
+        def light(code: Picture) -> Picture:
+            return self._colour.from_engine(np.clip(code, 0, 1).astype(np.float32))
+
+        before, after = (light(code + SLOPE) - light(code - SLOPE) for code in (plate, encoded))
+        gain = np.clip(np.abs(after) / np.maximum(np.abs(before), 1e-9), 0, 16).astype(np.float32)
+        return Lifted(light(plate), gain, share)
 
     # -- what is seen of a frame ------------------------------------------------------------------------------
 
