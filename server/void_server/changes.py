@@ -12,18 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from void_server.agreement import agreement
 from void_server.likeness import CHANGE_BLUR, FAINT_BLUR, Likeness
 from void_server.pixelmath import Field, PixelMath
 
 CHANGE_REACH = 3.0
 """Raster pixels by which what changed is widened and softened: a difference is faint at its edge."""
-FINE, COARSE, AROUND = 0.7, 3.0, 4.0
-"""Gaussian sigmas in raster pixels of the band of detail that is compared, and of the neighbourhood it is summed in."""
-MOVED, STILL = 0.5, 0.7
-"""Correlation of that band below which structure has moved, and above which it is still; image.md 3.3 has 0.8, which
-costs 0.4 dB in shadows (`benchmarks/stitch.py`), as a model's softness and noise part the two as well."""
-FAINT = 0.004
-"""Detail below this many code values is noise, which says nothing of motion: such places count as still."""
+LEANING = 0.2
+"""Agreement over which places turn from moved to still."""
 SOFTEN = 2.0
 """Raster pixels over which still places blend into the others: about 12 plate pixels (image.md 3.3, step 9)."""
 
@@ -68,18 +64,11 @@ def closed(before: Sequence[Field], own: Field, after: Sequence[Field], maths: P
     return _either(maths, own, _both(maths, _any(maths, before), _any(maths, after)))
 
 
-def still(maths: PixelMath, picture: Field, plate: Field, pixel: float) -> Field:
+def still(maths: PixelMath, picture: Field, plate: Field, likeness: Likeness, pixel: float) -> Field:
     """1 where both show the same detail in the same place, 0 where it has moved; one channel."""
-    bands = [maths.gaussian(each, FINE * pixel) - maths.gaussian(each, COARSE * pixel) for each in (picture, plate)]
-    grey = [band[..., :1] + band[..., 1:2] + band[..., 2:3] for band in bands]
-    around = AROUND * pixel
-    both = maths.gaussian(grey[0] * grey[1], around)
-    ones = [maths.gaussian(band * band, around) for band in grey]
-    alike = both / maths.root(ones[0] * ones[1] + 1e-12)
-    sure = maths.clipped((alike - MOVED) / (STILL - MOVED), 0.0, 1.0)
-    faint = (3 * FAINT) ** 2
-    plain = maths.where((ones[0] < faint) & (ones[1] < faint), sure * 0 + 1, sure)
-    return maths.gaussian(plain, SOFTEN * pixel / 2)
+    alike = agreement(maths, picture, plate, pixel)
+    sure = maths.clipped((alike - likeness.still) / LEANING + 1, 0.0, 1.0)
+    return maths.gaussian(sure, SOFTEN * pixel / 2)
 
 
 def _any(maths: PixelMath, fields: Sequence[Field]) -> Field:

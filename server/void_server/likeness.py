@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from void_server.agreement import agreement
 from void_server.engines import Mask, Picture
+from void_server.pixelmath import NumpyMath
 from void_server.registration import displaced, displacement
 
 COLOUR_BLUR, CHANGE_BLUR, NOISE_BLUR = 2.0, 1.5, 1.0
@@ -36,6 +38,10 @@ LOW_SPREADS, HIGH_SPREADS = 3.0, 6.0
 """Deviations above the usual difference from which a change is possible, and certain."""
 GAINS, OFFSETS = (0.8, 1.25), (-0.1, 0.1)
 """A correction beyond these is not one of colour."""
+STILL, LEAST_STILL = 0.7, 0.3
+"""Agreement of detail above which it is in its place, at most and at least. Where nothing was asked it is in its place,
+so what four fifths of that agree by decides: in a dark or soft shot noise alone parts the two."""
+STILL_SHARE = 0.2
 LEAST_SHARE = 0.02
 """Untouched share of the raster below which nothing can be learned from it."""
 EDGE = 8
@@ -61,6 +67,8 @@ class Likeness:
     faint_low: float = FAINT_LOW
     faint_high: float = FAINT_HIGH
     """The same for differences that are faint but wide."""
+    still: float = STILL
+    """Agreement of detail from which structure counts as being in its place."""
     noise: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Deviation of the model's own noise after `NOISE_BLUR` is taken away."""
     shift: tuple[tuple[tuple[float, float], ...], ...] = ()
@@ -132,6 +140,11 @@ def compare(pairs: Sequence[Pair]) -> Likeness:
     faint = np.concatenate([
         standing_out(picture - plate)[mask] for picture, plate, mask in zip(cleaned, plates, thin, strict=True)
     ])  # fmt: skip
+    maths = NumpyMath()
+    alike = np.concatenate([
+        agreement(maths, picture, plate, 1.0)[mask][:, 0]
+        for picture, plate, mask in zip(cleaned, plates, thin, strict=True)
+    ])  # fmt: skip
     low, high = _thresholds(usual, LOW_FLOOR, HIGH_FLOOR)
     faint_low, faint_high = _thresholds(faint, FAINT_LOW, FAINT_HIGH)
     return Likeness(
@@ -141,6 +154,7 @@ def compare(pairs: Sequence[Pair]) -> Likeness:
         high=high,
         faint_low=faint_low,
         faint_high=faint_high,
+        still=float(np.clip(np.quantile(alike, STILL_SHARE), LEAST_STILL, STILL)),
         noise=(float(noise[0]), float(noise[1]), float(noise[2])),
         shift=tuple(tuple((float(x), float(y)) for x, y in row) for row in shift) if shift.any() else (),
         sharpness=sharpness,

@@ -116,7 +116,8 @@ class Stitcher:
         box, inside = seen.box, seen.box.moved(-seen.area.x0, -seen.area.y0)
         held, change = self._steady(frame), self._closed(frame)
         size = seen.area.size
-        still = changes.still(maths, seen.half_picture + held.field, seen.half_plate, self._pixel)
+        likeness = self._fills.likeness(frame)
+        still = changes.still(maths, seen.half_picture + held.field, seen.half_plate, likeness, self._pixel)
         delta = maths.gaussian(seen.half_picture + held.field - seen.half_plate, DELTA_BLUR * self._pixel)
 
         def whole(field: Field) -> Floats:

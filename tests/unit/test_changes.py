@@ -53,16 +53,16 @@ def test_a_gap_between_two_changes_closes_and_an_end_stays_open() -> None:
 
 def test_structure_in_place_is_still_under_any_light() -> None:
     plate = texture()
-    found = changes.still(MATHS, plate + shadow(0.08), plate, 1.0)[..., 0]
+    found = changes.still(MATHS, plate + shadow(0.08), plate, Likeness(), 1.0)[..., 0]
     assert found.min() > 0.9
 
 
 def test_structure_that_moved_is_not_still() -> None:
     plate = texture()
-    found = changes.still(MATHS, np.roll(plate, 9, axis=1), plate, 1.0)[..., 0]
+    found = changes.still(MATHS, np.roll(plate, 9, axis=1), plate, Likeness(), 1.0)[..., 0]
     assert np.median(found) < 0.1
 
 
 def test_a_flat_wall_counts_as_still() -> None:
     flat = np.full((*SIZE, 3), 0.4, np.float32)
-    assert changes.still(MATHS, flat + np.float32(0.05), flat, 1.0).min() > 0.99
+    assert changes.still(MATHS, flat + np.float32(0.05), flat, Likeness(), 1.0).min() > 0.99

@@ -59,7 +59,7 @@ def test_membranes_and_change_maps_are_the_same() -> None:
         plate, generated = maths.take(picture(1) * 0.1), maths.take(picture(2) * 0.1)
         inside = maths.take(region)
         found = membrane(maths, plate - generated, 1 - inside, inside, 1.5)
-        still = changes.still(maths, generated, plate, 1.2)
+        still = changes.still(maths, generated, plate, Likeness(), 1.2)
         return [maths.give(found.field), maths.give(still),
                 maths.give(changes.changed(maths, generated, plate, Likeness(), 1.2))]  # fmt: skip
 
