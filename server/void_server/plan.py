@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from void_plugin.errors import RequestError
 from void_plugin.frames import Digest, FrameRange, describe
 from void_plugin.request import RemovalRequest
-from void_server import affected, analysis, grain, windows
+from void_server import affected, analysis, grain
 from void_server.allowance import ANYTHING, Allowance
 from void_server.colour import PEAKS, WORKING_SPACE, Colour, Config, choose_peak, plate_space
 from void_server.engines import Engine, Engines, Frames, IsCancelled, Tell, Unit, Warn
@@ -29,6 +29,7 @@ from void_server.quadmask import Reach
 from void_server.raster import RasterFrames
 from void_server.survey import large_frames, large_sentence, refuse_large, survey
 from void_server.tiles import VOID_RASTER, Box, plan_roi
+from void_server.units import units_of
 from void_server.view import PlateFrames
 
 PLAN_VERSION = 4
@@ -41,8 +42,6 @@ COMPOSE_SETTINGS = (
 """Settings that decide files and not fills, so that a change of them runs no engine again."""
 GRAIN = "grain"
 """What the arrays of the grain's analysis are named by, in place of an engine."""
-UNIT_FRAMES = 4
-"""Frames a unit of a plate-resolution engine: few, so that a kill loses seconds and many cores stay busy."""
 STATISTIC_FRAMES = 16
 """Frames looked at for the shot's peak, evenly spaced (image.md 3.3)."""
 PEAK_PERCENTILE = 99.99
@@ -215,7 +214,7 @@ def make_plan(
     for one in engines:
         view = engine_frames(plan, one, footage, config)
         seen_boxes = boxes if one is engine else {frame: view.hole(frame) for frame in view.numbers}
-        plan = replace(plan, units=(*plan.units, *_units(key, one, seen_boxes, roi, len(plan.units))))
+        plan = replace(plan, units=(*plan.units, *units_of(key, one, seen_boxes, roi, len(plan.units))))
         found = one.analyse(view, lambda done, text: progress(0.2 + 0.8 * done, text), cancelled)
         arrays |= {f"{one.name}.{name}": array for name, array in found.items()}
     if request.settings.grain != "off":
@@ -328,29 +327,6 @@ def _grain_area(boxes: Mapping[int, Box | None], facts: PlateFacts) -> Box:
     there = [box for box in boxes.values() if box is not None]
     canvas = Box(0, 0, facts.canvas.width, facts.canvas.height)
     return plan_roi(reduce(Box.joined, there), canvas, VOID_RASTER, facts.pixel_aspect)
-
-
-def _units(key: str, engine: Engine, boxes: Mapping[int, Box | None], roi: Box, first: int = 0) -> tuple[Unit, ...]:
-    """The units of one engine, in order; `first` is the index of the first."""
-    limits = engine.limits()
-    numbers = sorted(boxes)
-    # Plate engines deliver only frames that have a hole; raster engines need the run without gaps.
-    if limits.lengths is None:
-        parts = [numbers[i : i + UNIT_FRAMES] for i in range(0, len(numbers), UNIT_FRAMES)]
-        runs = [windows.Segment((), tuple(frame for frame in part if boxes[frame] is not None)) for part in parts]
-    else:
-        runs = windows.segments(numbers, limits.lengths.maximum, limits.overlap, limits.stride)
-    units: list[Unit] = []
-    follows = ""
-    for run in runs:
-        if not any(boxes[frame] is not None for frame in run.frames):
-            follows = ""  # what lies between is the plate itself
-            continue
-        before = follows if run.lead else ""
-        text = json.dumps([key, engine.name, run.lead, run.frames, before, [roi.x0, roi.y0, roi.x1, roi.y1]])
-        follows = Digest.of_text(text).sha256[:32]
-        units.append(Unit(first + len(units), follows, run.frames, roi, engine.name, run.lead, before))
-    return tuple(units)
 
 
 def _warn_about(plan: Plan, request: RemovalRequest, engine: Engine, warn: Warn) -> None:

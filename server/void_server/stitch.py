@@ -25,15 +25,14 @@ from numpy.typing import NDArray
 
 from void_server import changes
 from void_server.colour import Colour
-from void_server.engines import Fill, Picture
+from void_server.engines import Picture
 from void_server.fills import Fills
 from void_server.footage import ByteCache
-from void_server.likeness import Likeness
+from void_server.looks import SEEN_BYTES, SURE, Look, Looks, shifted
 from void_server.membrane import Membrane, membrane
 from void_server.pixelmath import Field, PixelMath
 from void_server.plan import Plan
-from void_server.recovered import onto, share, surroundings
-from void_server.tiles import Box, unfit
+from void_server.tiles import Box
 from void_server.view import PlateFrames
 
 Floats = NDArray[np.float32]
@@ -47,14 +46,10 @@ AGREES, DIFFERS = 0.5 / 255, 2.0 / 255
 from the second on it is drift that each frame must follow alone."""
 SLOPE = 0.004
 """Half of the difference in code values by which the slope of the encoding is taken: about a grain's."""
-SURE = 0.99
-"""Share of real pixels, or of valid ones in a half-size pixel, from which all of it counts as such."""
 FAINT = 0.02
 """Weight below which a pixel is as good as untouched."""
 CLOSING = 2
 """Frames on either side over which gaps of a change map close (image.md 3.3, step 8)."""
-SEEN_BYTES = 384 << 20
-"""Pictures of neighbouring frames that are kept, for all threads together."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,7 @@ class Lifted:
 
 @dataclass(frozen=True)
 class Stitched:
-    """New pixels of one frame over the box that changes, in EXR coordinates; maths lie on the box."""
+    """New pixels of one frame over the box that changes, in EXR coordinates; arrays lie on the box."""
 
     box: Box
     pixels: Picture
@@ -106,13 +101,18 @@ class Stitcher:
         self._plan, self._raster, self._frames, self._colour = plan, raster, frames, colour
         self._fills, self._maths = fills, maths
         self._scale = plan.display.width / 1920
-        self._seen: ByteCache[_Seen] = ByteCache(SEEN_BYTES, lambda seen: seen.bytes)
+        self._looks = Looks(plan, frames, colour, fills, maths)
         self._changes: ByteCache[_Change] = ByteCache(SEEN_BYTES // 8, lambda change: 4 * change.area.area // 4)
         self._fields: ByteCache[_Held] = ByteCache(SEEN_BYTES // 4, lambda held: 16 * held.area.area // 4)
 
+    @property
+    def _pixel(self) -> float:
+        """Size of a raster pixel at half of the plate's size."""
+        return 0.5 * self._plan.roi.width / self._raster[1]
+
     def stitched(self, frame: int) -> Stitched:
         """The new pixels of a frame that has a hole and whose units are solved."""
-        maths, seen = self._maths, self._look(frame)
+        maths, seen = self._maths, self._looks.of(frame)
         box, inside = seen.box, seen.box.moved(-seen.area.x0, -seen.area.y0)
         held, change = self._steady(frame), self._closed(frame)
         size = seen.area.size
@@ -159,68 +159,11 @@ class Stitcher:
         gain = np.clip(np.abs(after) / np.maximum(np.abs(before), 1e-9), 0, 16).astype(np.float32)
         return Lifted(light(plate), gain, share)
 
-    # -- what is seen of a frame ------------------------------------------------------------------------------
-
-    @property
-    def _pixel(self) -> float:
-        """Size of a raster pixel at half of the plate's size."""
-        return 0.5 * self._plan.roi.width / self._raster[1]
-
-    def _look(self, frame: int) -> _Seen:
-        return self._seen.get(frame, lambda _: self._make(frame))
-
-    def _make(self, frame: int) -> _Seen:
-        frames, maths = self._frames, self._maths
-        found = frames.weights(frame)
-        fill = self._fills.generated(frame)
-        if found is None:
-            raise ValueError(f"frame {frame} has nothing to stitch")
-        box, weights = found
-        canvas = self._plan.canvas
-        area = surroundings(self._plan, box)
-        here = area.moved(-canvas.x0, -canvas.y0)
-        plate = np.clip(self._colour.to_engine(frames.plate(frame, here)), 0, 1)
-        likeness = self._fills.likeness(frame)
-        picture = plate if fill is None else self._enlarged(fill, likeness, area)
-        found_real = self._fills.recovered(frame)
-        part = share(self._plan, found_real, frames.labels(frame, here), area)
-        real, around = None, plate
-        if found_real is not None and part.any():
-            real = onto(found_real.pixels, found_real.box.moved(canvas.x0, canvas.y0), area)
-            shown = np.clip(self._colour.to_engine(real), 0, 1)
-            around = np.where(part[..., None] > SURE, shown, plate).astype(np.float32)
-        valid = (part > SURE) | ~frames.foreign(frame, here)
-        return _Seen(
-            box=box,
-            area=area,
-            plate=plate,
-            picture=picture,
-            half_plate=maths.halved(maths.take(plate)),
-            half_around=maths.halved(maths.take(around)),
-            half_picture=maths.halved(maths.take(picture)),
-            half_valid=maths.halved(maths.take(valid)),
-            half_real=maths.halved(maths.take(part > SURE)),
-            weights=onto(weights, box, area),
-            object_weights=onto(frames.object_weights(frame), box, area),
-            real=real,
-            share=part,
-        )
-
-    def _enlarged(self, fill: Fill, likeness: Likeness, area: Box) -> Picture:
-        """The generated picture over an area, in the plate's colours and without the model's own noise."""
-        roi = self._plan.roi
-        clean = likeness.corrected(fill.pixels, fill.scale)
-        inside = area.within(roi)
-        if inside is None:
-            raise ValueError(f"the area {area} lies outside of the ROI {roi}")
-        part = unfit(clean, roi.size, inside.moved(-roi.x0, -roi.y0))
-        return _extended(part, inside, area)
-
     # -- what neighbours say together -------------------------------------------------------------------------
 
     def _change(self, frame: int) -> _Change:
         def make(_: _Change | None) -> _Change:
-            seen = self._look(frame)
+            seen = self._looks.of(frame)
             likeness = self._fills.likeness(frame)
             return _Change(
                 seen.area,
@@ -231,14 +174,14 @@ class Stitcher:
 
     def _closed(self, frame: int) -> Field:
         """The change map of a frame, over its area at half size; nothing where all that changes is the object."""
-        seen = self._look(frame)
+        seen = self._looks.of(frame)
         if bool((seen.weights <= seen.object_weights).all()):
             return seen.half_valid * 0
         own = self._change(frame)
 
         def near(numbers: Sequence[int]) -> list[Field]:
             others = [self._change(number) for number in numbers if self._fills.beside(frame, number)]
-            return [_shifted(other.field, other.area, own.area, self._maths) for other in others]
+            return [shifted(other.field, other.area, own.area, self._maths) for other in others]
 
         before = near(range(frame - CLOSING, frame))
         after = near(range(frame + 1, frame + CLOSING + 1))
@@ -248,13 +191,13 @@ class Stitcher:
         """The membrane of a frame by itself."""
 
         def make(_: _Held | None) -> _Held:
-            seen = self._look(frame)
+            seen = self._looks.of(frame)
             weights = self._maths.halved(self._maths.take(seen.weights))
             return self._membrane(seen, weights * self._closed(frame))
 
         return self._fields.get(frame, make)
 
-    def _membrane(self, seen: _Seen, changing: Field) -> _Held:
+    def _membrane(self, seen: Look, changing: Field) -> _Held:
         """The membrane over the object and what is changing."""
         maths = self._maths
         core = maths.halved(maths.take(seen.object_weights))
@@ -280,47 +223,22 @@ class Stitcher:
             share = self._agreement(own, other)
             if share == 0:
                 continue
-            there = _shifted(other.known * 0 + share, other.area, own.area, self._maths)
-            field = field + there * _shifted(other.field, other.area, own.area, self._maths)
+            there = shifted(other.known * 0 + share, other.area, own.area, self._maths)
+            field = field + there * shifted(other.field, other.area, own.area, self._maths)
             total = total + there
         return Membrane(field / total)
 
     def _agreement(self, own: _Held, other: _Held) -> float:
         maths = self._maths
-        known = own.known * _shifted(other.known, other.area, own.area, maths)
+        known = own.known * shifted(other.known, other.area, own.area, maths)
         if float(known.sum()) == 0:
             return 0.0
-        apart = own.residual - _shifted(other.residual, other.area, own.area, maths)
+        apart = own.residual - shifted(other.residual, other.area, own.area, maths)
         smooth = maths.gaussian(apart * known, 8 * self._scale) / maths.clipped(
             maths.gaussian(known, 8 * self._scale), 1e-3, 1.0
         )
         differs = float(np.abs(maths.give(maths.mean(abs(smooth), known))).max())
         return float(np.clip((DIFFERS - differs) / (DIFFERS - AGREES), 0, 1))
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """One frame over its area, in EXR coordinates; `half_…` at half size."""
-
-    box: Box
-    area: Box
-    plate: Picture
-    picture: Picture
-    half_plate: Field
-    half_around: Field
-    """The plate with its real pixels in place."""
-    half_picture: Field
-    half_valid: Field
-    half_real: Field
-    weights: Floats
-    object_weights: Floats
-    real: Picture | None
-    share: Floats
-
-    @property
-    def bytes(self) -> int:
-        """Memory that this takes, roughly."""
-        return self.area.area * (3 * 4 * (2 + (self.real is not None)) + 3 * 4 + 11)
 
 
 @dataclass(frozen=True)
@@ -336,19 +254,3 @@ class _Held:
     residual: Field
     known: Field
     problem: str
-
-
-def _shifted(field: Field, box: Box, area: Box, maths: PixelMath) -> Field:
-    """A half-size field of one area on that of another, 0 where it does not reach."""
-    if box == area:
-        return field
-    halves = [Box(each.x0 // 2, each.y0 // 2, each.x1 // 2, each.y1 // 2) for each in (box, area)]
-    return maths.take(onto(maths.give(field), *halves))
-
-
-def _extended(part: Picture, inside: Box, area: Box) -> Picture:
-    """A picture with its border pixels repeated out to an area."""
-    if inside == area:
-        return part
-    around = (inside.y0 - area.y0, area.y1 - inside.y1), (inside.x0 - area.x0, area.x1 - inside.x1), (0, 0)
-    return np.pad(part, around, mode="edge")
