@@ -130,3 +130,19 @@ def test_every_kind_of_grain_is_its_own_and_the_same_again(tmp_path: Path, count
     # Where the plate has too little to take from, grain is made instead, and that is said.
     made = (bits(found["a"][0]) == bits(found["c"][0])).all()
     assert ("scatter_not_here" in said["c"]) == made == (count == 3)
+
+
+def test_an_artists_clean_plate_gets_no_grain(tmp_path: Path) -> None:
+    size = (216, 384)
+    made = write(tmp_path, size, blob(size, 0.5, 0.5, 30))
+    clean = ImageInput(str(tmp_path / "clean.%04d.exr"))
+    flat = np.full((*size, 3), 0.25, np.float16)
+    for frame in FRAMES[:2]:
+        save_exr(tmp_path / f"clean.{frame}.exr", flat, attributes={"colorInteropID": "lin_ap1_scene"})
+    settings = RenderSettings(recover_grain="clean")
+    run_in_process(replace(made, engine="recover", clean_plate=clean, settings=settings))
+    for frame in FRAMES:
+        patch = load_exr(tmp_path / f"out/p.{frame}.exr")
+        core = patch.planes["A"] == 1
+        spread = float(patch.planes["G"].astype(np.float32)[core].std())
+        assert spread < 0.001 if frame in FRAMES[:2] else spread > 0.004
