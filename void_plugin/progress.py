@@ -58,11 +58,13 @@ class Tally:
         rows += [("output", pattern) for pattern in outputs]
         if all(isinstance(summary.get(name), (int, float)) for name in SHARES):
             rows.append(("pixels", ", ".join(f"{summary[name]:.1%} {name}" for name in SHARES)))
+        if summary.get("shares"):
+            rows.append(("what is new", str(summary["shares"])))
         if self.coverage:
             frame = min(self.coverage, key=lambda number: (self.coverage[number], number))
             lowest = self.coverage[frame]
             text = f"{lowest:.0%} on frame {frame}"
-            if lowest < LOW_COVERAGE:
+            if lowest < LOW_COVERAGE and self.engine != "void":
                 text += ": background not seen in this range; extend the range or use VOID"
             rows.append(("lowest coverage", text))
         if self.warnings:
