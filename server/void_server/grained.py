@@ -45,7 +45,7 @@ class Grainer:
     def grained(self, frame: int, new: Stitched) -> tuple[Picture, str]:
         """New pixels with grain, in the same light, and the code of what is to be said; empty for nothing."""
         model = self._model
-        grainless = new.grainless if new.lifted is None else np.maximum(new.grainless, new.lifted.share > 0)
+        grainless = new.grainless if new.lifted is None else np.maximum(new.grainless, new.lifted.where)
         if model is None or model.is_silent or not (grainless > 0).any() or self._is_clean_plate(frame):
             return new.pixels, ""
         unit, said = self._unit(model, frame, new)
@@ -62,9 +62,9 @@ class Grainer:
         found = np.repeat((new.recovered * kept)[..., None], 3, axis=2)
         if new.lifted is not None:
             # A shadow's grain is that of little light; lifted, it is a part of the grain of more.
-            wanted = np.maximum(model.sigma(new.pixels), 1e-9)
-            own = model.sigma(new.lifted.light) * new.lifted.gain / wanted
-            found = found + own * new.lifted.share[..., None]
+            wanted = np.maximum(model.sigma(new.pixels[new.lifted.where][None])[0], 1e-9)
+            own = model.sigma(new.lifted.light[None])[0] * new.lifted.gain / wanted
+            found[new.lifted.where] += own * new.lifted.share[:, None]
         return np.clip(found, 0, 1).astype(np.float32)
 
     def _unit(self, model: GrainModel, frame: int, new: Stitched) -> tuple[Picture, str]:

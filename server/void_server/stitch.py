@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,14 +55,16 @@ CLOSING = 2
 
 @dataclass(frozen=True)
 class Lifted:
-    """Plate pixels that were made lighter or darker, and their grain with them."""
+    """Plate pixels that were made lighter or darker, and their grain with them; a row a pixel."""
 
-    light: Picture
-    """As they were, in the same light as the new ones."""
-    gain: Picture
-    """How many times as strong a small difference in them is now."""
+    where: NDArray[np.bool_]
+    """(height, width): which of the new pixels they are in."""
+    light: Floats
+    """(pixels, 3): as they were, in the same light as the new ones."""
+    gain: Floats
+    """(pixels, 3): how many times as strong a small difference in them is now."""
     share: Floats
-    """How much of each new pixel they are."""
+    """(pixels,): how much of each new pixel they are."""
 
 
 @dataclass(frozen=True)
@@ -123,41 +126,46 @@ class Stitcher:
         def whole(field: Field) -> Floats:
             return maths.give(maths.doubled(field, size))[inside.rows, inside.columns]
 
-        steady = whole(still) * (seen.object_weights[inside.rows, inside.columns, None] == 0)
-        plate, picture = (each[inside.rows, inside.columns] for each in (seen.plate, seen.picture))
+        def here(values: NDArray[Any]) -> NDArray[Any]:
+            return values[inside.rows, inside.columns]
+
+        objects, weights, part = here(seen.object_weights), here(seen.weights), here(seen.share)
+        steady = whole(still) * (objects == 0)[..., None]
+        plate, picture = here(seen.plate), here(seen.picture)
         encoded = steady * (plate + whole(delta)) + (1 - steady) * (picture + whole(held.field))
         pixels = self._colour.from_engine(np.clip(encoded, 0, 1).astype(np.float32))
-        part = seen.share[inside.rows, inside.columns]
-        lifted = self._lifted(plate, encoded, steady[..., 0] * (1 - part))
         if seen.real is not None:
-            real = seen.real[inside.rows, inside.columns]
+            real = here(seen.real)
             mixed = pixels + (real - pixels) * part[..., None]
             pixels = np.where(part[..., None] >= 1, real, np.where(part[..., None] > 0, mixed, pixels))
         change_here = whole(change)[..., 0]
-        alpha = np.maximum(
-            seen.object_weights[inside.rows, inside.columns], seen.weights[inside.rows, inside.columns] * change_here
-        )
+        new = np.clip(np.maximum(objects, weights * change_here), 0, 1)
+        alpha = np.where(weights > 0, new, 0).astype(np.float32)
         return Stitched(
             box=box,
             pixels=np.asarray(pixels, np.float32),
-            alpha=np.where(seen.weights[inside.rows, inside.columns] > 0, np.clip(alpha, 0, 1), 0).astype(np.float32),
+            alpha=alpha,
             recovered=part * (alpha > 0),
-            change=np.maximum(change_here, seen.object_weights[inside.rows, inside.columns] > 0).astype(np.float32),
-            grainless=np.maximum(1 - steady[..., 0], part),
-            lifted=lifted,
+            change=np.maximum(change_here, objects > 0).astype(np.float32),
+            grainless=np.maximum(1 - steady[..., 0], part) * (alpha > 0),
+            lifted=self._lifted(plate, encoded, steady[..., 0] * (1 - part) * (alpha > 0)),
             problem=held.problem,
         )
 
     def _lifted(self, plate: Picture, encoded: Picture, share: Floats) -> Lifted | None:
-        if not (share > 0).any():
+        where = share > 0
+        if not where.any():
             return None
 
-        def light(code: Picture) -> Picture:
-            return self._colour.from_engine(np.clip(code, 0, 1).astype(np.float32))
+        def light(code: Floats) -> Floats:
+            linear: Picture = self._colour.from_engine(np.clip(code, 0, 1)[None].astype(np.float32))
+            found: Floats = linear[0]
+            return found
 
-        before, after = (light(code + SLOPE) - light(code - SLOPE) for code in (plate, encoded))
+        codes = plate[where], encoded[where]
+        before, after = (light(code + SLOPE) - light(code - SLOPE) for code in codes)
         gain = np.clip(np.abs(after) / np.maximum(np.abs(before), 1e-9), 0, 16).astype(np.float32)
-        return Lifted(light(plate), gain, share)
+        return Lifted(where, light(codes[0]), gain, share[where])
 
     # -- what neighbours say together -------------------------------------------------------------------------
 
