@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,8 @@ from void_server.scatter import can_scatter, scatter
 from void_server.stitch import Stitched
 from void_server.view import PlateFrames
 
+DEGRAIN = 1.0
+"""Gaussian sigma in plate pixels below which detail as weak as grain is taken for grain."""
 FAINTEST = 0.02
 """Alpha below which grain is not made stronger any more to outweigh the plate's share."""
 
@@ -49,17 +52,20 @@ class Grainer:
         if model is None or model.is_silent or not (grainless > 0).any() or self._is_clean_plate(frame):
             return new.pixels, ""
         unit, said = self._unit(model, frame, new)
-        grained = add(new.pixels, model, unit, grainless, self._residual(model, frame, new))
+        # Averaging leaves some grain, which with a locked-off camera would stand still on the new one.
+        kept = self._fills.facts(frame).get("grain_left", 0.0)
+        pixels = degrained(new.pixels, model, new.recovered > 0, kept)
+        left = float(cv2.GaussianBlur(unit, (0, 0), DEGRAIN).std())
+        grained = add(pixels, model, unit, grainless, self._residual(model, kept * left, new))
         # Mixing two grains leaves less of both: where the patch fades into the plate its own is made stronger, so
         # that their sum has the plate's strength throughout.
         alpha = np.clip(new.alpha, FAINTEST, 1)
         stronger = np.sqrt((2 - alpha) / alpha).astype(np.float32)[..., None]
-        return np.asarray(new.pixels + (grained - new.pixels) * stronger, np.float32), said
+        return np.asarray(pixels + (grained - pixels) * stronger, np.float32), said
 
-    def _residual(self, model: GrainModel, frame: int, new: Stitched) -> Picture:
-        """The grain that new pixels have already, as a share of what they should have."""
-        kept = np.float32(self._fills.facts(frame).get("noise_ratio", 0.0))
-        found = np.repeat((new.recovered * kept)[..., None], 3, axis=2)
+    def _residual(self, model: GrainModel, kept: float, new: Stitched) -> Picture:
+        """The grain that new pixels have already, as a share of what they should have; recovered ones have `kept`."""
+        found = np.repeat((new.recovered * np.float32(kept))[..., None], 3, axis=2)
         if new.lifted is not None:
             # A shadow's grain is that of little light; lifted, it is a part of the grain of more.
             wanted = np.maximum(model.sigma(new.pixels[new.lifted.where][None])[0], 1e-9)
@@ -80,3 +86,15 @@ class Grainer:
     def _is_clean_plate(self, frame: int) -> bool:
         footage = self._frames.footage
         return footage.has("clean_plate") and not footage.sequence("clean_plate").missing([frame])
+
+
+def degrained(linear: Picture, model: GrainModel, where: NDArray[np.bool_], kept: float) -> Picture:
+    """Pixels without what is as weak as the grain left in them and as fine (a local Wiener filter)."""
+    if kept <= 0 or not where.any():
+        return linear
+    smooth = cv2.GaussianBlur(linear, (0, 0), DEGRAIN, borderType=cv2.BORDER_REPLICATE)
+    fine = linear - smooth
+    energy = cv2.GaussianBlur(fine * fine, (0, 0), 2 * DEGRAIN, borderType=cv2.BORDER_REPLICATE)
+    grain = np.square(model.sigma(np.asarray(smooth, np.float32)) * np.float32(kept))
+    share = np.clip(1 - grain / np.maximum(energy, 1e-12), 0, 1)
+    return np.where(where[..., None], smooth + share * fine, linear).astype(np.float32)

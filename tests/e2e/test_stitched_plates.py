@@ -25,18 +25,19 @@ SETTINGS = RenderSettings(source="generated")
 def write(
     folder: Path,
     size: tuple[int, int],
-    matte: NDArray[np.float32],
+    mattes: NDArray[np.float32] | dict[int, NDArray[np.float32]],
     *,
     origin: tuple[int, int] = (0, 0),
     display: tuple[int, int, int, int] | None = None,
     aspect: float = 1.0,
     frames: Sequence[int] = FRAMES,
 ) -> RemovalRequest:
-    """A grainy plate of this data window with a matte on all frames."""
+    """A grainy plate of this data window with a matte on all frames, or one for each."""
     random = np.random.default_rng(6)
     cells = random.random((size[0] // 6 + 2, size[1] // 6 + 2, 3), np.float32)
     set_ = 0.2 + 0.5 * cv2.resize(cells, size[::-1], interpolation=cv2.INTER_CUBIC)
     for frame in frames:
+        matte = mattes[frame] if isinstance(mattes, dict) else mattes
         plate = set_ + random.normal(0, 0.01, (*size, 3))
         plate = plate * (1 - matte[..., None]) + np.float32([0.8, 0.1, 0.05]) * matte[..., None]
         attributes: dict[str, Any] = {"colorInteropID": "lin_ap1_scene", "PixelAspectRatio": aspect}
@@ -146,3 +147,23 @@ def test_an_artists_clean_plate_gets_no_grain(tmp_path: Path) -> None:
         core = patch.planes["A"] == 1
         spread = float(patch.planes["G"].astype(np.float32)[core].std())
         assert spread < 0.001 if frame in FRAMES[:2] else spread > 0.004
+
+
+def test_recovered_pixels_are_as_restless_as_the_plate_and_their_grain_does_not_stand_still(tmp_path: Path) -> None:
+    size, frames = (216, 384), range(1001, 1013)
+    mattes = {frame: blob(size, 0.1 + 0.07 * (frame - 1001), 0.5, 24) for frame in frames}
+    request = write(tmp_path, size, mattes, frames=frames)
+    run_in_process(replace(request, settings=RenderSettings(source_channel=True)), machine=MACHINE)
+    steps, around, last = [], [], None
+    for frame in frames:
+        patch = load_exr(tmp_path / f"out/p.{frame}.exr")
+        picture = load_exr(tmp_path / f"out/c.{frame}.exr").planes["G"].astype(np.float32)
+        whole = (0, 0, size[1], size[0])
+        real = (patch.over(whole, "void.source") == 0.5) & (patch.over(whole, "A") > 0.99)
+        assert real.any()
+        if last is not None:
+            steps.append((picture - last[0])[real & last[1]])
+            around.append((picture - last[0])[(mattes[frame] == 0) & (mattes[frame - 1] == 0)])
+        last = picture, real
+    # A camera that is locked off: what changes from frame to frame is grain.
+    assert np.concatenate(steps).std() == pytest.approx(float(np.concatenate(around).std()), rel=0.1)

@@ -83,6 +83,7 @@ class RecoverEngine(Engine):
                     "sources": float(revealed.sources),
                     "planes": float(revealed.planes),
                     "ring_error": revealed.ring_error,
+                    "grain_left": revealed.grain,
                     "noise_ratio": noise_ratio(coded, revealed.real, revealed.ring),
                 }
                 # Outside the hole nothing is ever used; its plate pixels are as real as can be.

@@ -46,6 +46,8 @@ class Merged:
     seen: Mask
     ring_error: float
     """Mean encoded difference from the plate around the hole after matching; about a share of light."""
+    grain: float = 1.0
+    """Deviation of the sources' grain that their average has left, on average: 1 for pixels of one source."""
 
 
 def match_light(sample: Sample, plate: Picture, ring: Mask, knee: float) -> tuple[Sample, float]:
@@ -82,13 +84,18 @@ def merge(
         for weight, agrees in zip(weights, _agreement(matched, weights), strict=True):
             weight *= agrees
     total = np.sum(weights, axis=0)
+    grain = 1.0
     if single:
         colour = _pick(matched, weights, target)
     else:
+        seen = hole & (total > 0)
+        squares = np.sum([weight * weight for weight in weights], axis=0)
+        if seen.any():
+            grain = float(np.mean(np.sqrt(squares[seen]) / total[seen]))
         colour = np.zeros_like(plate)
         for sample, weight in zip(matched, weights, strict=True):
             colour += sample.colour * (weight / np.maximum(total, 1e-9))[..., None]
-    return Merged(colour, total > 0, float(np.mean(errors)))
+    return Merged(colour, total > 0, float(np.mean(errors)), grain)
 
 
 def _weight(sample: Sample, target: int, hole: Mask) -> Floats:

@@ -59,6 +59,8 @@ class Revealed:
     sources: int
     planes: int
     ring_error: float
+    grain: float
+    """Deviation of the sources' grain that is left in it."""
 
     @property
     def missing(self) -> Mask:
@@ -89,13 +91,13 @@ def reveal(
     given = frames.clean_plate(number, box) if shot.clean[target] else None
     if given is not None:
         colour = np.where(hole[..., None], encode(given, shot.knee), plate).astype(np.float32)
-        return Revealed(box, plate, hole, ring, colour, hole, hole, 1, 1, 0.0)
+        return Revealed(box, plate, hole, ring, colour, hole, hole, 1, 1, 0.0, 1.0)
     merged, count, planes = _from_sources(
         shot, frames, target, box, around, linear, plate, ring, hole, single, cancelled
     )
     real = hole & merged.seen
     colour = np.where(real[..., None], merged.colour, plate).astype(np.float32)
-    revealed = Revealed(box, plate, hole, ring, colour, real, real, count, planes, merged.ring_error)
+    revealed = Revealed(box, plate, hole, ring, colour, real, real, count, planes, merged.ring_error, merged.grain)
     revealed = _from_clean_plates(shot, frames, target, revealed, cancelled)
     return _from_keys(shot, target, revealed, cancelled)
 

@@ -78,7 +78,9 @@ def merge_still(
     if single:
         result[places] = _own_grain(light, average, spreads, places, target, sources, hole.shape)
         colour = encode(result.reshape(plate.shape), shot.knee)
-    return Merged(colour + offset, seen.reshape(hole.shape), error)
+    shown = counts[hole.ravel()[places] & (counts > 0)]
+    grain = 1.0 if single or not shown.size else float(np.mean(1 / np.sqrt(shown)))
+    return Merged(colour + offset, seen.reshape(hole.shape), error, grain)
 
 
 def _steady_mean(light: Floats, counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[Floats, Floats]:
