@@ -26,6 +26,9 @@ T = TypeVar("T")
 ROW_MARGIN = 64
 """Rows read beyond a request, so that the next one a few pixels off needs no second decode."""
 
+FEW_FRAMES = 12
+"""Frames of a plate that composing keeps: a frame's neighbours within a unit, for some threads at once."""
+
 _LOWEST_HALF = np.float16(STITCH_THRESHOLD).view(np.int16)
 
 
@@ -55,15 +58,24 @@ class ByteCache(Generic[T]):
                 self._keep(key, value)
         return value
 
+    def limit(self, limit: int) -> None:
+        """Keep no more than this many bytes from now on."""
+        with self._lock:
+            self._limit = limit
+            self._drop()
+
     def _keep(self, key: Hashable, value: T) -> None:
         with self._lock:
             old = self._values.pop(key, None)
             self._bytes += self._size(value) - (self._size(old) if old is not None else 0)
             self._values[key] = value
-            while self._bytes > self._limit and len(self._values) > 1:
-                _, dropped = self._values.popitem(last=False)
-                self._bytes -= self._size(dropped)
+            self._drop()
             self._making.pop(key, None)
+
+    def _drop(self) -> None:
+        while self._bytes > self._limit and len(self._values) > 1:
+            _, dropped = self._values.popitem(last=False)
+            self._bytes -= self._size(dropped)
 
 
 @dataclass(frozen=True)
@@ -118,9 +130,14 @@ class Footage:
         """`digests` has the SHA-256 of uploaded files by input and frame number."""
         self.files, self.request = files, request
         self._digests = digests or {}
+        self._cache_bytes = cache_bytes
         self._headers: ByteCache[tuple[Part, ...]] = ByteCache(1 << 16, lambda _: 1)
         self._rows: ByteCache[_Rows] = ByteCache(cache_bytes, lambda rows: rows.pixels.nbytes)
         self._mattes: ByteCache[Matte] = ByteCache(cache_bytes // 4, lambda matte: matte.values.nbytes)
+
+    def keep_few(self, frame_bytes: int) -> None:
+        """Keep as much of the plate as composing looks at, now that no engine looks around in it any more."""
+        self._rows.limit(min(self._cache_bytes, FEW_FRAMES * frame_bytes))
 
     def has(self, name: str) -> bool:
         """True where the request has this input."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +40,9 @@ PROBLEMS = {
     "scatter_not_here": "there is too little clean plate to take grain from; it was made instead, as by --grain synth.",
 }
 """What is said of a frame that was composed in another way than it should have been."""
+
+BYTES_A_PIXEL = 6
+"""Of a plate: three halves."""
 
 Stepped = Callable[[float], None]
 """Called with the seconds that one step of the engine took."""
@@ -111,6 +114,8 @@ class Render:
             ready.extend(self._compose_task(composer, number, fills, tracker) for number in numbers)
 
         release()
+        unsolved = {unit.key for unit in units}
+        self._spare_memory(unsolved)
         queue_frames(loose)
         running: set[Future[Unit | None]] = set()
         with ThreadPoolExecutor(self.workers) as pool:
@@ -124,10 +129,17 @@ class Render:
                         solved = future.result()
                         if solved is not None:
                             release(solved.key)
+                            unsolved -= {solved.key}
+                            self._spare_memory(unsolved)
                             queue_frames(by_unit.get(solved.index, []))
             except BaseException:
                 tracker.stopped = True
                 raise
+
+    def _spare_memory(self, unsolved: Set[str]) -> None:
+        """Let go of most of the plate once all is solved."""
+        if not unsolved:
+            self.footage.keep_few(self.plan.canvas.area * BYTES_A_PIXEL)
 
     def _solve_task(
         self,

@@ -166,6 +166,17 @@ def test_sanitised_pixels_are_finite_and_finite_ones_stay(codes: np.ndarray) -> 
     assert (clean[pixels == np.inf] == 65504).all() and (clean[pixels == -np.inf] == 0).all()
 
 
+def test_a_cache_that_may_keep_less_lets_go_of_the_oldest_at_once() -> None:
+    cache: ByteCache[bytes] = ByteCache(1000, len)
+    for key in range(5):
+        cache.get(key, lambda _: b"x" * 100)
+    cache.limit(250)
+    made: list[int] = []
+    for key in (4, 3, 0):
+        cache.get(key, lambda _, key=key: made.append(key) or b"x" * 100)  # type: ignore[misc]
+    assert made == [0]
+
+
 def test_a_cache_keeps_its_limit_and_makes_each_value_once() -> None:
     made: list[int] = []
 
