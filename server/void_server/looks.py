@@ -38,6 +38,7 @@ class Look:
     area: Box
     """What is looked at; all arrays lie on it."""
     plate: Picture
+    """All of it: grain below black and light above the peak too, which a model is not shown."""
     picture: Picture
     """The generated one, enlarged and in the plate's colours; the plate where nothing was generated."""
     half_plate: Field
@@ -82,7 +83,8 @@ class Looks:
         canvas = self._plan.canvas
         area = surroundings(self._plan, box)
         here = area.moved(-canvas.x0, -canvas.y0)
-        plate = np.clip(self._colour.to_engine(frames.plate(frame, here)), 0, 1)
+        whole = self._colour.to_engine(frames.plate(frame, here))
+        plate = np.clip(whole, 0, 1)
         likeness = self._fills.likeness(frame)
         picture = plate if fill is None else self._enlarged(fill, likeness, area)
         found_real = self._fills.recovered(frame)
@@ -96,7 +98,7 @@ class Looks:
         return Look(
             box=box,
             area=area,
-            plate=plate,
+            plate=whole,
             picture=picture,
             half_plate=maths.halved(maths.take(plate)),
             half_around=maths.halved(maths.take(around)),

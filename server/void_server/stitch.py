@@ -132,8 +132,9 @@ class Stitcher:
         objects, weights, part = here(seen.object_weights), here(seen.weights), here(seen.share)
         steady = whole(still) * (objects == 0)[..., None]
         plate, picture = here(seen.plate), here(seen.picture)
-        encoded = steady * (plate + whole(delta)) + (1 - steady) * (picture + whole(held.field))
-        pixels = self._colour.from_engine(np.clip(encoded, 0, 1).astype(np.float32))
+        generated = np.clip(picture + whole(held.field), 0, 1)
+        encoded = (steady * (plate + whole(delta)) + (1 - steady) * generated).astype(np.float32)
+        pixels = self._colour.from_engine(encoded)
         if seen.real is not None:
             real = here(seen.real)
             mixed = pixels + (real - pixels) * part[..., None]
@@ -158,7 +159,7 @@ class Stitcher:
             return None
 
         def light(code: Floats) -> Floats:
-            linear: Picture = self._colour.from_engine(np.clip(code, 0, 1)[None].astype(np.float32))
+            linear: Picture = self._colour.from_engine(np.ascontiguousarray(code[None], np.float32))
             found: Floats = linear[0]
             return found
 
