@@ -27,7 +27,7 @@ SOFTEN = 2.0
 def changed(maths: PixelMath, picture: Field, plate: Field, likeness: Likeness, pixel: float) -> Field:
     """1 where the picture shows something else than the plate, 0 where not, soft in between; one channel.
 
-    The picture must have the plate's colours around the region. A difference counts from the likeness' lower threshold
+    A difference counts from the likeness' lower threshold
     on where it belongs to one above the upper; one that is wide, such as a shadow at night, from fainter ones.
     """
     apart = picture - plate

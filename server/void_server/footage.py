@@ -20,7 +20,7 @@ from void_plugin.request import INPUTS, RemovalRequest
 from void_server.channels import matte_channel, plate_channels
 from void_server.exr import ImageFile, ImageFiles, Part, Pixels
 from void_server.quadmask import STITCH_THRESHOLD
-from void_server.tiles import Box, box_of
+from void_server.tiles import Box, box_of, onto
 
 T = TypeVar("T")
 ROW_MARGIN = 64
@@ -87,13 +87,7 @@ class Matte:
 
     def within(self, box: Box) -> NDArray[np.float32]:
         """The matte over a box, 0 where it has no pixels."""
-        out = np.zeros(box.size, np.float32)
-        shared = self.box.within(box) if self.box else None
-        if shared is not None and self.box is not None:
-            out[shared.moved(-box.x0, -box.y0).rows, shared.moved(-box.x0, -box.y0).columns] = self.values[
-                shared.moved(-self.box.x0, -self.box.y0).rows, shared.moved(-self.box.x0, -self.box.y0).columns
-            ]
-        return out
+        return np.zeros(box.size, np.float32) if self.box is None else onto(self.values, self.box, box)
 
 
 EMPTY_MATTE = Matte(None, np.zeros((0, 0), np.float32))

@@ -17,6 +17,7 @@ from void_plugin.settings import RenderSettings
 from void_server.engines import Picture
 from void_server.fills import Fills
 from void_server.grain import GrainModel
+from void_server.likeness import above_noise
 from void_server.plan import GRAIN, Plan
 from void_server.regrain import add, synthesise
 from void_server.scatter import can_scatter, scatter
@@ -89,12 +90,10 @@ class Grainer:
 
 
 def degrained(linear: Picture, model: GrainModel, where: NDArray[np.bool_], kept: float) -> Picture:
-    """Pixels without what is as weak as the grain left in them and as fine (a local Wiener filter)."""
+    """Pixels without what is as weak as the grain left in them and as fine."""
     if kept <= 0 or not where.any():
         return linear
     smooth = cv2.GaussianBlur(linear, (0, 0), DEGRAIN, borderType=cv2.BORDER_REPLICATE)
-    fine = linear - smooth
-    energy = cv2.GaussianBlur(fine * fine, (0, 0), 2 * DEGRAIN, borderType=cv2.BORDER_REPLICATE)
-    grain = np.square(model.sigma(np.asarray(smooth, np.float32)) * np.float32(kept))
-    share = np.clip(1 - grain / np.maximum(energy, 1e-12), 0, 1)
-    return np.where(where[..., None], smooth + share * fine, linear).astype(np.float32)
+    left = model.sigma(np.asarray(smooth, np.float32)) * np.float32(kept)
+    detail = above_noise(np.asarray(linear - smooth, np.float32), left, DEGRAIN)
+    return np.where(where[..., None], smooth + detail, linear).astype(np.float32)

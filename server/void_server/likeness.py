@@ -213,14 +213,17 @@ def _noise(picture: Picture, plate: Picture, mask: Mask) -> NDArray[np.float32]:
 
 
 def _denoised(picture: Picture, noise: NDArray[np.float32], scale: int) -> Picture:
-    """A picture without what is as weak as the model's noise and as fine (a local Wiener filter)."""
+    """A picture without what is as weak as the model's noise and as fine."""
     if not (noise > LEAST_NOISE).any():
         return picture
     smooth = _blurred(picture, NOISE_BLUR * scale)
-    fine = picture - smooth
-    energy = _blurred(fine * fine, 2 * NOISE_BLUR * scale)
-    kept = np.clip(1 - noise * noise / np.maximum(energy, 1e-12), 0, 1)
-    return np.asarray(smooth + kept * fine, np.float32)
+    return np.asarray(smooth + above_noise(picture - smooth, noise, NOISE_BLUR * scale), np.float32)
+
+
+def above_noise(fine: Picture, deviation: NDArray[np.float32], blur: float) -> Picture:
+    """What of the detail finer than a blur is more than noise of a deviation (a local Wiener filter)."""
+    energy = _blurred(fine * fine, 2 * blur)
+    return np.asarray(np.clip(1 - deviation * deviation / np.maximum(energy, 1e-12), 0, 1) * fine, np.float32)
 
 
 def _bands(picture: Picture, scale: int) -> tuple[Picture, Picture]:

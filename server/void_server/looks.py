@@ -17,8 +17,8 @@ from void_server.footage import ByteCache
 from void_server.likeness import Likeness
 from void_server.pixelmath import Field, PixelMath
 from void_server.plan import Plan
-from void_server.recovered import onto, share, surroundings
-from void_server.tiles import Box, unfit
+from void_server.recovered import share, surroundings
+from void_server.tiles import Box, onto, unfit
 from void_server.view import PlateFrames
 
 Floats = NDArray[np.float32]

@@ -7,9 +7,8 @@ render bit for bit. The plan depends on the shot range, never on which of its fr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -24,13 +23,14 @@ from void_server.colour import PEAKS, WORKING_SPACE, Colour, Config, choose_peak
 from void_server.engines import Engine, Engines, Frames, IsCancelled, Tell, Unit, Warn
 from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, read_json, write_json
-from void_server.preflight import PlateFacts, Preflight
+from void_server.preflight import Preflight
 from void_server.quadmask import Reach
 from void_server.raster import RasterFrames
-from void_server.survey import large_frames, large_sentence, refuse_large, survey
-from void_server.tiles import VOID_RASTER, Box, plan_roi
+from void_server.survey import large_frames, large_sentence, refuse_large, roi_around, survey
+from void_server.tiles import VOID_RASTER, Box
 from void_server.units import units_of
 from void_server.view import PlateFrames
+from void_server.windows import evenly
 
 PLAN_VERSION = 4
 """Layout of plan.json; another number means the plan is made anew."""
@@ -79,7 +79,7 @@ class Plan:
     most_affected: float
     """The largest share of the raster that is affected on a frame; 0 for an engine without a raster."""
     grain_area: Box
-    """Where grain is looked at, EXR coordinates."""
+    """Where grain is looked at: the ROI that VOID would have, whatever the engine; EXR coordinates."""
     units: tuple[Unit, ...]
     analysis: Mapping[str, str]
     """SHA-256 of each array that an analysis left, as `engine.array` or `grain.array`."""
@@ -206,7 +206,7 @@ def make_plan(
         object_boxes=seen.object_boxes,
         large_affected=large_frames(seen.affected),
         most_affected=max(seen.affected.values(), default=0.0),
-        grain_area=_grain_area(boxes, facts).moved(facts.canvas.x0, facts.canvas.y0),
+        grain_area=roi_around(boxes, facts, VOID_RASTER).moved(facts.canvas.x0, facts.canvas.y0),
         units=(),
         analysis={},
     )
@@ -219,7 +219,7 @@ def make_plan(
         arrays |= {f"{one.name}.{name}": array for name, array in found.items()}
     if request.settings.grain != "off":
         area = plan.grain_area.moved(-plan.canvas.x0, -plan.canvas.y0)
-        model = grain.analyse(seen.frames, _spaced(seen.frames.numbers), area, cancelled)
+        model = grain.analyse(seen.frames, evenly(seen.frames.numbers, STATISTIC_FRAMES), area, cancelled)
         arrays |= {f"{GRAIN}.{name}": array for name, array in model.to_arrays().items()}
     plan = replace(plan, analysis=analysis.save(folder, arrays))
     plan.save(folder)
@@ -304,7 +304,7 @@ def _refuse_empty(request: RemovalRequest, boxes: Mapping[int, Box | None]) -> N
 
 def _peak(frames: PlateFrames, colour: Colour, roi: Box) -> tuple[float, float]:
     """The shot's peak in AP1 and the share of sampled pixels above it."""
-    picked = _spaced(frames.numbers)
+    picked = evenly(frames.numbers, STATISTIC_FRAMES)
     base = Colour(colour.config, base_space(colour.config, colour.space))
     stride = max(1, round((roi.area / 250_000) ** 0.5))
     samples = []
@@ -314,19 +314,6 @@ def _peak(frames: PlateFrames, colour: Colour, roi: Box) -> tuple[float, float]:
     values = np.concatenate(samples)
     peak = choose_peak(float(np.percentile(values, PEAK_PERCENTILE)))
     return peak, float((values > peak).mean())
-
-
-def _spaced(numbers: Sequence[int]) -> list[int]:
-    """The frames that statistics are taken from."""
-    last = len(numbers) - 1
-    return sorted({numbers[round(i * last / max(1, STATISTIC_FRAMES - 1))] for i in range(STATISTIC_FRAMES)})
-
-
-def _grain_area(boxes: Mapping[int, Box | None], facts: PlateFacts) -> Box:
-    """The ROI that VOID would have, whatever the engine: the plate around what changes; picture coordinates."""
-    there = [box for box in boxes.values() if box is not None]
-    canvas = Box(0, 0, facts.canvas.width, facts.canvas.height)
-    return plan_roi(reduce(Box.joined, there), canvas, VOID_RASTER, facts.pixel_aspect)
 
 
 def _warn_about(plan: Plan, request: RemovalRequest, engine: Engine, warn: Warn) -> None:

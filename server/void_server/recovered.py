@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from void_server.engines import KEEP, REMOVE, Fill, Unit
 from void_server.fills import Fills
 from void_server.plan import Plan
-from void_server.tiles import Box
+from void_server.tiles import Box, onto
 from void_server.view import PlateFrames
 
 Floats = NDArray[np.float32]
@@ -66,13 +66,3 @@ def is_whole(plan: Plan, unit: Unit, frames: PlateFrames, fills: Fills) -> bool:
         if (parts[weights > 0] < 1).any():
             return False
     return True
-
-
-def onto(values: NDArray[np.float32], box: Box, area: Box) -> NDArray[np.float32]:
-    """Values of a box on an area, 0 where they do not reach."""
-    out = np.zeros((*area.size, *values.shape[2:]), np.float32)
-    shared = box.within(area)
-    if shared is not None:
-        to, take = shared.moved(-area.x0, -area.y0), shared.moved(-box.x0, -box.y0)
-        out[to.rows, to.columns] = values[take.rows, take.columns]
-    return out

@@ -6,7 +6,7 @@ engine's own encoding: half for linear light, float where half would lose codes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from void_server.likeness import Likeness, Pair, compare
 from void_server.shelf import JobShelf
 from void_server.tiles import Box, fit
 from void_server.view import HALF_MAX
+from void_server.windows import evenly
 
 COMPARED_FRAMES = 16
 """Generated frames that are held against their plates, evenly spaced (image.md 3.3, step 1)."""
@@ -85,7 +86,7 @@ def solve_unit(
     make_folder(place)
     facts: dict[str, dict[str, float]] = {}
     wanted = [frame for frame in unit.frames if frames.hole(frame) is not None]
-    compared = set(_spaced(wanted)) if engine.limits().raster is not None else set()
+    compared = set(evenly(wanted, COMPARED_FRAMES)) if engine.limits().raster is not None else set()
     pairs: list[Pair] = []
     for fill in engine.solve(unit, frames, progress, cancelled, shelf):
         _check(fill, engine, frames, set(wanted) - {int(frame) for frame in facts})
@@ -105,12 +106,6 @@ def solve_unit(
             warn("nothing_untouched", None, _NOTHING_UNTOUCHED)
     write_json(folder.unit_manifest(unit.key), manifest)
     shelf.clear()
-
-
-def _spaced(frames: Sequence[int]) -> list[int]:
-    """Some frames, evenly spaced."""
-    count = min(len(frames), COMPARED_FRAMES)
-    return [frames[round(index * (len(frames) - 1) / max(1, count - 1))] for index in range(count)]
 
 
 def _pair(fill: Fill, frames: Frames) -> Pair:

@@ -101,7 +101,7 @@ class Stitcher:
         maths: PixelMath,
     ) -> None:
         """`colour` takes the plate's linear light to the engine's encoding and back."""
-        self._plan, self._raster, self._frames, self._colour = plan, raster, frames, colour
+        self._plan, self._raster, self._colour = plan, raster, colour
         self._fills, self._maths = fills, maths
         self._scale = plan.display.width / 1920
         self._looks = Looks(plan, frames, colour, fills, maths)

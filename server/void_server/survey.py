@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import TypeVar
 
 from void_plugin.errors import Cancelled, RequestError
@@ -75,7 +75,7 @@ def survey(
     bare = _without_affected(view(), preset, cancelled) if limits.snaps_grid else ()
     frames = view(without_affected=bare)
     boxes = each(frames.hole, lambda done: progress(0.2 * done, "mattes"))
-    roi = _roi(engine, boxes, facts)
+    roi = roi_around(boxes, facts, engine.limits().raster)
     shares: dict[int, float] = {}
     if limits.raster is not None:
         raster, snaps = limits.raster, limits.snaps_grid
@@ -165,13 +165,10 @@ def _is_affected(frames: PlateFrames, frame: int) -> bool:
     return bool((frames.mattes(frame)[1].values > AFFECTED_THRESHOLD).any())
 
 
-def _roi(engine: Engine, boxes: Mapping[int, Box | None], facts: PlateFacts) -> Box:
+def roi_around(boxes: Mapping[int, Box | None], facts: PlateFacts, raster: tuple[int, int] | None) -> Box:
+    """The ROI of a raster (height, width) around what changes, in picture coordinates; without a raster the canvas."""
     canvas = Box(0, 0, facts.canvas.width, facts.canvas.height)
-    raster = engine.limits().raster
     there = [box for box in boxes.values() if box is not None]
     if raster is None or not there:
         return canvas
-    changed = there[0]
-    for box in there[1:]:
-        changed = changed.joined(box)
-    return plan_roi(changed, canvas, raster, facts.pixel_aspect)
+    return plan_roi(reduce(Box.joined, there), canvas, raster, facts.pixel_aspect)

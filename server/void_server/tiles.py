@@ -97,6 +97,16 @@ def box_of(mask: NDArray[np.bool_], origin: tuple[int, int] = (0, 0)) -> Box | N
     return box.moved(*origin)
 
 
+def onto(values: NDArray[np.float32], box: Box, area: Box) -> NDArray[np.float32]:
+    """Values of a box on an area, 0 where they do not reach."""
+    out = np.zeros((*area.size, *values.shape[2:]), np.float32)
+    shared = box.within(area)
+    if shared is not None:
+        to, take = shared.moved(-area.x0, -area.y0), shared.moved(-box.x0, -box.y0)
+        out[to.rows, to.columns] = values[take.rows, take.columns]
+    return out
+
+
 def plan_roi(changed: Box, canvas: Box, raster: tuple[int, int], pixel_aspect: float) -> Box:
     """The one box of a shot that a raster engine sees: what changes, with context, at the raster's aspect.
 

@@ -36,6 +36,12 @@ def padded_length(count: int, lengths: ClipLengths) -> int:
     return lengths.minimum + -(-over // lengths.step) * lengths.step
 
 
+def evenly(items: Sequence[T], count: int) -> list[T]:
+    """At most so many of the items, the first and the last and others evenly between them."""
+    count = min(len(items), count)
+    return [items[round(index * (len(items) - 1) / max(1, count - 1))] for index in range(count)]
+
+
 def mirrored(count: int, length: int) -> list[int]:
     """Indices 0..count-1 played forwards, backwards, forwards … up to `length`; the end frames are repeated.
 
