@@ -40,7 +40,7 @@ def parameters(arguments):
     ]
     if arguments.vararg:
         found.append([arguments.vararg.arg, "star", True, ""])
-    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults):
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         found.append([argument.arg, "keyword", default is not None, _text(argument.annotation)])
     if arguments.kwarg:
         found.append([arguments.kwarg.arg, "stars", True, ""])

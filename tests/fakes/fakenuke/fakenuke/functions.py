@@ -17,7 +17,7 @@ VERSIONS = {
     (3, 11): "16.0v4",
     (3, 12): "16.0v4",
 }
-"""Which Nuke runs which Python (2.1 of the research page); newer ones stand for 17.1."""
+"""Which Nuke runs which Python, as public issues of studios tell; newer ones stand for 17.1."""
 
 
 class NodeConstructors(Handle):
@@ -94,8 +94,7 @@ def _nodes(graph):
         made = graph.create(typ)
         if knobs:
             graph.read_knobs(made, knobs)
-        low, high = made._bounds()
-        for index, node in enumerate(selected[:high] if high else []):
+        for index, node in enumerate(selected[: made._bounds()[1]]):
             made.setInput(index, node)
         for node in selected:
             node.setSelected(False)

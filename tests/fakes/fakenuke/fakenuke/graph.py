@@ -1,4 +1,4 @@
-"""The script: its nodes in their groups, the root's state, the context that calls run in, and what a change sets off."""
+"""The script: its nodes in their groups, the root's state, where calls run, and what a change sets off."""
 
 import contextlib
 import re

@@ -82,9 +82,8 @@ def bind(label, signatures, args, kwargs):
 def _mistyped(signature, arguments):
     for name, value in arguments.items():
         annotation = signature.parameters[name].annotation
-        if annotation and signature.parameters[name].kind is not inspect.Parameter.VAR_POSITIONAL:
-            if not fits(annotation, value):
-                return "{} is {!r}, which is no {}".format(name, value, annotation)
+        if annotation and not fits(annotation, value):
+            return "{} is {!r}, which is no {}".format(name, value, annotation)
     return ""
 
 
