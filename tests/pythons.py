@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -25,6 +26,13 @@ def host_python(version: tuple[int, int]) -> str | None:
     if on_path:
         candidates.append(on_path)
     return next((candidate for candidate in reversed(candidates) if _is(candidate, version)), None)
+
+
+@functools.lru_cache(maxsize=1)
+def interpreters() -> dict[str, str]:
+    """Those of the hosts' Pythons that are here, by `3.7` to `3.13`."""
+    found = {f"{major}.{minor}": host_python((major, minor)) for major, minor in HOST_VERSIONS}
+    return {name: python for name, python in found.items() if python}
 
 
 def _is(python: str, version: tuple[int, int]) -> bool:

@@ -1,0 +1,146 @@
+"""`nuke.fake`: how a test plays the person and the machine around the code under test, and asks what happened."""
+
+import contextlib
+
+
+class Control(object):
+    """The test's side of the fake. Nothing of it exists in Nuke."""
+
+    def __init__(self, graph, screen, bench, main):
+        self._graph, self._screen, self._bench, self._main = graph, screen, bench, main
+
+    # -- what happened
+
+    @property
+    def faults(self):
+        """Rules of Nuke's that were broken, as sentences; kept even when the exception was caught."""
+        return self._bench.faults
+
+    @property
+    def tracebacks(self):
+        """Exceptions that left a posted call, callback or button, as Nuke would have printed them."""
+        return self._bench.tracebacks
+
+    @property
+    def calls(self):
+        """Calls into `nuke`: name, thread, seconds, event."""
+        return self._bench.calls
+
+    @property
+    def events(self):
+        """What the main thread did for the code under test: name, count of calls, longest call, seconds."""
+        return self._bench.events
+
+    @property
+    def messages(self):
+        """Message boxes: (kind, text)."""
+        return self._screen.messages
+
+    @property
+    def tasks(self):
+        """Progress bars on the screen: dicts of title, message, progress, updates."""
+        return self._screen.tasks
+
+    @property
+    def finished_tasks(self):
+        """Progress bars that are gone."""
+        return self._screen.finished_tasks
+
+    @property
+    def printed(self):
+        """What `nuke.tprint` printed."""
+        return self._screen.printed
+
+    @property
+    def undo_steps(self):
+        """Steps in the undo list: [name, number of changes]."""
+        return self._graph.undo.entries
+
+    @property
+    def posted(self):
+        """How many posted calls wait."""
+        return len(self._main)
+
+    def trace(self):
+        """What must be as before after any action: nodes, selection, context, root settings, open undo steps."""
+        with self._bench.within():
+            graph = self._graph
+            nodes = graph.all_nodes(graph.root, True)
+            return {
+                "nodes": [node._full_name() for node in nodes],
+                "inputs": {
+                    node._full_name(): [None if one is None else one._full_name() for one in node._connected()]
+                    for node in nodes
+                },
+                "selection": [node._full_name() for node in nodes if node._knobs["selected"]._value[0]],
+                "context": [group._full_name() for group in graph.context],
+                "root": {
+                    name: knob._word()
+                    for name, knob in graph.root._knobs.items()
+                    if not knob._user and name not in ("xpos", "ypos")
+                },
+                "view": graph.view,
+                "views": list(graph.views),
+                "modified": graph.modified,
+                "undo": [graph.undo.depth, graph.undo.disabled],
+                "tasks": len(self._screen.tasks),
+            }
+
+    # -- the person
+
+    def press(self, node, button):
+        """Presses a button of a node."""
+        with self._bench.within():
+            node[button].execute()
+
+    def set(self, node, knob, value):
+        """Changes a knob by hand."""
+        with self._bench.within():
+            node[knob].setValue(value)
+
+    def answer(self, *answers):
+        """What the next questions are answered with, in order."""
+        self._screen.answers.extend(answers)
+
+    def cancel_tasks(self, cancelled=True):
+        """Presses Cancel on every progress bar, or lets go."""
+        self._screen.cancel_tasks = cancelled
+
+    def label_of(self, node):
+        """What the registered autolabels make of a node, or None."""
+        with self._bench.within(), self._graph.this_is(node):
+            return self._graph.callbacks.label(node)
+
+    # -- the machine
+
+    def pump(self, until=None, timeout=60.0):
+        """Runs what was posted to the main thread; with `until`, goes on until that is true."""
+        return self._main.pump(until, timeout)
+
+    def fail_at(self, number, error=None):
+        """Lets the call into `nuke` after `number` more raise, once; counted from 0 and from now."""
+        self._bench.fail(error or RuntimeError("ordered failure of call {}".format(number)), number)
+
+    def fail_named(self, name, error=None, after=0):
+        """Lets one call of a name (`nuke.executeMultiple`, `Node.setInput`) raise, once."""
+        self._bench.fail(error or RuntimeError("ordered failure of {}".format(name)), after, name)
+
+    def buttons_run_inside(self, inside=True):
+        """Whether a button of a group runs in the context of that group; try both, for it is not public."""
+        self._graph.buttons_inside = inside
+
+    @contextlib.contextmanager
+    def apart(self):
+        """What the test does here with `nuke` is neither counted nor checked."""
+        with self._bench.within():
+            yield
+
+    def close(self):
+        """Ends what the fake started."""
+
+    def reset(self):
+        """An empty script and empty records; callbacks stay registered."""
+        with self._bench.within():
+            self._graph.clear()
+            self._screen.clear()
+        self._bench.reset()
