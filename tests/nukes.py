@@ -27,7 +27,10 @@ from fakes.fakenuke import signatures
 
 ROOT = Path(__file__).parents[1]
 FAKE = Path(__file__).parent / "fakes" / "fakenuke"
-HOST_HALF = ("__init__", "config", "errors", "events", "frames", "request", "settings", "bridge")
+HOST_HALF = (
+    *("__init__", "config", "errors", "events", "frames", "request", "settings"),
+    *("bridge", "childprocess", "endings", "hostanswers", "launch", "lineprotocol", "sidecarprocess"),
+)
 """Modules of void_plugin that go into a host, besides the package `hosts`."""
 
 

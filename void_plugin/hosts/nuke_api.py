@@ -54,6 +54,11 @@ def say(text: str) -> None:
 # -- the script ------------------------------------------------------------------------------------------------
 
 
+def root() -> Node:
+    """The Group around everything."""
+    return nuke.root()
+
+
 def script() -> str:
     """Path of the script with forward slashes; empty before it is saved."""
     return str(knob(nuke.root(), "name").value() or "").replace("\\", "/")

@@ -208,7 +208,8 @@ def session() -> Session:
 
 def _guarded(step: Callable[[], None]) -> None:
     try:
-        step()
+        with api.inside(api.root()):  # a button may run inside its own Group, where names mean other nodes
+            step()
     except VoidError as error:
         api.message(error.message)
     except Exception as error:  # whatever Nuke raises: a sentence for the artist, the rest for the terminal

@@ -127,9 +127,13 @@ class VoidNode:
             found.knobs["void_job"].setValue(for_script(folder, api.script()) if folder else "")
 
     def apply(self, folder: str, manifest: Mapping[str, Any]) -> None:
-        """Show the result of a version, as one step of undo."""
+        """Show the result of a version, or the overlay of a preview, as one step of undo."""
         pattern, frames = result_of(folder, manifest)
         script = api.script()
+        if manifest.get("kind") == "preview":
+            shown = {"void_preview": for_script(pattern, script), "void_has_preview": True, "output": "mask"}
+            self._set(dict(shown, void_job=""), nuke_group.PREVIEW, frames, "Show the mask")
+            return
         values: Dict[str, Any] = {
             "void_result": for_script(pattern, script),
             "void_folder": for_script(folder, script),
@@ -140,17 +144,6 @@ class VoidNode:
         if int(manifest.get("version") or 0) > 0:
             values["version"] = int(manifest["version"])
         self._set(values, nuke_group.RESULT, frames, "Show {}".format(states.version_name(folder)))
-
-    def apply_preview(self, folder: str, manifest: Mapping[str, Any]) -> None:
-        """Show the overlay of a preview, as one step of undo."""
-        pattern, frames = result_of(folder, manifest)
-        values = {
-            "void_preview": for_script(pattern, api.script()),
-            "void_has_preview": True,
-            "output": "mask",
-            "void_job": "",
-        }
-        self._set(values, nuke_group.PREVIEW, frames, "Show the mask")
 
     def _set(self, values: Mapping[str, Any], read: str, frames: FrameRange, name: str) -> None:
         found = self.needed()
@@ -167,7 +160,8 @@ def result_of(folder: str, manifest: Mapping[str, Any]) -> Tuple[str, FrameRange
     """
     views = manifest.get("views")
     entries = [views[name] for name in sorted(views)] if isinstance(views, dict) else []
-    patterns = [str(entry.get("patch") or "") for entry in entries if isinstance(entry, dict)]
+    kind = "overlay" if manifest.get("kind") == "preview" else "patch"
+    patterns = [str(entry.get(kind) or "") for entry in entries if isinstance(entry, dict)]
     if not patterns or not all(patterns):
         raise HostError("The version {} names no result in its manifest; remove again.".format(folder))
     pattern = patterns[0]

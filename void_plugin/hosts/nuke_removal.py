@@ -167,10 +167,7 @@ class NukeRemoval(Host):
 
     def apply(self, folder: str, manifest: Mapping[str, Any]) -> None:
         """Show the result, or the overlay of a preview, in the node."""
-        if self._action == "preview" or folder.rstrip("/").endswith("/preview"):
-            self._node.apply_preview(folder, manifest)
-        else:
-            self._node.apply(folder, manifest)
+        self._node.apply(folder, manifest)
 
     def show(self, state: NodeState) -> None:
         """Show a state on the node and on a bar of Nuke's own."""

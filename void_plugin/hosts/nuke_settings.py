@@ -196,4 +196,5 @@ def for_script(path: str, script: str) -> str:
     base = folder_of(script)
     if base and path.startswith(base + "/"):
         return "[file dirname [value root.name]]/" + _TCL.sub(r"\\\1", path[len(base) + 1 :])
-    return _TCL.sub(r"\\\1", path)
+    # Without a bracket nothing of it is Tcl.
+    return _TCL.sub(r"\\\1", path) if "[" in path else path

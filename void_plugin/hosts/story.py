@@ -135,7 +135,8 @@ class Story:
         line, details = states.result_line(self.folder, manifest), states.details_of(self.folder, manifest)
         known = self.state.warnings
         fresh = tuple(text for text in states.warnings_of(manifest) if text not in known)
-        self._end(states.done(line, details, known + fresh))
+        # A step of its own, so that the host is never held up for long.
+        self._host.post(self._guarded, self._end, states.done(line, details, known + fresh))
 
     # -- events of the sidecar -------------------------------------------------------------------------------
 

@@ -36,6 +36,12 @@ class UndoList(object):
         if not self._open and step[1]:
             self.entries.append(step)
 
+    def cancel(self):
+        """Nuke takes back what the open step holds; here it is only forgotten."""
+        if not self._open:
+            raise BENCH.fault("nuke.Undo.cancel() without a begin()")
+        self._open.pop()
+
     def name(self, name):
         if not self._open:
             raise BENCH.fault("nuke.Undo.name() without a begin()")
@@ -64,6 +70,10 @@ def undo_class(graph):
         @staticmethod
         def end():
             graph.undo.end()
+
+        @staticmethod
+        def cancel():
+            graph.undo.cancel()
 
         @staticmethod
         def new(name=""):
