@@ -29,10 +29,13 @@ class Enumeration_Knob(Unsigned_Knob):
             raise ValueError("{} has {} entries, so no number {}".format(self._name, len(self._entries), value))
         return [float(value)]
 
+    def _entry_at(self, frame):
+        index = int(self._number(0, frame))
+        return self._tokens()[index] if index < len(self._entries) else ""
+
     def value(self):
         self._alive()
-        index = int(self._number(0, self._frame()))
-        return self._tokens()[index] if index < len(self._entries) else ""
+        return self._entry_at(self._frame())
 
     def setValue(self, item):
         return self._assign(self._checked(item))

@@ -1,13 +1,18 @@
 """`nuke.fake`: how a test plays the person and the machine around the code under test, and asks what happened."""
 
 import contextlib
+import os
+
+from .render import RGBA
 
 
 class Control(object):
     """The test's side of the fake. Nothing of it exists in Nuke."""
 
-    def __init__(self, graph, screen, bench, main):
+    def __init__(self, graph, screen, bench, main, renders):
         self._graph, self._screen, self._bench, self._main = graph, screen, bench, main
+        self._renders = renders
+        self._evaluated = 0
 
     # -- what happened
 
@@ -50,6 +55,11 @@ class Control(object):
     def printed(self):
         """What `nuke.tprint` printed."""
         return self._screen.printed
+
+    @property
+    def written(self):
+        """Frames rendered: (full name of the Write, frame, view, path)."""
+        return self._renders.written
 
     @property
     def undo_steps(self):
@@ -125,6 +135,22 @@ class Control(object):
         """Lets one call of a name (`nuke.executeMultiple`, `Node.setInput`) raise, once."""
         self._bench.fail(error or RuntimeError("ordered failure of {}".format(name)), after, name)
 
+    def cancel_render_after(self, frames):
+        """The person cancels the render once so many frames are written, counted from now."""
+        self._renders.cancel_after = len(self._renders.written) + frames
+
+    def fill_disk_after(self, frames):
+        """The disk is full once so many frames are written; None empties it again."""
+        self._renders.disk_full_after = None if frames is None else len(self._renders.written) + frames
+
+    def evaluate(self, node, frame=None, channels=RGBA, view="main", path=""):
+        """The path of a .npy file with a node's picture: float32, height x width x channels, top row first."""
+        with self._bench.within():
+            self._evaluated += 1
+            path = path or os.path.abspath("evaluated{}.npy".format(self._evaluated))
+            frame = self._graph.frame if frame is None else frame
+            return self._renders.evaluate(node, frame, channels, view, path)
+
     def buttons_run_inside(self, inside=True):
         """Whether a button of a group runs in the context of that group; try both, for it is not public."""
         self._graph.buttons_inside = inside
@@ -137,10 +163,12 @@ class Control(object):
 
     def close(self):
         """Ends what the fake started."""
+        self._renders.renderer.close()
 
     def reset(self):
         """An empty script and empty records; callbacks stay registered."""
         with self._bench.within():
             self._graph.clear()
             self._screen.clear()
+            self._renders.clear()
         self._bench.reset()

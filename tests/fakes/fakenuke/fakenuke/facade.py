@@ -2,7 +2,21 @@
 
 import os
 
-from . import callbacks, choiceknobs, constants, functions, groupnode, knob, node, numberknobs, textknobs, ui, values
+from . import (
+    callbacks,
+    choiceknobs,
+    constants,
+    functions,
+    groupnode,
+    knob,
+    node,
+    numberknobs,
+    render,
+    scripts,
+    textknobs,
+    ui,
+    values,
+)
 from .bench import BENCH, NotModelled
 from .control import Control
 from .graph import Graph
@@ -13,6 +27,8 @@ from .undo import undo_class
 GRAPH = Graph()
 GRAPH.gui = os.environ.get("FAKE_NUKE_GUI", "1") == "1"
 GRAPH.plugin_path = []
+GRAPH.version = functions.version()
+GRAPH.program = functions.environment(GRAPH)["ExecutablePath"]
 GRAPH.rendering = False
 SCREEN = ui.Screen()
 
@@ -22,6 +38,8 @@ def namespace():
     functions.define(GRAPH)
     callbacks.functions(GRAPH)
     ui.define(GRAPH, SCREEN)
+    scripts.define(GRAPH)
+    renders = render.define(GRAPH)
     names = dict(FUNCTIONS)
     for module in (node, groupnode, knob, textknobs, numberknobs, choiceknobs, values, ui):
         for name, value in vars(module).items():
@@ -45,7 +63,7 @@ def namespace():
         rawArgs=[environment["ExecutablePath"]] + ([] if GRAPH.gui else ["-t"]),
         untitled="Untitled",
         CancelledError=type("CancelledError", (Exception,), {}),
-        fake=Control(GRAPH, SCREEN, BENCH, MAIN),
+        fake=Control(GRAPH, SCREEN, BENCH, MAIN, renders),
     )
     return names
 

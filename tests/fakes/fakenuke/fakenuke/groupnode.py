@@ -91,7 +91,8 @@ class Root(Group):
 
     def name(self):
         self._alive()
-        return self._knobs["name"]._value
+        # An unsaved script's root is called so, which many public scripts look for.
+        return self._knobs["name"]._value or "Root"
 
     def firstFrame(self):
         self._alive()

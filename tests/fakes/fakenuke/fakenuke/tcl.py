@@ -3,6 +3,7 @@
 Both run in real Tcl interpreters (from tkinter), safe ones whose commands are taken away but for a few.
 """
 
+import functools
 import os
 import re
 
@@ -33,12 +34,18 @@ def interpreter():
     return tkinter.Tcl()
 
 
+@functools.lru_cache(maxsize=1)
+def _lists():
+    return interpreter()
+
+
 def split(text):
     """The elements of a Tcl list; ValueError when it is none."""
+    tcl = _lists()
     import tkinter
 
     try:
-        return [str(item) for item in interpreter().splitlist(text)]
+        return [str(item) for item in tcl.splitlist(text)]
     except tkinter.TclError as error:
         raise ValueError("{}: {!r}".format(error, text)) from None
 
@@ -71,19 +78,24 @@ class Commands(object):
 
     def run(self, script):
         """The result of a script; the error that a command raised, or ValueError with Tcl's own words."""
+        self._tcl.call("set", "script", script)
+        return self._eval("interp eval inner $script")
+
+    def substitute(self, text):
+        """A text with its bracketed commands run."""
+        self._tcl.call("set", "text", text)
+        return self._eval("interp eval inner [list subst $text]")
+
+    def _eval(self, command):
         import tkinter
 
         self._error = None
         try:
-            return str(self._tcl.call("interp", "eval", "inner", script))
+            return str(self._tcl.eval(command))
         except tkinter.TclError as error:
             if self._error is not None:
                 raise self._error from None
             raise ValueError(str(error)) from None
-
-    def substitute(self, text):
-        """A text with its bracketed commands run."""
-        return self.run(str(self._tcl.call("list", "subst", text)))
 
 
 def file_command(part, *paths):
