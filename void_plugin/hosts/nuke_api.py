@@ -33,7 +33,7 @@ def name_and_version() -> str:
 
 def post(function: Callable[..., None], *arguments: Any) -> None:
     """Run a function on the main thread soon; safe from any thread, and never waits."""
-    nuke.executeInMainThread(function, arguments)
+    surely(lambda: nuke.executeInMainThread(function, arguments))  # what is lost here would be waited for for ever
 
 
 def message(text: str) -> None:
@@ -254,12 +254,14 @@ def without_trace() -> Iterator[None]:
 
 @contextmanager
 def one_undo(name: str) -> Iterator[None]:
-    """All done inside is one step of the artist's undo, and none where it fails."""
+    """All done inside is one step of the artist's undo; where it fails it is taken back."""
+    root = nuke.root()
+    modified = bool(root.modified())
     nuke.Undo.begin(name)
     try:
         yield
     except BaseException:
-        surely(nuke.Undo.cancel)
+        surely(nuke.Undo.cancel, lambda: root.setModified(modified))
         raise
     surely(nuke.Undo.end)
 

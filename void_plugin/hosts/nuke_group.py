@@ -238,6 +238,4 @@ def set_up_read(read: api.Node) -> None:
 
 def set_range(read: api.Node, first: int, last: int) -> None:
     """Set all the frame numbers of a Read, since one without them reads frame 1 only."""
-    knobs = read.knobs()
-    for name, value in (("first", first), ("last", last), ("origfirst", first), ("origlast", last)):
-        knobs[name].setValue(int(value))
+    read.readKnobs("first {0} last {1} origfirst {0} origlast {1}".format(int(first), int(last)))

@@ -67,6 +67,10 @@ class Session:
             else:
                 self._nodes[uuid].show(running.state)
 
+    def is_busy(self, node: api.Node) -> bool:
+        """True while something is under way on a node."""
+        return self._running(node) is not None
+
     def _running(self, node: api.Node) -> Optional[Story]:
         """The story on this very node; a copy that still has its uuid is none of its business."""
         uuid = uuid_of(node)

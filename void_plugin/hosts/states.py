@@ -206,4 +206,5 @@ def details_of(folder: str, manifest: Mapping[str, Any]) -> str:
 def warnings_of(manifest: Mapping[str, Any]) -> Tuple[str, ...]:
     """The warnings that a version was made with."""
     found = manifest.get("warnings")
-    return tuple(str(text) for text in found) if isinstance(found, list) else ()
+    items = found if isinstance(found, list) else []
+    return tuple(_of_view(str(item.get("text")), str(item.get("view") or "")) for item in items if _mapping(item))

@@ -173,7 +173,9 @@ class Story:
             self._sidecar.call("release", {"folder": self.folder})
         if self._complaint:
             state = state._replace(warnings=state.warnings + (self._complaint,))
-        self._show(state)
+        # The last word must stand on the node, so it is said again where it could not be drawn.
+        if not self._show(state):
+            self._show(state)
         # Later the user is busy with something else, and the node says it.
         if state.kind == "failed" and stage in ("checking", "preparing", "rendering"):
             self._tell(told or state.text)
@@ -210,12 +212,14 @@ class Story:
                 text += " {} is complete on disk; press Latest to show it.".format(states.version_name(self.folder))
             self._end(states.failed(text, traceback.format_exc(), self.state.warnings))
 
-    def _show(self, state: NodeState) -> None:
+    def _show(self, state: NodeState) -> bool:
         self.state = state
         try:
             self._host.show(state)
         except Exception as error:  # a picture of the work that cannot be drawn must not cost the work
             self._complaint = "The node could not be redrawn: {}: {}".format(type(error).__name__, error)
+            return False
+        return True
 
     def _tell(self, text: str) -> None:
         try:
