@@ -93,7 +93,8 @@ class Bench(object):
 
     def printed(self):
         """Keeps the exception being handled as what Nuke prints and forgets."""
-        self.tracebacks.append(traceback.format_exc())
+        with self.within():
+            self.tracebacks.append(traceback.format_exc())
 
     @contextlib.contextmanager
     def call(self, name, any_thread=False):

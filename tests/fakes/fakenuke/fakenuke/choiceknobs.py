@@ -47,8 +47,7 @@ class Enumeration_Knob(Unsigned_Knob):
     def setValues(self, items):
         """Takes new entries; keeps the value where it is among them, else falls to the first."""
         kept = self.value()
-        self._touch("entries")
-        self._entries = list(items)
+        self._alter("_entries", list(items))
         self._value = [float(self._tokens().index(kept))] if kept in self._tokens() else [0.0]
 
     def numValues(self):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 
+from .files import Watch
 from .render import RGBA
 
 
@@ -13,6 +14,7 @@ class Control(object):
         self._graph, self._screen, self._bench, self._main = graph, screen, bench, main
         self._renders = renders
         self._evaluated = 0
+        self._watch = Watch()
 
     # -- what happened
 
@@ -63,8 +65,8 @@ class Control(object):
 
     @property
     def undo_steps(self):
-        """Steps in the undo list: [name, number of changes]."""
-        return self._graph.undo.entries
+        """Steps in the undo list, oldest first: [name, number of changes]."""
+        return [[step.name, len(step.reverts)] for step in self._graph.undo.steps]
 
     @property
     def posted(self):
@@ -121,6 +123,16 @@ class Control(object):
         with self._bench.within(), self._graph.this_is(node):
             return self._graph.callbacks.label(node)
 
+    def update_ui(self, node):
+        """What Nuke runs to bring a node's look up to date."""
+        with self._bench.within(), self._graph.this_is(node):
+            self._graph.callbacks.run("updateUI", node)
+
+    def undo(self):
+        """Undoes the last step, as the artist does."""
+        with self._bench.within():
+            self._graph.undo.undo()
+
     # -- the machine
 
     def pump(self, until=None, timeout=60.0):
@@ -151,18 +163,28 @@ class Control(object):
             frame = self._graph.frame if frame is None else frame
             return self._renders.evaluate(node, frame, channels, view, path)
 
+    def slow_files(self, seconds):
+        """Notes every file access of this process from here on, and makes each take so much longer."""
+        self._watch.begin(seconds)
+
+    @property
+    def file_calls(self):
+        """File accesses since `slow_files`: name, what, thread, main."""
+        return self._watch.calls
+
     def buttons_run_inside(self, inside=True):
         """Whether a button of a group runs in the context of that group; try both, for it is not public."""
         self._graph.buttons_inside = inside
 
     @contextlib.contextmanager
     def apart(self):
-        """What the test does here with `nuke` is neither counted nor checked."""
-        with self._bench.within():
+        """What the test does here, with `nuke` and with files, is neither counted nor checked."""
+        with self._bench.within(), self._watch.aside():
             yield
 
     def close(self):
         """Ends what the fake started."""
+        self._watch.end()
         self._renders.renderer.close()
 
     def reset(self):

@@ -166,6 +166,10 @@ def _script(graph):
         return graph.modified
 
     @function()
+    def undo():
+        graph.undo.undo()
+
+    @function()
     def frame(f=None):
         if f is not None:
             graph.set_frame(f)

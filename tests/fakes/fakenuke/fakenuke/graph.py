@@ -3,7 +3,7 @@
 import contextlib
 import re
 
-from . import tcl
+from . import naming, tcl
 from .bench import BENCH
 from .callbacks import Callbacks
 from .groupnode import BackdropNode, Group, Root, Viewer
@@ -14,7 +14,6 @@ from .undo import UndoList
 from .values import standard_formats
 
 _HANDLES = {"Group": Group, "Root": Root, "Viewer": Viewer, "BackdropNode": BackdropNode, "Node": Node}
-_NAME = re.compile(r"^[A-Za-z_]\w*$")
 _QUIET = ("selected", "frame")
 """Knobs whose change leaves the script unmodified."""
 
@@ -84,7 +83,7 @@ class Graph(object):
         made = _HANDLES[entry(class_name).get("handle", "Node")](self, class_name, self.current)
         made._knobs["name"]._value = self.free_name(re.sub(r"\d+$", "", class_name) + "1", made._parent)
         made._parent._children.append(made)
-        self.touch("create {}".format(made._name()))
+        self.touch("create {}".format(made._name()), lambda: self._take_away(made))
         try:
             self._fill(made, knobs or {})
         except Exception:
@@ -116,18 +115,28 @@ class Graph(object):
             raise ValueError("the root cannot be deleted")
         with self.this_is(node):
             self.callbacks.run("onDestroy", node)
+        before = [(other, list(other._inputs)) for other in node._parent._children]
         heir = node._inputs[0] if node._inputs else None
         for other in node._parent._children:
             other._inputs = [heir if one is node else one for one in other._inputs]
         name = node._name()
+        self._take_away(node)
+        self.touch("delete {}".format(name), lambda: self._bring_back(node, before))
+
+    def _take_away(self, node):
         node._parent._children.remove(node)
         self._bury(node)
-        self.touch("delete {}".format(name))
 
-    def _bury(self, node):
+    def _bring_back(self, node, siblings):
+        node._parent._children[:] = [other for other, _ in siblings]
+        for other, inputs in siblings:
+            other._inputs = inputs
+        self._bury(node, dead=False)
+
+    def _bury(self, node, dead=True):
         for child in getattr(node, "_children", []):
-            self._bury(child)
-        node._dead = True
+            self._bury(child, dead)
+        node._dead = dead
         self.panels.discard(node)
 
     def feeds(self, node, other):
@@ -145,34 +154,18 @@ class Graph(object):
     # -- names
 
     def free_name(self, name, group, but=None):
-        """A name that no other node of a group has: the number at its end grows until it is free."""
-        taken = {node._name() for node in group._children if node is not but}
-        if name not in taken:
-            return name
-        stem, number = re.match(r"^(.*?)(\d*)$", name).groups()
-        number = int(number or "0")
-        while "{}{}".format(stem, number) in taken or not number:
-            number += 1
-        return "{}{}".format(stem, number)
+        """A name that no other node of a group has."""
+        return naming.free(name, {node._name() for node in group._children if node is not but})
 
     def rename(self, node, name, uncollide=True):
-        if not _NAME.match(name):
-            raise ValueError("{!r} is no name for a node".format(name))
-        free = self.free_name(name, node._parent, node)
+        free = self.free_name(naming.checked(name), node._parent, node)
         if free != name and not uncollide:
             raise ValueError("there is a node named {!r}".format(name))
         node._knobs["name"]._assign(free)
 
     def below(self, group, path):
         """The node of a dotted path seen from a group, or None."""
-        node = group
-        for part in path.split("."):
-            children = getattr(node, "_children", [])
-            found = [child for child in children if child._name() == part]
-            if not found:
-                return None
-            node = found[0]
-        return node
+        return naming.below(group, path)
 
     def find(self, path):
         """The node that `nuke.toNode` finds."""
@@ -184,25 +177,7 @@ class Graph(object):
 
     def find_knob(self, path, node):
         """The knob that a path in an expression or link of a node means; ValueError when there is none."""
-        steps = path.split(".")
-        while len(steps) > 1:
-            step = steps.pop(0)
-            if step == "this":
-                continue
-            if step == "parent":
-                node = node._parent
-            elif step == "root":
-                node = self.root
-            elif step == "input" or re.match(r"^input\d+$", step):
-                node = node.input(int(step[5:] or "0"))
-            else:
-                inner = self.below(node, step) if isinstance(node, Group) else None
-                node = inner or (self.below(node._parent, step) if node._parent is not None else None)
-            if node is None:
-                raise ValueError("there is no {!r} in {!r}".format(step, path))
-        if steps[0] not in node._knobs:
-            raise ValueError("{} has no knob {!r}".format(node._full_name(), steps[0]))
-        return node._knobs[steps[0]]
+        return naming.knob(path, node, self.root)
 
     def all_nodes(self, group, recurse=False):
         """The nodes of a group, and of the groups in it."""
@@ -225,33 +200,36 @@ class Graph(object):
 
     def add_view(self, name):
         if name not in self.views:
-            self.views.append(name)
-            self.touch("add view {}".format(name))
+            self._take_views(self.views + [name], "add view {}".format(name))
 
     def delete_view(self, name):
-        self.views.remove(name)
-        self.view = self.views[0]
-        self.touch("delete view {}".format(name))
+        self._take_views([view for view in self.views if view != name], "delete view {}".format(name))
+
+    def _take_views(self, views, what):
+        before, self.views = self.views, views
+        if self.view not in views:
+            self.view = views[0]
+        self.touch(what, lambda: setattr(self, "views", before))
 
     # -- changes
 
-    def touch(self, what):
-        """Something of the script changed: it is modified, and there is something to undo."""
+    def touch(self, what, revert):
+        """Something of the script changed: it is modified, and `revert`, where given, undoes it."""
         if not self.loading:
             self.modified = True
-            self.undo.note(what)
+            if revert is not None:
+                self.undo.note(what, revert)
 
-    def knob_changed(self, knob):
+    def knob_changed(self, knob, revert):
         """A knob of a node changed: names stay unique, file types bring their knobs, callbacks run."""
         node = knob._node
         if knob._name == "name" and node is not self.root:
-            if not _NAME.match(knob._value):
-                raise ValueError("{!r} is no name for a node".format(knob._value))
-            knob._value = self.free_name(knob._value, node._parent, node)
+            knob._value = self.free_name(naming.checked(knob._value), node._parent, node)
         if knob._name == "file_type" and "file_type" in node._knobs:
             node._sync_file_type()
         if knob._name not in _QUIET:
-            self.touch("{}.{}".format(node._full_name(), knob._name))
+            what = "{}.{}".format(node._full_name(), knob._name)
+            self.touch(what, None if knob._has("NO_UNDO") else revert)
         self.run_knob_changed(node, knob)
 
     def input_changed(self, node):

@@ -18,10 +18,11 @@ class Knob(Handle):
 
     _zero = ""
     """Value of a fresh knob of this class."""
+    _starts_line = True
 
     def __init__(self, name, label=""):
         self._name, self._label, self._tooltip = name, label or "", ""
-        self._flags = 0
+        self._flags = FLAGS["STARTLINE"] if self._starts_line else 0
         self._node = None
         self._dead = False
         self._user = True
@@ -49,18 +50,26 @@ class Knob(Handle):
         expressions = expressions or {}
         if value == self._value and expressions == self._expressions:
             return True
+        before = self._value, self._expressions
         self._value, self._expressions = value, expressions
-        self._tell()
+        if self._node is not None:
+            self._node._graph.knob_changed(self, lambda: self._restore(*before))
         return True
 
-    def _tell(self):
-        if self._node is not None:
-            self._node._graph.knob_changed(self)
+    def _restore(self, value, expressions):
+        self._value, self._expressions = value, expressions
+        if self._name == "file_type" and self._node is not None:
+            self._node._sync_file_type()
 
-    def _touch(self, what):
+    def _alter(self, attribute, value):
+        """Takes a label, tooltip, flags or entries, which are part of the script too."""
         self._alive()
-        if self._node is not None:
-            self._node._graph.touch("{} of {}".format(what, self._name))
+        before = getattr(self, attribute)
+        if value != before:
+            setattr(self, attribute, value)
+            if self._node is not None:
+                what = "{} of {}".format(attribute[1:], self._name)
+                self._node._graph.touch(what, lambda: setattr(self, attribute, before))
 
     def _has(self, flag):
         return bool(self._flags & FLAGS[flag])
@@ -120,16 +129,14 @@ class Knob(Handle):
         return self._label
 
     def setLabel(self, label):
-        self._touch("label")
-        self._label = label
+        self._alter("_label", label)
 
     def tooltip(self):
         self._alive()
         return self._tooltip
 
     def setTooltip(self, tooltip):
-        self._touch("tooltip")
-        self._tooltip = tooltip
+        self._alter("_tooltip", tooltip)
 
     def node(self):
         self._alive()
@@ -140,17 +147,10 @@ class Knob(Handle):
         return "{}.{}".format(self._node._full_name(), self._name) if self._node else self._name
 
     def setFlag(self, flag):
-        self._set_flags(self._flags | flag)
+        self._alter("_flags", self._flags | flag)
 
     def clearFlag(self, flag):
-        self._set_flags(self._flags & ~flag)
-
-    def _set_flags(self, flags):
-        # A flag of a user knob is written into the script, so that changing one changes the script.
-        self._alive()
-        if flags != self._flags:
-            self._touch("flags")
-        self._flags = flags
+        self._alter("_flags", self._flags & ~flag)
 
     def getFlag(self, flag):
         self._alive()

@@ -3,15 +3,15 @@
 from . import table
 from .bench import BENCH, NotModelled
 from .knob import GONE, Knob
-from .strict import Handle, handle
+from .nodeview import Place, View
+from .strict import handle
 from .textknobs import Tab_Knob
-from .values import FrameRange, Info
 
 EXPRESSIONS, INPUTS, HIDDEN_INPUTS = 1, 2, 4
 
 
 @handle
-class Node(Handle):
+class Node(Place, View):
     """A handle of one node; using it once the node is deleted raises ValueError, as in Nuke."""
 
     def __init__(self, graph, class_name, parent):
@@ -33,6 +33,13 @@ class Node(Handle):
         knob._node = self
         self._knobs[knob._name] = knob
 
+    def _take_knobs(self, knobs):
+        for knob in self._knobs.values():
+            knob._node = None
+        self._knobs = knobs
+        for knob in knobs.values():
+            knob._node = self
+
     def _rename_knob(self, knob, name):
         if name in self._knobs:
             raise BENCH.fault("{} already has a knob {!r}".format(self._full_name(), name))
@@ -47,6 +54,9 @@ class Node(Handle):
             names.append(node._name())
             node = node._parent
         return ".".join(reversed(names)) or "root"
+
+    def _take_inputs(self, inputs):
+        self._inputs = inputs
 
     def _bounds(self):
         low, high = table.entry(self._class)["inputs"]
@@ -134,19 +144,21 @@ class Node(Handle):
         if knob._name in self._knobs:
             # Nuke drops the second one without a word.
             raise BENCH.fault("{} already has a knob {!r}".format(self._full_name(), knob._name))
+        before = dict(self._knobs)
         if not isinstance(knob, Tab_Knob) and not any(isinstance(k, Tab_Knob) for k in self._knobs.values()):
             self._own(Tab_Knob("User", "User"))
         knob._user = True
         self._own(knob)
-        self._graph.touch("add {}".format(knob._name))
+        self._graph.touch("add {}".format(knob._name), lambda: self._take_knobs(before))
 
     def removeKnob(self, knob):
         self._alive()
         if knob._node is not self or not knob._user:
             raise ValueError("{!r} is no user knob of {}".format(knob._name, self._full_name()))
+        before = dict(self._knobs)
         del self._knobs[knob._name]
         knob._node = None
-        self._graph.touch("remove {}".format(knob._name))
+        self._graph.touch("remove {}".format(knob._name), lambda: self._take_knobs(before))
 
     def resetKnobsToDefault(self):
         self._alive()
@@ -204,10 +216,11 @@ class Node(Handle):
                 raise BENCH.fault("{} and {} are not in one group".format(self._full_name(), node._full_name()))
             if self._graph.feeds(self, node):
                 return False
+        before = list(self._inputs)
         self._inputs.extend([None] * (i + 1 - len(self._inputs)))
         if self._inputs[i] is not node:
             self._inputs[i] = node
-            self._graph.touch("connect {}".format(self._name()))
+            self._graph.touch("connect {}".format(self._name()), lambda: self._take_inputs(before))
             self._graph.input_changed(self)
         return True
 
@@ -227,128 +240,6 @@ class Node(Handle):
         self._alive()
         siblings = self._parent._children if self._parent is not None else []
         return [node for node in siblings if what & INPUTS and any(one is self for one in node._inputs)]
-
-    # -- where it stands
-
-    def isSelected(self):
-        self._alive()
-        return self._knobs["selected"].value()
-
-    def setSelected(self, selected):
-        self._alive()
-        self._knobs["selected"].setValue(bool(selected))
-
-    def selectOnly(self):
-        self._alive()
-        for node in self._parent._children:
-            node.setSelected(node is self)
-
-    def xpos(self):
-        self._alive()
-        return self._knobs["xpos"].value()
-
-    def ypos(self):
-        self._alive()
-        return self._knobs["ypos"].value()
-
-    def setXYpos(self, x, y):
-        self.setXpos(x)
-        self.setYpos(y)
-
-    def setXpos(self, x):
-        self._alive()
-        self._knobs["xpos"].setValue(x)
-
-    def setYpos(self, y):
-        self._alive()
-        self._knobs["ypos"].setValue(y)
-
-    def screenWidth(self):
-        self._alive()
-        return 80
-
-    def screenHeight(self):
-        self._alive()
-        return 18
-
-    def autoplace(self):
-        self._alive()
-
-    def showControlPanel(self, forceFloat=False):
-        self._alive()
-        self._graph.panels.add(self)
-
-    def hideControlPanel(self):
-        self._alive()
-        self._graph.panels.discard(self)
-
-    def shown(self):
-        self._alive()
-        return self in self._graph.panels
-
-    def redraw(self):
-        self._alive()
-
-    # -- what its picture is
-
-    def _facts(self):
-        return self._graph.facts(self)
-
-    def format(self):
-        self._alive()
-        return self._facts().format
-
-    def width(self):
-        return self.format().width()
-
-    def height(self):
-        return self.format().height()
-
-    def pixelAspect(self):
-        return self.format().pixelAspect()
-
-    def bbox(self):
-        self._alive()
-        left, bottom, right, top = self._facts().box
-        return Info(left, bottom, right - left, top - bottom)
-
-    def channels(self):
-        self._alive()
-        return list(self._facts().channels)
-
-    def firstFrame(self):
-        self._alive()
-        return self._facts().first
-
-    def lastFrame(self):
-        self._alive()
-        return self._facts().last
-
-    def frameRange(self):
-        return FrameRange(self.firstFrame(), self.lastFrame(), 1)
-
-    def metadata(self, key=None, time=None, view=None):
-        self._alive()
-        found = self._facts().metadata
-        return dict(found) if key is None else found.get(key)
-
-    def proxy(self):
-        self._alive()
-        return self._graph.root._knobs["proxy"].value()
-
-    def error(self):
-        return self.hasError()
-
-    def hasError(self):
-        self._alive()
-        return self._graph.error_of(self) is not None
-
-    def treeHasError(self):
-        return self.hasError()
-
-    def opHashes(self):
-        self._alive()
-        return [self._graph.hash_of(self)]
 
     def __eq__(self, other):
         return self is other

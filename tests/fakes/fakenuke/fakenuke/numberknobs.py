@@ -176,6 +176,8 @@ class Int_Knob(Array_Knob):
 class Boolean_Knob(Array_Knob):
     """Yes or no."""
 
+    _starts_line = False
+
     def __init__(self, name, label="", value=False):
         Array_Knob.__init__(self, name, label)
         self._value = [float(value)]

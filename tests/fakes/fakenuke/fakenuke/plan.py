@@ -4,7 +4,8 @@ The renderer gets a list of operations, each with the places of its inputs in th
 would need colour management, raises NotModelled: a picture that is silently wrong would be worse than none.
 """
 
-from .bench import BENCH, NotModelled
+from .bench import NotModelled
+from .knobvalues import Values
 from .textknobs import with_frame
 
 _LINEAR = ("linear", "scene_linear")
@@ -47,7 +48,7 @@ class Plan(object):
         if node is None:
             return self._black()
         kind = node._class
-        values = _Values(node, frame)
+        values = Values(node, frame)
         if hasattr(node, "_children"):
             return self._group(node, frame, values)
         if kind == "Input":
@@ -99,7 +100,7 @@ class Plan(object):
     # -- sources
 
     def _read(self, node, frame, values):
-        self._plain_colours(node, values, reading=True)
+        self.plain_colours(node, values, reading=True)
         values.refuse("auto_alpha")
         first, last = int(values.number("first")), int(values.number("last"))
         shape = self._size(node._knobs["format"]._format())
@@ -127,7 +128,7 @@ class Plan(object):
             **shape,
         )
 
-    def _plain_colours(self, node, values, reading=False):
+    def plain_colours(self, node, values, reading=False):
         """Only pixels as they are in the file can be read and written here."""
         if values.number("raw"):
             return
@@ -154,7 +155,6 @@ class Plan(object):
     def _merge2(self, node, frame, values):
         values.only("Achannels", "rgba")
         values.only("Bchannels", "rgba")
-        values.only("output", "rgba")
         values.only("also_merge", "none")
         if len(node._connected()) > 3:
             raise NotModelled("a Merge2 of more than two pictures")
@@ -163,7 +163,8 @@ class Plan(object):
             return below
         how = self._masked(node, values, 2)
         inputs = [below, above, self._input(node, 2, frame)]
-        return self._add("merge", inputs, operation=values.text("operation"), **how)
+        how.update(operation=values.text("operation"), output=values.text("output"))
+        return self._add("merge", inputs, **how)
 
     def _masked(self, node, values, index):
         connected = index < len(node._inputs) and node._inputs[index] is not None
@@ -274,36 +275,3 @@ class Plan(object):
         if values.text("type") != "to format" or not same:
             raise NotModelled("a Reformat to another size")
         return self._passed(node, frame, values)
-
-
-class _Values(object):
-    """The values of a node's knobs at a frame."""
-
-    def __init__(self, node, frame):
-        self._node, self._frame = node, frame
-
-    def number(self, name):
-        return self._node._knobs[name]._number(0, self._frame)
-
-    def numbers(self, name):
-        return self._node._knobs[name]._numbers(self._frame)
-
-    def text(self, name):
-        knob = self._node._knobs[name]
-        return knob._entry_at(self._frame) if hasattr(knob, "_entry_at") else knob._value
-
-    def only(self, name, value):
-        """Raises NotModelled when a knob has another value than the one that can be computed."""
-        if self.text(name) != value:
-            raise NotModelled("{} {} of {}".format(name, self.text(name), self._node._full_name()))
-
-    def refuse(self, *names):
-        for name in names:
-            if self.number(name):
-                raise NotModelled("{} of {}".format(name, self._node._full_name()))
-
-
-def check_root(graph):
-    """A render in proxy mode would silently be small."""
-    if graph.root._knobs["proxy"].value():
-        raise BENCH.fault("rendering while the root is in proxy mode: the frames would be small")

@@ -10,8 +10,9 @@ import hashlib
 from . import facts
 from .bench import BENCH, NotModelled
 from .groupnode import Group
+from .knobvalues import Values
 from .node import Node
-from .plan import Plan, check_root
+from .plan import Plan
 from .renderclient import Renderer
 from .strict import function
 from .table import entry
@@ -62,9 +63,9 @@ class Renders(object):
             plan = Plan(graph, graph.view)
             plan.of(node, graph.frame)
             for one in plan.operations:
-                if one["operation_name"] == "read" and one["on_error"] == "error":
-                    if self.renderer.ask({"do": "header", "path": one["path"]}) is None:
-                        return "{}: {}: Read error".format(one["node"], one["path"])
+                loud = one["operation_name"] == "read" and one["on_error"] == "error"
+                if loud and self.renderer.ask({"do": "header", "path": one["path"]}) is None:
+                    return "{}: {}: Read error".format(one["node"], one["path"])
         except RuntimeError as error:
             if isinstance(error, NotModelled):
                 raise
@@ -106,7 +107,8 @@ class Renders(object):
 
     def execute(self, nodes, frames, views, going_on=False):
         graph = self._graph
-        check_root(graph)
+        if graph.root._knobs["proxy"].value():
+            raise BENCH.fault("rendering while the root is in proxy mode: the frames would be small")
         nodes = sorted(nodes, key=lambda node: node._knobs["render_order"].value())
         for node in nodes:
             if not entry(node._class).get("execute"):
@@ -156,7 +158,7 @@ class Renders(object):
         if knobs["file_type"].value() != "exr":
             raise NotModelled("{} writes {!r}, not exr".format(node._full_name(), knobs["file_type"].value()))
         plan = Plan(self._graph, view)
-        plan._plain_colours(node, _Raw(node))
+        plan.plain_colours(node, Values(node, frame))
         plan.of(node, frame)
         full = self.disk_full_after is not None and len(self.written) >= self.disk_full_after
         how = {
@@ -170,17 +172,6 @@ class Renders(object):
         }
         self.renderer.ask({"do": "write", "operations": plan.operations, "write": how})
         self.written.append((node._full_name(), frame, view, path))
-
-
-class _Raw(object):
-    def __init__(self, node):
-        self._node = node
-
-    def number(self, name):
-        return self._node._knobs[name].value()
-
-    def text(self, name):
-        return self._node._knobs[name].value()
 
 
 def _frames(ranges):

@@ -122,11 +122,11 @@ def user_knob(text):
     words = tcl.split(text)
     number, name = int(words[0]), words[1]
     label, rest, found = name, words[2:], {}
-    flags = 0
+    flags = {}
     while rest:
         word = rest.pop(0)
         if word[:1] in "+-" and word[1:] in FLAGS:
-            flags = flags | FLAGS[word[1:]] if word[0] == "+" else flags & ~FLAGS[word[1:]]
+            flags[word[1:]] = word[0] == "+"
         elif word == "R":
             found["R"] = (float(rest.pop(0)), float(rest.pop(0)))
         elif word in ("l", "t", "T", "M", "n"):
@@ -142,7 +142,9 @@ def user_knob(text):
         knob = cls(name, label, int(found.get("n", "0")))
     else:
         knob = cls(name, label)
-    knob._label, knob._tooltip, knob._flags = found.get("l", label), found.get("t", ""), flags
+    knob._label, knob._tooltip = found.get("l", label), found.get("t", "")
+    for flag, on in flags.items():
+        knob._flags = knob._flags | FLAGS[flag] if on else knob._flags & ~FLAGS[flag]
     if "R" in found:
         knob._range = found["R"]
     if isinstance(knob, (PyScript_Knob, Text_Knob, Link_Knob)):

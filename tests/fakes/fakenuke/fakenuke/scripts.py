@@ -41,6 +41,15 @@ class Scripts(object):
             graph.input_changed(node)
         return reader.made
 
+    def add(self, text, what):
+        """Adds the nodes of a text as one change."""
+        made = self.load(text)
+        self._graph.touch(what, lambda: self._take_away(made))
+
+    def _take_away(self, nodes):
+        for node in nodes:
+            self._graph._take_away(node)
+
     def save(self, path):
         graph = self._graph
         graph.root._knobs["name"]._value = path
@@ -79,7 +88,7 @@ class Scripts(object):
             node.setSelected(False)
         for node in made:
             node.setSelected(True)
-        graph.touch("paste")
+        graph.touch("paste", lambda: self._take_away(made))
         return made[-1] if made else None
 
 
@@ -131,16 +140,14 @@ def define(graph):
         return True
 
     def read_file(s):
-        scripts.load(text_of(s))
-        graph.touch("read {}".format(s))
+        scripts.add(text_of(s), "read {}".format(s))
 
     function(name="scriptSource")(read_file)
     function(name="scriptReadFile")(read_file)
 
     @function()
     def scriptReadText(s):
-        scripts.load(s)
-        graph.touch("read text")
+        scripts.add(s, "read text")
 
     @function()
     def nodeCopy(s):

@@ -10,7 +10,7 @@ from .groupnode import Group
 from .table import entry
 from .textknobs import Link_Knob, Obsolete_Knob, PyScript_Knob, Tab_Knob, Text_Knob
 
-_WRITTEN_FLAGS = ("STARTLINE", "INVISIBLE", "DISABLED", "DO_NOT_WRITE", "READ_ONLY", "NO_ANIMATION")
+_WRITTEN_FLAGS = ("INVISIBLE", "DISABLED", "DO_NOT_WRITE", "READ_ONLY", "NO_ANIMATION")
 
 
 def definition(knob):
@@ -22,6 +22,8 @@ def definition(knob):
         words += ["l", tcl.word(knob._label)]
     if knob._tooltip:
         words += ["t", tcl.word(knob._tooltip)]
+    if knob._has("STARTLINE") != knob._starts_line:
+        words.append("-STARTLINE" if knob._starts_line else "+STARTLINE")
     words += ["+" + name for name in _WRITTEN_FLAGS if knob._flags & FLAGS[name]]
     if isinstance(knob, Tab_Knob) and knob._type:
         words += ["n", str(knob._type)]

@@ -130,15 +130,24 @@ class Handle(object):
 def handle(cls):
     """Guards the public methods of a class that Nuke hands out; a class decorator."""
     _HANDLES[cls.__name__] = cls
+    return part_of(cls.__name__)(cls)
+
+
+def part_of(owner):
+    """Guards the methods of a class that is only a part of one of Nuke's; a class decorator."""
+    return lambda cls: _guard(cls, owner)
+
+
+def _guard(cls, owner):
     for name, value in list(vars(cls).items()):
         static = isinstance(value, staticmethod)
         implementation = value.__func__ if static else value
         if not inspect.isfunction(implementation) or (name.startswith("_") and name not in _COUNTED_OPERATORS):
             continue
-        if name not in _COUNTED_OPERATORS and not method_signatures(cls.__name__, name):
-            raise ImportError("the stubs know no nuke.{}.{}".format(cls.__name__, name))
+        if name not in _COUNTED_OPERATORS and not method_signatures(owner, name):
+            raise ImportError("the stubs know no nuke.{}.{}".format(owner, name))
         if static:
-            setattr(cls, name, staticmethod(_guarded_static(cls.__name__, name, implementation)))
+            setattr(cls, name, staticmethod(_guarded_static(owner, name, implementation)))
         else:
             setattr(cls, name, _guarded_method(name, implementation))
     return cls

@@ -92,6 +92,8 @@ class PythonKnob(String_Knob):
 class Script_Knob(String_Knob):
     """A button that runs a command."""
 
+    _starts_line = False
+
     def __init__(self, name, label="", command=""):
         String_Knob.__init__(self, name, label, command)
 
@@ -124,6 +126,8 @@ class PyScript_Knob(Script_Knob):
 @handle
 class Text_Knob(Knob):
     """Text between the controls, or a divider."""
+
+    _starts_line = False
 
     def __init__(self, name, label="", value=""):
         Knob.__init__(self, name, label)

@@ -25,6 +25,7 @@ class Screen(object):
         """What `nuke.tprint` printed."""
 
     def answer(self, kind, prompt):
+        """What the person answers to a question."""
         self.messages.append((kind, prompt))
         if not self.answers:
             raise BENCH.fault("nobody answers {!r}".format(prompt))
@@ -202,7 +203,7 @@ def define(graph, screen):
     def box(kind):
         def shown(prompt):
             if not graph.gui:
-                raise RuntimeError("{}: {}".format(kind, prompt))
+                raise BENCH.fault("a box without a GUI: {}".format(prompt))
             screen.messages.append((kind, prompt))
 
         return shown

@@ -1,56 +1,78 @@
-"""What would be in Nuke's undo list. Nothing is undone here: a test only sees which steps there would be."""
+"""Nuke's undo list: steps of changes, each of which knows how it is taken back.
+
+`cancel` and the context manager follow the guide of Nuke 17.1. Taking back calls no callbacks; whether Nuke does is
+not public. That a change marks the script modified even while undo is disabled is our stricter reading.
+"""
 
 from .bench import BENCH
 from .strict import Handle, handle
 
 
+class Step(object):
+    """What one undo takes back."""
+
+    def __init__(self, name):
+        self.name = name
+        self.reverts = []
+
+    def revert(self):
+        """Takes its changes back, the last one first."""
+        while self.reverts:
+            self.reverts.pop()()
+
+
 class UndoList(object):
-    """Steps by name, each with how many changes it holds."""
+    """Finished steps, oldest first, and those that are open."""
 
     def __init__(self):
         self.clear()
 
     def clear(self):
-        self.entries = []
-        """Finished steps, oldest first: [name, number of changes]."""
+        self.steps = []
         self.disabled = 0
         self._open = []
-
-    def note(self, what):
-        """One change of the script."""
-        if self.disabled:
-            return
-        if self._open:
-            self._open[0][1] += 1
-        else:
-            self.entries.append([what, 1])
-
-    def begin(self, name=""):
-        self._open.append([name or "", 0])
-
-    def end(self):
-        if not self._open:
-            raise BENCH.fault("nuke.Undo.end() without a begin()")
-        step = self._open.pop()
-        # Only the outermost step reaches the list, and only with something in it.
-        if not self._open and step[1]:
-            self.entries.append(step)
-
-    def cancel(self):
-        """Nuke takes back what the open step holds; here it is only forgotten."""
-        if not self._open:
-            raise BENCH.fault("nuke.Undo.cancel() without a begin()")
-        self._open.pop()
-
-    def name(self, name):
-        if not self._open:
-            raise BENCH.fault("nuke.Undo.name() without a begin()")
-        self._open[-1][0] = name
 
     @property
     def depth(self):
         """How many steps are open."""
         return len(self._open)
+
+    def note(self, what, revert):
+        """One change of the script; outside of any step it is one by itself."""
+        if self.disabled:
+            return
+        if self._open:
+            self._open[-1].reverts.append(revert)
+        else:
+            self.steps.append(Step(what))
+            self.steps[-1].reverts.append(revert)
+
+    def begin(self, name=""):
+        self._open.append(Step(name))
+
+    def end(self):
+        if not self._open:
+            raise BENCH.fault("nuke.Undo.end() without a begin()")
+        step = self._open.pop()
+        if self._open:
+            self._open[-1].reverts.extend(step.reverts)
+        elif step.reverts:
+            self.steps.append(step)
+
+    def cancel(self):
+        if self._open:
+            self._open.pop().revert()
+
+    def name(self, name):
+        if not self._open:
+            raise BENCH.fault("nuke.Undo.name() without a begin()")
+        self._open[-1].name = name
+
+    def undo(self):
+        if self._open:
+            raise BENCH.fault("undoing while a step is open")
+        if self.steps:
+            self.steps.pop().revert()
 
 
 def undo_class(graph):
@@ -58,7 +80,7 @@ def undo_class(graph):
 
     @handle
     class Undo(Handle):
-        """Groups of changes that the artist takes back in one go; a context manager, as Nuke 17.1 documents it."""
+        """Groups of changes that the artist takes back in one go."""
 
         def __init__(self):
             pass
@@ -85,6 +107,14 @@ def undo_class(graph):
             graph.undo.name(name)
 
         @staticmethod
+        def undo():
+            graph.undo.undo()
+
+        @staticmethod
+        def undoSize():
+            return len(graph.undo.steps)
+
+        @staticmethod
         def disable():
             graph.undo.disabled += 1
 
@@ -99,7 +129,7 @@ def undo_class(graph):
             return graph.undo.disabled > 0
 
         def __enter__(self):
-            graph.undo.begin("")
+            graph.undo.begin()
             return self
 
         def __exit__(self, type, value, traceback):

@@ -116,13 +116,9 @@ def merge(how, inputs):
     if formula is None:
         raise Unfit(f"the Merge2 operation {how['operation']!r} is not modelled")
     a, b = above.plane("rgba.alpha"), below.plane("rgba.alpha")
-    names = list(dict.fromkeys([*RGBA, *below.planes]))
-    planes = {}
-    for name in names:
-        base = below.plane(name)
-        if name not in RGBA:
-            planes[name] = base
-            continue
+    planes = {name: below.plane(name) for name in [*RGBA, *below.planes]}
+    for name in chosen(how["output"], RGBA):
+        base = planes[name]
         result = formula(above.plane(name), base, a, b).astype(np.float32)
         planes[name] = _weighted(base, result, how, mask)
     return below.like(planes)
