@@ -65,7 +65,7 @@ def quick_host(folder: Path, version: str = USUAL, gui: bool = True, **orders: s
 
 def in_host() -> tuple[Callable[..., Any], ...]:
     """The functions that every scenario here may call."""
-    return (connected, wait, knob, state, facts)
+    return (connected, wait, pressed, knob, state, facts)
 
 
 def scene(shot: Shot, folder: Path, **more: Any) -> str:
@@ -150,6 +150,34 @@ def wait(node, timeout=120.0):  # type: ignore[no-untyped-def]
 
     nuke.fake.pump(until=rests, timeout=timeout)
     nuke.fake.pump()
+    return state(node)
+
+
+def pressed(node, button, timeout=120.0):  # type: ignore[no-untyped-def]
+    """Presses a button and lets the main thread run until all that it asked the sidecar for is answered."""
+    import nuke
+    from void_plugin.hosts import nuke_host
+
+    sidecar, open_calls = nuke_host.session().sidecar, set()
+    real = sidecar.call
+
+    def noted(name, args, done=None, event=None, timeout=None):
+        mark = object()
+        open_calls.add(mark)
+
+        def answered(result, error):
+            if done is not None:
+                done(result, error)
+            open_calls.discard(mark)
+
+        return real(name, args, answered, event, timeout)
+
+    sidecar.call = noted
+    try:
+        nuke.fake.press(node, button)
+        nuke.fake.pump(until=lambda: not open_calls and not nuke.fake.posted, timeout=timeout)
+    finally:
+        del sidecar.call
     return state(node)
 
 
