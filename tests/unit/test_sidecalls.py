@@ -174,9 +174,7 @@ def test_a_test_frame_and_a_preview_have_folders_of_their_own(desk: Desk, tmp_pa
     assert prepare(desk, tmp_path)["version"] == 1
 
 
-def test_all_problems_are_told_at_once_and_nothing_is_made(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_problems_are_told_at_once_and_nothing_is_made(desk: Desk, tmp_path: Path) -> None:
     found = prepare(desk, tmp_path / "a" / "b", bytes=10**18, engine="void")
     assert [problem["level"] for problem in found["problems"]] == ["error", "error"]
     assert "too full: the inputs need about 1000000000.0 GB" in found["problems"][0]["text"]
@@ -246,7 +244,7 @@ def test_what_is_prepared_for_nobody_is_given_back(desk: Desk, tmp_path: Path) -
     desk.leave()
     with pytest.raises(Cancelled):
         prepare(desk, tmp_path / "out")
-    assert not list((tmp_path / "out").glob("v*"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_is_prepared_after_the_wish_to_stop(desk: Desk, tmp_path: Path, monkeypatch: Any) -> None:
