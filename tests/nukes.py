@@ -34,6 +34,16 @@ HOST_HALF = (
 """Modules of void_plugin that go into a host, besides the package `hosts`."""
 
 
+def refused(call, error, words=""):  # type: ignore[no-untyped-def]
+    """Checks inside a scenario that a call raises such an error, with such words. Every scenario may use it."""
+    try:
+        call()
+    except error as raised:
+        assert words in str(raised), repr(raised)
+        return
+    raise AssertionError("nothing was raised")
+
+
 @functools.lru_cache(maxsize=1)
 def stub_signatures() -> str:
     """What the fake checks calls against, as JSON."""
@@ -133,7 +143,7 @@ class Nuke:
             "name": name,
             "line": line,
             "file": file,
-            "helpers": [textwrap.dedent(inspect.getsource(helper)) for helper in helpers],
+            "helpers": [textwrap.dedent(inspect.getsource(helper)) for helper in (refused, *helpers)],
             "arguments": arguments,
             "answer": str(folder / "answer.json"),
         }

@@ -79,12 +79,12 @@ class Control(object):
             graph = self._graph
             nodes = graph.all_nodes(graph.root, True)
             return {
-                "nodes": [node._full_name() for node in nodes],
+                "nodes": sorted(node._full_name() for node in nodes),
                 "inputs": {
                     node._full_name(): [None if one is None else one._full_name() for one in node._connected()]
                     for node in nodes
                 },
-                "selection": [node._full_name() for node in nodes if node._knobs["selected"]._value[0]],
+                "selection": sorted(node._full_name() for node in nodes if node._knobs["selected"]._value[0]),
                 "context": [group._full_name() for group in graph.context],
                 "root": {
                     name: knob._word()
@@ -186,6 +186,11 @@ class Control(object):
         """Ends what the fake started."""
         self._watch.end()
         self._renders.renderer.close()
+
+    def reset_changes(self):
+        """As after a save: nothing modified, nothing to undo."""
+        self._graph.undo.clear()
+        self._graph.modified = False
 
     def reset(self):
         """An empty script and empty records; callbacks stay registered."""
