@@ -3,8 +3,6 @@
 The functions below the line run inside the host process: standard library, Python 3.7, only their source travels.
 """
 
-# ruff: noqa: UP - what runs in the host is written for its oldest Python
-
 from __future__ import annotations
 
 import json
@@ -33,6 +31,9 @@ def awkward_shot(folder: Path, count: int = 4, size: tuple[int, int] = (72, 128)
         for row, value in enumerate(AWKWARD):
             pixels[row, :3] = np.float16(value)
         save_exr(path, pixels, attributes={"colorInteropID": "lin_ap1_scene"})
+        right = np.zeros(size, np.float16)
+        right[:, size[1] // 2 :] = 1
+        save_exr(folder / f"right_half.{frame}.exr", right, ["A"])
     return shot
 
 
@@ -142,6 +143,7 @@ def connected(text):  # type: ignore[no-untyped-def]
 def wait(node, timeout=120.0):  # type: ignore[no-untyped-def]
     """Lets the main thread run until nothing is under way on a node; its kind of state."""
     import nuke
+
     from void_plugin.hosts import nuke_host
 
     def rests():
@@ -156,6 +158,7 @@ def wait(node, timeout=120.0):  # type: ignore[no-untyped-def]
 def pressed(node, button, timeout=120.0):  # type: ignore[no-untyped-def]
     """Presses a button and lets the main thread run until all that it asked the sidecar for is answered."""
     import nuke
+
     from void_plugin.hosts import nuke_host
 
     sidecar, open_calls = nuke_host.session().sidecar, set()
@@ -184,6 +187,7 @@ def pressed(node, button, timeout=120.0):  # type: ignore[no-untyped-def]
 def state(node):  # type: ignore[no-untyped-def]
     """Kind and text of the state that a node shows."""
     import nuke
+
     from void_plugin.hosts import nuke_host
 
     with nuke.fake.apart():

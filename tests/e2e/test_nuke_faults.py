@@ -1,4 +1,4 @@
-"""What goes wrong while a node removes: at each call into Nuke, in its render, in the sidecar, in what the artist set up.
+"""What can go wrong while a node removes: each call into Nuke, its render, the sidecar, what the artist set up.
 
 The sidecar does every job at once (`fakes/quick_sidecar.py`), so that hundreds of runs take seconds.
 """
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nukescenes import awkward_shot, in_host, quick_host, scene
 from nukes import Nuke
+from nukescenes import awkward_shot, connected, facts, in_host, knob, pressed, quick_host, scene, wait
 from shots import Shot
 
 
@@ -76,7 +76,7 @@ def fail_at_each_call(text, proxy, inside):  # type: ignore[no-untyped-def]
     while True:
         nuke.fake.reset()
         shutil.rmtree(place, ignore_errors=True)
-        node = connected(text)  # noqa: F821
+        node = connected(text)
         with nuke.fake.apart():
             nuke.root()["proxy"].setValue(proxy)
             nuke.frame(1002)
@@ -86,14 +86,14 @@ def fail_at_each_call(text, proxy, inside):  # type: ignore[no-untyped-def]
         before = nuke.fake.trace()
         nuke.fake.fail_at(number)
         nuke.fake.press(node, "render_void")
-        kind, told, _ = wait(node)  # noqa: F821
+        kind, told, _ = wait(node)
         nobody_failed = bool(nuke.fake._bench._failures)
         gc.collect()  # the ordered exception holds itself by its traceback, and with it a progress bar
         after = nuke.fake.trace()
         if kind == "done":
             after["modified"] = False  # a new version is a change of the script
         kinds[kind] = kinds.get(kind, 0) + 1
-        left, says = folders(text), knob(node, "status")  # noqa: F821
+        left, says = folders(text), knob(node, "status")
         changed = sorted(name for name in before if before[name] != after[name])
         good = {
             "done": left == ["v001"] and says == told,
@@ -124,7 +124,7 @@ def test_whichever_call_into_nuke_fails_the_script_is_as_before_and_the_node_say
 def stop_the_render(text, how, after):  # type: ignore[no-untyped-def]
     import nuke
 
-    node = connected(text)  # noqa: F821
+    node = connected(text)
     before = nuke.fake.trace()
     if how == "cancel":
         nuke.fake.cancel_render_after(after)
@@ -133,12 +133,12 @@ def stop_the_render(text, how, after):  # type: ignore[no-untyped-def]
     else:
         nuke.fake.fill_disk_after(after)
     nuke.fake.press(node, "render_void")
-    stopped = wait(node)  # noqa: F821
+    stopped = wait(node)
     as_before = nuke.fake.trace() == before
     left, told = folders(text), list(nuke.fake.messages)
     nuke.fake.fill_disk_after(None)
     nuke.fake.press(node, "render_void")
-    return stopped, as_before, left, told, wait(node)[0]  # noqa: F821
+    return stopped, as_before, left, told, wait(node)[0]
 
 
 @pytest.mark.parametrize("after", [0, 1, 3])
@@ -173,13 +173,13 @@ def test_a_disk_that_fills_up_while_rendering_is_told_in_nukes_words_and_nothing
 def press_once(text):  # type: ignore[no-untyped-def]
     import nuke
 
-    node = connected(text)  # noqa: F821
+    node = connected(text)
     nuke.fake.press(node, "render_void")
-    first = wait(node)  # noqa: F821
-    found = facts(node)  # noqa: F821
+    first = wait(node)
+    found = facts(node)
     left = folders(text)
     nuke.fake.press(node, "render_void")
-    return first, found, left, wait(node)  # noqa: F821
+    return first, found, left, wait(node)
 
 
 def test_a_sidecar_that_dies_while_checking_is_told_and_the_button_works_again(
@@ -213,9 +213,9 @@ def test_a_job_that_fails_is_told_in_the_node_and_its_folder_says_so(host: Nuke,
 def cancel_a_job(text):  # type: ignore[no-untyped-def]
     import nuke
 
-    node = connected(text)  # noqa: F821
+    node = connected(text)
     nuke.fake.press(node, "render_void")
-    nuke.fake.pump(until=lambda: "Running" in knob(node, "status"))  # noqa: F821
+    nuke.fake.pump(until=lambda: "Running" in knob(node, "status"))
     with nuke.fake.apart():
         enabled = node["cancel_void"].enabled()
     refused = len(nuke.fake.messages)
@@ -223,12 +223,12 @@ def cancel_a_job(text):  # type: ignore[no-untyped-def]
     told = nuke.fake.messages[refused:]
     bars = len(nuke.fake.tasks)
     nuke.fake.press(node, "cancel_void")
-    cancelling = knob(node, "status")  # noqa: F821
-    ended = wait(node)  # noqa: F821
+    cancelling = knob(node, "status")
+    ended = wait(node)
     with nuke.fake.apart():
         still = node["cancel_void"].enabled()
     nuke.fake.press(node, "cancel_void")  # nothing runs
-    return enabled, told, bars, cancelling, ended, still, folders(text), facts(node), len(nuke.fake.tasks)  # noqa: F821
+    return enabled, told, bars, cancelling, ended, still, folders(text), facts(node), len(nuke.fake.tasks)
 
 
 def test_a_running_job_is_cancelled_by_its_button_and_the_version_goes(host: Nuke, tiny: Shot, tmp_path: Path) -> None:
@@ -245,11 +245,11 @@ def test_a_running_job_is_cancelled_by_its_button_and_the_version_goes(host: Nuk
 def cancel_by_bar(text):  # type: ignore[no-untyped-def]
     import nuke
 
-    node = connected(text)  # noqa: F821
+    node = connected(text)
     nuke.fake.press(node, "render_void")
-    nuke.fake.pump(until=lambda: "Running" in knob(node, "status"))  # noqa: F821
+    nuke.fake.pump(until=lambda: "Running" in knob(node, "status"))
     nuke.fake.cancel_tasks()
-    return wait(node)[0]  # noqa: F821
+    return wait(node)[0]
 
 
 def test_the_cancel_of_nukes_own_bar_is_the_same(host: Nuke, tiny: Shot, tmp_path: Path) -> None:
@@ -263,11 +263,11 @@ def test_the_cancel_of_nukes_own_bar_is_the_same(host: Nuke, tiny: Shot, tmp_pat
 def change_and_press(text, change):  # type: ignore[no-untyped-def]
     import nuke
 
-    node = connected(text)  # noqa: F821
+    node = connected(text)
     with nuke.fake.apart():
         exec(change, {"nuke": nuke, "node": node})
     nuke.fake.press(node, "render_void")
-    ended = wait(node)  # noqa: F821
+    ended = wait(node)
     return ended, list(nuke.fake.messages), folders(text), len(nuke.fake.written)
 
 
@@ -317,13 +317,13 @@ def test_everything_that_is_wrong_is_told_at_once(host: Nuke, tiny: Shot, tmp_pa
 def watch_the_main_thread(text):  # type: ignore[no-untyped-def]
     import nuke
 
-    node = connected(text)  # noqa: F821
+    node = connected(text)
     nuke.fake.label_of(node)
     nuke.fake.slow_files(0.5)
     began = len(nuke.fake.events)
     ended = []
     for button in ("render_void", "latest_v", "restore_settings", "make_read", "test_frame", "preview_mask", "connect"):
-        ended.append(pressed(node, button)[0])  # noqa: F821
+        ended.append(pressed(node, button)[0])
     nuke.fake.label_of(node)
     nuke.fake.update_ui(node)
     on_main = [[call.name, str(call.what)] for call in nuke.fake.file_calls if call.main]
