@@ -421,7 +421,8 @@ def test_a_slow_answer_is_waited_for_while_the_sidecar_lives(odd: Make) -> None:
 
 def test_a_call_with_a_time_limit_is_cancelled_and_its_late_answer_ignored(odd: Make, tmp_path: Path) -> None:
     sidecar, answers = odd("late"), Answers()
-    number = sidecar.call("work", {}, answers.done, timeout=1.0)
+    sidecar.ask("ping", {}, SECONDS)
+    number = sidecar.call("work", {}, answers.done, timeout=0.1)
     result, error = answers.end()
     assert result is None and error is not None and "has not answered work in time" in error.message
     until(lambda: {"call": number} in [message.get("args") for message in heard(tmp_path)], what="the cancel")

@@ -34,8 +34,6 @@ OUTCOME = {
     "warnings": [],
 }
 
-needs_rights = pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="nothing is forbidden to root")
-
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,10 +384,11 @@ def test_a_folder_into_which_somebody_still_writes_goes_all_the_same(output: Pat
     remove_folder(folder)
 
 
-@needs_rights
 def test_a_folder_that_may_not_be_removed_says_so(output: Path) -> None:
     _, folder = reserve(output, RECORD)
     output.chmod(0o500)
+    if os.access(output, os.W_OK):
+        pytest.skip("nothing is forbidden to this user")
     try:
         with pytest.raises(ServerError, match="Cannot write into"):
             remove_folder(folder)
