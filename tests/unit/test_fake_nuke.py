@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from fakes.fakenuke import overrides, signatures
-from nukes import Nuke, refused
-from pythons import interpreters
+from nukes import Nuke, python, refused
 
 PYTHONS = ("3.7", "3.11", "3.13")
 
@@ -18,9 +17,7 @@ PYTHONS = ("3.7", "3.11", "3.13")
 @pytest.fixture(params=PYTHONS)
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Any]:
     """Runs a scenario in a fake Nuke of one Python."""
-    if request.param not in interpreters():
-        pytest.skip(f"no Python {request.param} on this machine")
-    nuke = Nuke(interpreters()[request.param], tmp_path / "host")
+    nuke = Nuke(python(request.param), tmp_path / "host")
     return nuke.run
 
 
@@ -522,7 +519,7 @@ def test_without_a_gui_there_are_no_boxes_and_menus(tmp_path: Path) -> None:
         del nuke.fake.faults[:]
         return [nuke.GUI, nuke.env["gui"], "-t" in nuke.rawArgs, nuke.NUKE_VERSION_STRING, nuke.NUKE_VERSION_MAJOR]
 
-    host = Nuke(interpreters()["3.11"], tmp_path / "host", gui=False, version="17.0v3")
+    host = Nuke(python("3.11"), tmp_path / "host", gui=False, version="17.0v3")
     assert host.run(scenario) == [False, False, True, "17.0v3", 17]
 
 
@@ -551,7 +548,7 @@ def test_a_scenario_fails_for_what_it_hides(tmp_path: Path) -> None:
 
         time.sleep(60)
 
-    host = Nuke(interpreters()["3.11"], tmp_path / "host")
+    host = Nuke(python("3.11"), tmp_path / "host")
     with pytest.raises(AssertionError, match="for ever"):
         host.run(hides_a_fault)
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
@@ -575,7 +572,7 @@ def test_the_fake_is_never_looser_than_the_stubs(tmp_path: Path) -> None:
         refused(lambda: handle(Node), ImportError, "no nuke.Node.setXYPos")
         refused(lambda: function()(lambda: None), ImportError)
 
-    Nuke(interpreters()["3.11"], tmp_path / "host").run(scenario)
+    Nuke(python("3.11"), tmp_path / "host").run(scenario)
 
 
 def test_signatures_come_from_the_stubs_and_overrides_win() -> None:
