@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from fakes.fakenuke import overrides, signatures
-from nukes import Nuke, python, refused
+from nukes import FAKE, Nuke, python, refused
 
 PYTHONS = ("3.7", "3.11", "3.13")
 
@@ -573,6 +574,11 @@ def test_the_fake_is_never_looser_than_the_stubs(tmp_path: Path) -> None:
         refused(lambda: function()(lambda: None), ImportError)
 
     Nuke(python("3.11"), tmp_path / "host").run(scenario)
+
+
+@pytest.mark.parametrize("path", sorted([*FAKE.glob("fakenuke/*.py"), *FAKE.glob("nuke/*.py")]), ids=lambda p: p.name)
+def test_the_fake_is_written_for_the_oldest_host(path: Path) -> None:
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
 def test_signatures_come_from_the_stubs_and_overrides_win() -> None:
