@@ -460,6 +460,13 @@ def test_calls_are_counted_and_fail_to_order(host: Callable[..., Any]) -> None:
         refused(lambda: node["size"].setValue(3), MemoryError)
         with nuke.fake.apart():
             node.name()
+        assert nuke.fake.failures_left == 0
+        nuke.fake.fail_at(1)
+        assert nuke.fake.failures_left == 1
+        with nuke.fake.event("menu"):
+            node.name()
+        assert [nuke.fake.events[-1].name, nuke.fake.events[-1].count] == ["menu", 1]
+        assert nuke.fake.calls.pop().event == "menu"
         return [call.name for call in nuke.fake.calls[count:]]
 
     names = ["Node.name", "Node.xpos", "Node.ypos", "Node.ypos", "Node.__getitem__", "WH_Knob.setValue"]
