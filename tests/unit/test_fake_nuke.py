@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,7 @@ from typing import Any
 
 import pytest
 from fakes.fakenuke import overrides, signatures
-from nukes import Nuke, refused
-from pythons import interpreters
+from nukes import FAKE, Nuke, python, refused
 
 PYTHONS = ("3.7", "3.11", "3.13")
 
@@ -18,9 +18,7 @@ PYTHONS = ("3.7", "3.11", "3.13")
 @pytest.fixture(params=PYTHONS)
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Any]:
     """Runs a scenario in a fake Nuke of one Python."""
-    if request.param not in interpreters():
-        pytest.skip(f"no Python {request.param} on this machine")
-    nuke = Nuke(interpreters()[request.param], tmp_path / "host")
+    nuke = Nuke(python(request.param), tmp_path / "host")
     return nuke.run
 
 
@@ -462,6 +460,13 @@ def test_calls_are_counted_and_fail_to_order(host: Callable[..., Any]) -> None:
         refused(lambda: node["size"].setValue(3), MemoryError)
         with nuke.fake.apart():
             node.name()
+        assert nuke.fake.failures_left == 0
+        nuke.fake.fail_at(1)
+        assert nuke.fake.failures_left == 1
+        with nuke.fake.event("menu"):
+            node.name()
+        assert [nuke.fake.events[-1].name, nuke.fake.events[-1].count] == ["menu", 1]
+        assert nuke.fake.calls.pop().event == "menu"
         return [call.name for call in nuke.fake.calls[count:]]
 
     names = ["Node.name", "Node.xpos", "Node.ypos", "Node.ypos", "Node.__getitem__", "WH_Knob.setValue"]
@@ -522,7 +527,7 @@ def test_without_a_gui_there_are_no_boxes_and_menus(tmp_path: Path) -> None:
         del nuke.fake.faults[:]
         return [nuke.GUI, nuke.env["gui"], "-t" in nuke.rawArgs, nuke.NUKE_VERSION_STRING, nuke.NUKE_VERSION_MAJOR]
 
-    host = Nuke(interpreters()["3.11"], tmp_path / "host", gui=False, version="17.0v3")
+    host = Nuke(python("3.11"), tmp_path / "host", gui=False, version="17.0v3")
     assert host.run(scenario) == [False, False, True, "17.0v3", 17]
 
 
@@ -551,7 +556,7 @@ def test_a_scenario_fails_for_what_it_hides(tmp_path: Path) -> None:
 
         time.sleep(60)
 
-    host = Nuke(interpreters()["3.11"], tmp_path / "host")
+    host = Nuke(python("3.11"), tmp_path / "host")
     with pytest.raises(AssertionError, match="for ever"):
         host.run(hides_a_fault)
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
@@ -575,7 +580,12 @@ def test_the_fake_is_never_looser_than_the_stubs(tmp_path: Path) -> None:
         refused(lambda: handle(Node), ImportError, "no nuke.Node.setXYPos")
         refused(lambda: function()(lambda: None), ImportError)
 
-    Nuke(interpreters()["3.11"], tmp_path / "host").run(scenario)
+    Nuke(python("3.11"), tmp_path / "host").run(scenario)
+
+
+@pytest.mark.parametrize("path", sorted([*FAKE.glob("fakenuke/*.py"), *FAKE.glob("nuke/*.py")]), ids=lambda p: p.name)
+def test_the_fake_is_written_for_the_oldest_host(path: Path) -> None:
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
 def test_signatures_come_from_the_stubs_and_overrides_win() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nukes import Nuke, refused
+from nukes import Nuke, python, refused
 from pythons import interpreters
 from tclnk import available, check_nk, read_nk
 
@@ -69,9 +69,7 @@ def group_with_everything():
 @pytest.fixture(params=PYTHONS)
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Any]:
     """Runs a scenario in a fake Nuke of one Python."""
-    if request.param not in interpreters():
-        pytest.skip(f"no Python {request.param} on this machine")
-    nuke = Nuke(interpreters()[request.param], tmp_path / "host")
+    nuke = Nuke(python(request.param), tmp_path / "host")
     return lambda scenario, *arguments: nuke.run(scenario, *arguments, helpers=[group_with_everything])
 
 

@@ -172,6 +172,15 @@ class Control(object):
         """File accesses since `slow_files`: name, what, thread, main."""
         return self._watch.calls
 
+    @property
+    def failures_left(self):
+        """How many failures that were ordered have not come up yet."""
+        return self._bench.ordered
+
+    def event(self, name):
+        """A context in which the code under test runs as one event, such as what a menu does."""
+        return self._bench.event(name)
+
     def buttons_run_inside(self, inside=True):
         """Whether a button of a group runs in the context of that group; try both, for it is not public."""
         self._graph.buttons_inside = inside
