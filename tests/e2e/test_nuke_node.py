@@ -219,7 +219,6 @@ def test_a_copy_keeps_showing_the_old_result_until_it_runs_and_then_has_a_life_o
 
 def run_several(text):  # type: ignore[no-untyped-def]
     import nuke
-
     from void_plugin.hosts import nuke_group, nuke_host
 
     one = connected(text)
@@ -234,7 +233,7 @@ def run_several(text):  # type: ignore[no-untyped-def]
     with nuke.fake.apart():
         for node in nuke.allNodes():
             node.setSelected(node in nodes)
-    with nuke.fake._bench.event("menu"):
+    with nuke.fake.event("menu"):
         nuke_host.run_selected()
     for node in nodes:
         wait(node)
@@ -248,14 +247,13 @@ def test_several_nodes_run_side_by_side(host: Nuke, tiny: Shot, tmp_path: Path) 
 
 def inside_a_group(text):  # type: ignore[no-untyped-def]
     import nuke
-
     from void_plugin.hosts import nuke_group
 
     outer = connected(text)
     with nuke.fake.apart():
         group = nuke.nodes.Group(name="Shot")
         with group:
-            inputs = [nuke.nodes.Input(name="in{}".format(number)) for number in range(2)]
+            inputs = [nuke.nodes.Input(name=f"in{number}") for number in range(2)]
             for number, one in enumerate(inputs):
                 one["number"].setValue(number)
         for index in range(2):
@@ -309,7 +307,6 @@ def test_views_are_rendered_apart_and_shown_together(host: Nuke, tiny: Shot, tmp
 
 def change_upstream(text):  # type: ignore[no-untyped-def]
     import nuke
-
     from void_plugin.hosts import nuke_host
 
     node = connected(text)
@@ -339,7 +336,7 @@ def change_upstream(text):  # type: ignore[no-untyped-def]
     with nuke.fake.apart():
         nuke.toNode("grade_plate")["value"].setValue(3.0)
     nuke.fake.update_ui(node)
-    with nuke.fake._bench.event("menu"):
+    with nuke.fake.event("menu"):
         nuke_host.run_stale()
     wait(node)
     return seen, shown(node)
@@ -396,7 +393,6 @@ def close_and_open(text):  # type: ignore[no-untyped-def]
     import os
 
     import nuke
-
     from void_plugin.hosts import nuke_host
 
     path = json.loads(text)["script"]
@@ -441,7 +437,6 @@ def come_back(text):  # type: ignore[no-untyped-def]
     import json
 
     import nuke
-
     from void_plugin.hosts import nuke_host
 
     nuke_host.install()

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nukes import FAKE, Nuke
 from nukescenes import (
     OLDEST,
     USUAL,
@@ -29,7 +30,6 @@ from nukescenes import (
     state,
     wait,
 )
-from nukes import FAKE, Nuke
 from pythons import interpreters, sidecar_python
 from servers import processes_of, until
 from shots import Shot, bits
@@ -176,8 +176,15 @@ def remove_with_everything(text):  # type: ignore[no-untyped-def]
 
 def test_test_frame_preview_float_plate_holdout_and_full_frames(nuke: Nuke, small: Shot, tmp_path: Path) -> None:
     knobs = {
-        **{"datatype": "32 bit float", "write_cleanplate": True, "helper_channels": True, "grain": "off"},
-        **{"compression": "piz", "range_mode": "custom", "frame_range": "1002-1003", "handles": 1, "context": 5},
+        "datatype": "32 bit float",
+        "write_cleanplate": True,
+        "helper_channels": True,
+        "grain": "off",
+        "compression": "piz",
+        "range_mode": "custom",
+        "frame_range": "1002-1003",
+        "handles": 1,
+        "context": 5,
     }
     text = scene(
         small,
