@@ -96,7 +96,7 @@ class MemoryHost(Host):
 
     def apply(self, folder: str, manifest: Mapping[str, Any]) -> None:
         self._do("apply")
-        self.shown, self.job = folder, ""
+        self.shown = folder
 
     def show(self, state: NodeState) -> None:
         self.states.append(state)
@@ -133,7 +133,7 @@ def test_a_story_checks_renders_hands_over_and_shows_the_result() -> None:
     host, sidecar = MemoryHost(), ScriptedSidecar(**GOOD)
     story = played(host, sidecar)
     assert sidecar.names() == ["prepare", "start"]
-    assert host.done == ["gather", "render", "remember", "apply"]
+    assert host.done == ["gather", "render", "remember", "apply", "remember"]
     assert host.shown == FOLDER and host.job == ""
     assert [state.kind for state in host.states] == ["preflight", "rendering", "running", "done"]
     assert story.state.text == "v001 · 1-3 · 2 s · 100 % recovered" and story.state.warnings == ("w",)
