@@ -29,9 +29,11 @@ PREVIEW = "preview"
 class Session:
     """The nodes of one Nuke process and what is under way on them."""
 
-    def __init__(self, sidecar: Sidecar, post: Post = api.post) -> None:
-        """`post` runs a function on the main thread soon."""
-        self.sidecar, self._post = sidecar, post
+    def __init__(
+        self, sidecar: Sidecar, post: Post = api.post, told: Callable[[NodeState], None] = lambda state: None
+    ) -> None:
+        """`post` runs a function on the main thread soon; `told` hears of each state of a run."""
+        self.sidecar, self._post, self._told = sidecar, post, told
         self._stories: Dict[str, Story] = {}
         self._nodes: Dict[str, VoidNode] = {}
         self._states: Dict[str, NodeState] = {}
@@ -91,6 +93,7 @@ class Session:
 
         def note(state: NodeState) -> None:
             self._states[uuid] = state
+            self._told(state)
 
         host = NukeRemoval(node, action, self._post, note, lambda: story.cancel(), overrides)
         story = Story(host, self.sidecar, uuid, ended)
