@@ -126,6 +126,13 @@ CODES: Dict[str, Code] = {
     "job.unknown": Code(JobError, "NOT_FOUND", False, 65),
     "job.not_ended": Code(JobError, "FAILED_PRECONDITION", False, 65),
     "host.failed": Code(HostError, "UNKNOWN", False, 1),
+    "host.python": Code(HostError, "UNKNOWN", False, 1),
+    "host.sidecar": Code(HostError, "UNKNOWN", True, 1),
+    "host.protocol": Code(HostError, "UNKNOWN", False, 1),
+    "host.call": Code(HostError, "UNKNOWN", False, 1),
+    "host.folder": Code(HostError, "UNKNOWN", False, 1),
+    "host.taken": Code(HostError, "UNKNOWN", False, 1),
+    "host.newer": Code(HostError, "UNKNOWN", False, 1),
     "farm.failed": Code(FarmError, "UNKNOWN", False, 1),
 }
 
