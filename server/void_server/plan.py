@@ -34,7 +34,7 @@ from void_server.windows import evenly
 
 PLAN_VERSION = 4
 """Layout of plan.json; another number means the plan is made anew."""
-PIXELS_VERSION = 3
+PIXELS_VERSION = 4
 """Raised whenever equal inputs give other pixels, so that no old unit is ever reused."""
 COMPOSE_SETTINGS = (
     "compression", "grain", "coverage_channel", "weight_channel", "change_channel", "source_channel",
