@@ -249,6 +249,45 @@ def test_several_nodes_run_side_by_side(host: Nuke, tiny: Shot, tmp_path: Path) 
     assert found == [[1, "v001", "done", [1001, 1002]]] * 3 and len(set(places)) == 3
 
 
+def run_with_a_loop_in_the_render(text):  # type: ignore[no-untyped-def]
+    import time
+
+    import nuke
+    from void_plugin.hosts import nuke_group, nuke_host
+
+    one = connected(text)
+    other = nuke_group.create()
+    with nuke.fake.apart():
+        for index in range(2):
+            other.setInput(index, one.input(index))
+    ran, deep = [], []
+
+    def loop():
+        # Nuke's progress window keeps its event loop going, and with it what was posted: here the other's answer.
+        deep.append(1)
+        count, end = nuke.fake.pump(), time.time() + 60
+        while not ran and not count and time.time() < end:
+            count = nuke.fake.pump()
+        ran.append([len(deep), count])
+        deep.pop()
+
+    nuke.addBeforeFrameRender(loop)
+    with nuke.fake.apart():
+        for node in nuke.allNodes():
+            node.setSelected(node in (one, other))
+    with nuke.fake.event("menu"):
+        nuke_host.run_selected()
+    ended = [wait(one)[0], wait(other)[0]]
+    return ended, max(depth for depth, _ in ran), sum(count for _, count in ran)
+
+
+def test_no_render_begins_inside_another_also_where_nuke_runs_what_was_posted_meanwhile(
+    host: Nuke, tiny: Shot, tmp_path: Path
+) -> None:
+    ended, depth, posted = run(host, run_with_a_loop_in_the_render, scene(tiny, tmp_path / "work"))
+    assert ended == ["done", "done"] and depth == 1 and posted > 0
+
+
 def inside_a_group(text):  # type: ignore[no-untyped-def]
     import nuke
     from void_plugin.hosts import nuke_group

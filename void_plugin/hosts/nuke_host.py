@@ -5,7 +5,7 @@ what the sidecar says is posted there. Nothing here is needed to open or render 
 """
 
 import traceback
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from void_plugin.bridge import Sidecar
@@ -13,11 +13,12 @@ from void_plugin.errors import HostError, VoidError
 from void_plugin.hosts import nuke_api as api
 from void_plugin.hosts import nuke_group, states
 from void_plugin.hosts.nuke_node import VoidNode, all_of_ours, evaluated, own_uuid, uuid_of
-from void_plugin.hosts.nuke_removal import NukeRemoval, Post, hashes_of
+from void_plugin.hosts.nuke_removal import NukeRemoval, hashes_of
 from void_plugin.hosts.nuke_report import connection_report, node_report
 from void_plugin.hosts.nuke_versions import Versions, offer_choices
 from void_plugin.hosts.states import SHOWING, NodeState
 from void_plugin.hosts.story import Story
+from void_plugin.hosts.turns import Turns
 
 RUNS = ("remove", "test", "preview")
 """Buttons that begin a story."""
@@ -30,10 +31,13 @@ class Session:
     """The nodes of one Nuke process and what is under way on them."""
 
     def __init__(
-        self, sidecar: Sidecar, post: Post = api.post, told: Callable[[NodeState], None] = lambda state: None
+        self,
+        sidecar: Sidecar,
+        post: Callable[..., None] = api.post,
+        told: Callable[[NodeState], None] = lambda state: None,
     ) -> None:
         """`post` runs a function on the main thread soon; `told` hears of each state of a run."""
-        self.sidecar, self._post, self._told = sidecar, post, told
+        self.sidecar, self._turns, self._told = sidecar, Turns(post), told
         self._stories: Dict[str, Story] = {}
         self._nodes: Dict[str, VoidNode] = {}
         self._states: Dict[str, NodeState] = {}
@@ -62,14 +66,17 @@ class Session:
         for known in self._nodes.values():
             known.look_again()
         for node in all_of_ours():
-            uuid, folder = uuid_of(node), evaluated(api.knob(node, "void_job"))
-            running = self._stories.get(uuid)
-            if running is not None:
-                self._nodes[uuid].show(running.state)
-            elif uuid and folder:
-                self._story(VoidNode(node), uuid, "attach", {}).attach(folder)
-            else:
-                VoidNode(node).show(self.state_of(node))
+            _quietly(partial(self._take_up, node))  # one that is broken must not keep the others waiting
+
+    def _take_up(self, node: api.Node) -> None:
+        uuid, folder = uuid_of(node), evaluated(api.knob(node, "void_job"))
+        running = self._stories.get(uuid)
+        if running is not None:
+            self._nodes[uuid].show(running.state)
+        elif uuid and folder:
+            self._story(VoidNode(node), uuid, "attach", {}).attach(folder)
+        else:
+            VoidNode(node).show(self.state_of(node))
 
     def is_busy(self, node: api.Node) -> bool:
         """True while something is under way on a node."""
@@ -95,7 +102,7 @@ class Session:
             self._states[uuid] = state
             self._told(state)
 
-        host = NukeRemoval(node, action, self._post, note, lambda: story.cancel(), overrides)
+        host = NukeRemoval(node, action, self._turns, note, lambda: story.cancel(), overrides)
         story = Story(host, self.sidecar, uuid, ended)
         self._stories[uuid], self._nodes[uuid] = story, node
         return story
@@ -156,7 +163,7 @@ class Session:
 
     def _press_about_versions(self, node: api.Node, action: str) -> None:
         known = self._known(node)
-        versions = Versions(known, self.sidecar, self._post, lambda state: self.show(known, state))
+        versions = Versions(known, self.sidecar, self._turns.post, lambda state: self.show(known, state))
         buttons: Dict[str, Callable[[], None]] = {
             "previous": versions.previous,
             "next": versions.next,
@@ -191,7 +198,7 @@ class Session:
         self.sidecar.call(
             "capabilities",
             {"server": server},
-            done=lambda result, error: self._post(answered, result, error),
+            done=lambda result, error: self._turns.post(answered, result, error),
             timeout=CONNECT_SECONDS,
         )
 
@@ -200,7 +207,7 @@ class Session:
     def run_all(self, nodes: List[api.Node]) -> None:
         """Remove on several nodes, one after the other; each then goes its own way."""
         for node in nodes:
-            if self._running(node) is None:
+            if not self.is_busy(node):
                 self.press(node, "remove")
 
     def cancel_all(self) -> None:

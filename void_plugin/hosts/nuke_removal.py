@@ -20,6 +20,7 @@ from void_plugin.hosts.nuke_settings import (
     span,
 )
 from void_plugin.hosts.states import NodeState
+from void_plugin.hosts.turns import Turns
 from void_plugin.request import ImageInput
 from void_plugin.settings import RenderSettings
 
@@ -27,8 +28,6 @@ NEEDED = ("plate", "matte")
 """Inputs without which nothing can be removed."""
 BUSY_WITH_A_BAR = ("uploading", "queued", "running", "cancelling")
 """Kinds of state in which a bar of Nuke's own shows how far it is."""
-
-Post = Callable[..., None]
 
 
 class _Plan(NamedTuple):
@@ -50,13 +49,13 @@ class NukeRemoval(Host):
         self,
         node: VoidNode,
         action: str,
-        post: Post,
+        turns: Turns,
         shown: Callable[[NodeState], None],
         cancel: Callable[[], None],
         overrides: Mapping[str, Any],
     ) -> None:
         """`shown` hears of each state, `cancel` is for the bar's own button, `overrides` go before the knobs."""
-        self._node, self._action, self._post = node, action, post
+        self._node, self._action, self._turns = node, action, turns
         self._shown, self._cancel, self._overrides = shown, cancel, overrides
         self._plan: Optional[_Plan] = None
         self._bar: Any = None
@@ -65,7 +64,7 @@ class NukeRemoval(Host):
 
     def post(self, function: Callable[..., None], *arguments: Any) -> None:
         """Run a function on the main thread soon."""
-        self._post(function, *arguments)
+        self._turns.post(function, *arguments)
 
     def tell(self, text: str) -> None:
         """A message box, or a line on the terminal where there are no windows."""
@@ -136,7 +135,8 @@ class NukeRemoval(Host):
             files = nuke_inputs.plain_files(found.node.input(0), plan.span.rendered)
         images = [_image(name, place, plan.values) for name in plan.images if not (name == "plate" and files)]
         self.hashes = hashes_of(found.node)
-        nuke_inputs.render(found.node, images, plan.span.rendered, plan.views)
+        with self._turns.render():
+            nuke_inputs.render(found.node, images, plan.span.rendered, plan.views)
         requests = {}
         for view in plan.views:
             inputs = {name: ImageInput(place.inputs(view, name)) for name in plan.images}
@@ -181,7 +181,7 @@ class NukeRemoval(Host):
         self._bar.setMessage("{}: {}".format(self._node.name, state.text))
         self._bar.setProgress(int(100 * state.fraction))
         if self._bar.isCancelled() and state.kind != "cancelling":
-            self._post(self._cancel)
+            self._turns.post(self._cancel)
 
 
 def _image(name: str, place: Place, values: Mapping[str, Any]) -> Image:
