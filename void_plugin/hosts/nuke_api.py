@@ -3,8 +3,7 @@
 Nuke 17.1 checks types strictly: integers for frames, lists of text for views, tuples where tuples are due.
 """
 
-from contextlib import contextmanager
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
 
 import nuke
 from void_plugin.errors import Cancelled, HostError
@@ -12,6 +11,7 @@ from void_plugin.errors import Cancelled, HostError
 Node = nuke.Node
 Group = nuke.Group
 Knob = nuke.Knob
+Undo = nuke.Undo
 
 CANCELLED = "Cancelled"
 """How the RuntimeError begins that Nuke raises where the artist stops a render."""
@@ -53,9 +53,14 @@ def say(text: str) -> None:
 # -- the script ------------------------------------------------------------------------------------------------
 
 
-def root() -> Node:
-    """The Group around everything."""
+def root() -> nuke.Root:
+    """The Group around everything, which is also the script's own settings."""
     return nuke.root()
+
+
+def go_to(number: int) -> None:
+    """Make a frame the current one."""
+    nuke.frame(int(number))
 
 
 def script() -> str:
@@ -204,7 +209,7 @@ def flag(name: str) -> int:
     return int(getattr(nuke, name))
 
 
-# -- leaving no trace ------------------------------------------------------------------------------------------
+# -- whatever fails ------------------------------------------------------------------------------------------
 
 
 def surely(*steps: Callable[[], Any]) -> None:
@@ -225,74 +230,7 @@ def surely(*steps: Callable[[], Any]) -> None:
         raise failure
 
 
-@contextmanager
-def inside(group: Node) -> Iterator[None]:
-    """New nodes belong to this Group."""
-    entered = cast(Group, group)
-    entered.begin()
-    try:
-        yield
-    finally:
-        surely(entered.end)
-
-
-@contextmanager
-def without_trace() -> Iterator[None]:
-    """Nothing done inside can be undone by the artist or marks the script as modified."""
-    root = nuke.root()
-    modified, disabled = bool(root.modified()), bool(nuke.Undo.disabled())
-    steps: List[Callable[[], Any]] = [lambda: root.setModified(modified)]
-    if not disabled:
-        steps.insert(0, nuke.Undo.enable)
-        nuke.Undo.disable()
-    try:
-        yield
-    finally:
-        surely(*steps)
-
-
-@contextmanager
-def one_undo(name: str) -> Iterator[None]:
-    """All done inside is one step of the artist's undo; where it fails it is taken back."""
-    root = nuke.root()
-    modified = bool(root.modified())
-    nuke.Undo.begin(name)
-    try:
-        yield
-    except BaseException:
-        surely(nuke.Undo.cancel, lambda: root.setModified(modified))
-        raise
-    surely(nuke.Undo.end)
-
-
-@contextmanager
-def full_resolution() -> Iterator[None]:
-    """Proxy mode is off inside, and the frame and the selection are afterwards what they were."""
-    root = nuke.root()
-    proxy, current, chosen = bool(root.proxy()), frame(), selected()
-
-    def reselect() -> None:
-        now = selected()
-        if now != chosen:
-            for node in now:
-                node.setSelected(False)
-            for node in chosen:
-                node.setSelected(True)
-
-    def back_to_frame() -> None:
-        if frame() != current:
-            nuke.frame(current)
-
-    def back_to_proxy() -> None:
-        if bool(root.proxy()) != proxy:
-            root.setProxy(proxy)
-
-    try:
-        if proxy:
-            root.setProxy(False)
-        yield
-    finally:
-        surely(back_to_proxy, back_to_frame, reselect)
+# -- rendering -------------------------------------------------------------------------------------------------
 
 
 def render(writes: Sequence[Node], first: int, last: int, views: Sequence[str]) -> None:

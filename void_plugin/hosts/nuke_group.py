@@ -14,6 +14,7 @@ from typing import Any, Dict, Optional
 
 from void_plugin.errors import HostError
 from void_plugin.hosts import nuke_api as api
+from void_plugin.hosts import nuke_trace as trace
 from void_plugin.hosts.nuke_knobs import (
     BUTTON,
     DISABLED,
@@ -66,7 +67,7 @@ _CLASSES = {
 
 def create() -> api.Node:
     """A new VoidRemove below the selected node, as one step of undo."""
-    with api.one_undo("VoidRemove"):
+    with trace.one_undo("VoidRemove"):
         chosen = api.selected()
         node = api.make_selected("Group")
         node.setName("VoidRemove1")
@@ -95,7 +96,7 @@ def upgrade(node: api.Node) -> str:
         )
     if has == NODE_VERSION:
         return ""
-    with api.one_undo("Upgrade VoidRemove"):
+    with trace.one_undo("Upgrade VoidRemove"):
         connected = [node.input(index) for index in range(len(INPUTS))]
         shown = {name: _kept(node, name) for name in (RESULT, PREVIEW)}
         add_knobs(node)
@@ -172,7 +173,7 @@ def _made(item: Knob) -> api.Knob:
 
 def build(node: api.Node) -> None:
     """Make the graph inside a Group, in place of whatever is there."""
-    with api.inside(node):
+    with trace.inside(node):
         for item in api.group_of(node).nodes():
             api.delete(item)
         inputs = []

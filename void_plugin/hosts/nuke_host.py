@@ -12,6 +12,7 @@ from void_plugin.bridge import Sidecar
 from void_plugin.errors import HostError, VoidError
 from void_plugin.hosts import nuke_api as api
 from void_plugin.hosts import nuke_group, states
+from void_plugin.hosts import nuke_trace as trace
 from void_plugin.hosts.nuke_node import VoidNode, all_of_ours, evaluated, own_uuid, uuid_of
 from void_plugin.hosts.nuke_removal import NukeRemoval, hashes_of
 from void_plugin.hosts.nuke_report import connection_report, node_report
@@ -231,7 +232,7 @@ def session() -> Session:
 
 def _guarded(step: Callable[[], None]) -> None:
     try:
-        with api.inside(api.root()):  # a button may run inside its own Group, where names mean other nodes
+        with trace.inside(api.root()):  # a button may run inside its own Group, where names mean other nodes
             step()
     except VoidError as error:
         api.message(error.message)

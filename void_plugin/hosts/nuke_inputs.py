@@ -6,6 +6,7 @@ from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from void_plugin.frames import FrameRange
 from void_plugin.hosts import nuke_api as api
+from void_plugin.hosts import nuke_trace as trace
 from void_plugin.hosts.nuke_knobs import INPUTS
 
 HALF = "16 bit half"
@@ -93,7 +94,7 @@ def render(node: api.Node, images: Sequence[Image], frames: FrameRange, views: S
     """
     name = "VoidInputs_{}".format(uuids.uuid4().hex[:12])
     sources = [node.input(INPUTS.index(image.name)) for image in images]
-    with api.without_trace(), api.inside(node.parent()), api.full_resolution():
+    with trace.without_trace(), trace.inside(node.parent()), trace.full_resolution():
         group = api.make("Group", name=name)
         try:
             writes = _writes(group, images, views)
@@ -106,7 +107,7 @@ def render(node: api.Node, images: Sequence[Image], frames: FrameRange, views: S
 
 def _writes(group: api.Node, images: Sequence[Image], views: Sequence[str]) -> List[api.Node]:
     writes = []
-    with api.inside(group):
+    with trace.inside(group):
         for index, image in enumerate(images):
             source = api.make("Input", name=image.name)
             api.put(source, "number", index)

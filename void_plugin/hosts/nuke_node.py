@@ -11,6 +11,7 @@ from void_plugin.errors import HostError
 from void_plugin.frames import FrameRange
 from void_plugin.hosts import nuke_api as api
 from void_plugin.hosts import nuke_group, states
+from void_plugin.hosts import nuke_trace as trace
 from void_plugin.hosts.nuke_knobs import KNOBS, NODE_VERSION
 from void_plugin.hosts.nuke_settings import for_script
 from void_plugin.hosts.states import NodeState
@@ -44,7 +45,7 @@ def own_uuid(node: api.Node) -> str:
     if has and not any(uuid_of(other) == has for other in all_of_ours() if other.fullName() != name):
         return has
     made = uuids.uuid4().hex
-    with api.without_trace():
+    with trace.without_trace():
         api.put(node, "void_uuid", made)
     return made
 
@@ -111,7 +112,7 @@ class VoidNode:
         changed = {name: value for name, value in wanted.items() if self._shown.get(name) != value}
         if not changed:
             return
-        with api.without_trace():
+        with trace.without_trace():
             for name, value in changed.items():
                 if name == "cancel_void":
                     found.knobs[name].setEnabled(bool(value))
@@ -126,7 +127,7 @@ class VoidNode:
     def remember(self, folder: str) -> None:
         """Note which version folder is being worked on, so that it is taken up after the script was opened again."""
         found = self.needed()
-        with api.without_trace():
+        with trace.without_trace():
             found.knobs["void_job"].setValue(for_script(folder, api.script()) if folder else "")
 
     def apply(self, folder: str, manifest: Mapping[str, Any]) -> None:
@@ -149,7 +150,7 @@ class VoidNode:
 
     def _set(self, values: Mapping[str, Any], read: str, frames: FrameRange, name: str) -> None:
         found = self.needed()
-        with api.one_undo(name):
+        with trace.one_undo(name):
             for key, value in values.items():
                 found.knobs[key].setValue(value)
             nuke_group.set_range(api.inner(found.node, read), frames.first, frames.last)

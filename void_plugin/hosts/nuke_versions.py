@@ -6,6 +6,7 @@ from void_plugin.bridge import Sidecar
 from void_plugin.errors import HostError, VoidError
 from void_plugin.hosts import nuke_api as api
 from void_plugin.hosts import nuke_group, qt, states
+from void_plugin.hosts import nuke_trace as trace
 from void_plugin.hosts.nuke_knobs import KNOBS
 from void_plugin.hosts.nuke_node import VoidNode, all_of_ours, evaluated, values_of
 from void_plugin.hosts.nuke_settings import output_folder
@@ -74,7 +75,7 @@ class Versions:
         settings = answer["manifest"].get("settings") or {}
         found = self._node.needed()
         kinds = {item.name: item.kind for item in KNOBS if item.is_setting}
-        with api.one_undo("Restore settings"):
+        with trace.one_undo("Restore settings"):
             for name in sorted(set(settings) & set(kinds)):
                 if kinds[name] == "enum":
                     set_choice(found.knobs[name], str(settings[name]))
@@ -94,7 +95,7 @@ class Versions:
             raise HostError("There is no result to read yet; press Remove first.")
         inner = api.inner(found.node, nuke_group.RESULT)
         first, last = int(api.knob(inner, "first").value()), int(api.knob(inner, "last").value())
-        with api.one_undo("Make Read"), api.inside(found.node.parent()):
+        with trace.one_undo("Make Read"), trace.inside(found.node.parent()):
             made = api.make("Read")
             nuke_group.set_up_read(made)
             api.put(made, "file", file)
