@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pythons import sidecar_python
 from shots import Shot, build_shot
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +24,12 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data folder is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def void_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python in which this checkout is installed, and the fakes; its folder has a name that is hard to quote."""
+    return sidecar_python(tmp_path_factory.mktemp("my pythons ü") / "venv", ROOT / "tests" / "fakes")
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """A host process for tests: any Python from 3.7 on with the fake `nuke` on its path and our host half beside it.
 
-    host = Nuke(interpreters()["3.9"], tmp_path / "host")
+    host = Nuke(python("3.9"), tmp_path / "host")
     assert host.run(scenario, "an argument") == {"what": "the scenario returned"}
 
 A scenario is a function that stands by itself: it imports what it uses, is written in the syntax of the oldest Python
@@ -23,7 +23,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fakes.fakenuke import signatures
+from pythons import interpreters
 
 ROOT = Path(__file__).parents[1]
 FAKE = Path(__file__).parent / "fakes" / "fakenuke"
@@ -32,6 +34,27 @@ HOST_HALF = (
     *("bridge", "childprocess", "endings", "hostanswers", "launch", "lineprotocol", "sidecarprocess"),
 )
 """Modules of void_plugin that go into a host, besides the package `hosts`."""
+
+
+@functools.lru_cache
+def python(version: str) -> str:
+    """A Python of a version for a host. Skips the test, with the reason, where there is none that has Tcl."""
+    path = interpreters().get(version)
+    if path is None:
+        pytest.skip(f"no Python {version} on this machine")
+    if subprocess.run([path, "-c", "import tkinter"], capture_output=True).returncode:
+        pytest.skip(f"the Python {version} of this machine was built without Tcl")
+    return path
+
+
+def refused(call, error, words=""):  # type: ignore[no-untyped-def]
+    """Checks inside a scenario that a call raises such an error, with such words. Every scenario may use it."""
+    try:
+        call()
+    except error as raised:
+        assert words in str(raised), repr(raised)
+        return
+    raise AssertionError("nothing was raised")
 
 
 @functools.lru_cache(maxsize=1)
@@ -133,7 +156,7 @@ class Nuke:
             "name": name,
             "line": line,
             "file": file,
-            "helpers": [textwrap.dedent(inspect.getsource(helper)) for helper in helpers],
+            "helpers": [textwrap.dedent(inspect.getsource(helper)) for helper in (refused, *helpers)],
             "arguments": arguments,
             "answer": str(folder / "answer.json"),
         }

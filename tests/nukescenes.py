@@ -3,8 +3,6 @@
 The functions below the line run inside the host process: standard library, Python 3.7, only their source travels.
 """
 
-# ruff: noqa: UP - what runs in the host is written for its oldest Python
-
 from __future__ import annotations
 
 import json
@@ -33,6 +31,9 @@ def awkward_shot(folder: Path, count: int = 4, size: tuple[int, int] = (72, 128)
         for row, value in enumerate(AWKWARD):
             pixels[row, :3] = np.float16(value)
         save_exr(path, pixels, attributes={"colorInteropID": "lin_ap1_scene"})
+        right = np.zeros(size, np.float16)
+        right[:, size[1] // 2 :] = 1
+        save_exr(folder / f"right_half.{frame}.exr", right, ["A"])
     return shot
 
 
@@ -65,7 +66,7 @@ def quick_host(folder: Path, version: str = USUAL, gui: bool = True, **orders: s
 
 def in_host() -> tuple[Callable[..., Any], ...]:
     """The functions that every scenario here may call."""
-    return (connected, wait, knob, state, facts)
+    return (connected, wait, pressed, knob, state, facts)
 
 
 def scene(shot: Shot, folder: Path, **more: Any) -> str:
@@ -142,6 +143,7 @@ def connected(text):  # type: ignore[no-untyped-def]
 def wait(node, timeout=120.0):  # type: ignore[no-untyped-def]
     """Lets the main thread run until nothing is under way on a node; its kind of state."""
     import nuke
+
     from void_plugin.hosts import nuke_host
 
     def rests():
@@ -153,9 +155,39 @@ def wait(node, timeout=120.0):  # type: ignore[no-untyped-def]
     return state(node)
 
 
+def pressed(node, button, timeout=120.0):  # type: ignore[no-untyped-def]
+    """Presses a button and lets the main thread run until all that it asked the sidecar for is answered."""
+    import nuke
+
+    from void_plugin.hosts import nuke_host
+
+    sidecar, open_calls = nuke_host.session().sidecar, set()
+    real = sidecar.call
+
+    def noted(name, args, done=None, event=None, timeout=None):
+        mark = object()
+        open_calls.add(mark)
+
+        def answered(result, error):
+            if done is not None:
+                done(result, error)
+            open_calls.discard(mark)
+
+        return real(name, args, answered, event, timeout)
+
+    sidecar.call = noted
+    try:
+        nuke.fake.press(node, button)
+        nuke.fake.pump(until=lambda: not open_calls and not nuke.fake.posted, timeout=timeout)
+    finally:
+        del sidecar.call
+    return state(node)
+
+
 def state(node):  # type: ignore[no-untyped-def]
     """Kind and text of the state that a node shows."""
     import nuke
+
     from void_plugin.hosts import nuke_host
 
     with nuke.fake.apart():

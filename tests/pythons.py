@@ -6,7 +6,6 @@ import functools
 import os
 import shutil
 import subprocess
-import sys
 import sysconfig
 import venv
 from pathlib import Path
@@ -54,5 +53,4 @@ def sidecar_python(folder: Path, *more: Path) -> str:
     command = [str(python), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     site = Path(subprocess.check_output(command, text=True).strip())
     (site / "checkout.pth").write_text("".join(f"{place}\n" for place in places), encoding="utf-8")
-    assert sys.version_info >= (3, 11)
     return str(python)

@@ -31,19 +31,20 @@ def prepare(desk: Desk, call: HostCall) -> dict[str, Any]:
     problems = Problems()
     output = Path(call.text("output"))
     made = _check_output(output, call.whole("bytes"), problems)
-    _check_server(desk.environment, call, problems)
-    call.check()
     version, folder = 0, ""
-    if not problems.stop:
-        try:
+    try:
+        _check_server(desk.environment, call, problems)
+        call.check()
+        if not problems.stop:
             version, reserved = _reserve(desk, call, output)
             folder = reserved.as_posix()
-        except VoidError as error:
-            problems.error(error.message)
-    if problems.stop:
-        for path in made:
-            with contextlib.suppress(OSError):  # somebody else may have put something there meanwhile
-                path.rmdir()
+    except VoidError as error:
+        problems.error(error.message)
+    finally:
+        if not folder:
+            for path in made:
+                with contextlib.suppress(OSError):  # somebody else may have put something there meanwhile
+                    path.rmdir()
     return {"problems": problems.found, "version": version, "folder": folder}
 
 
@@ -104,11 +105,7 @@ def _check_room(output: Path, size: int, free: int, problems: Problems) -> None:
 
 
 def _check_server(environment: Mapping[str, str], call: HostCall, problems: Problems) -> None:
-    try:
-        facts = ask(config_for(environment, call.text("server", "")), environment, SERVER_SECONDS)
-    except VoidError as error:
-        problems.error(error.message)
-        return
+    facts = ask(config_for(environment, call.text("server", "")), environment, SERVER_SECONDS)
     # To see what an engine would be told, none has to run.
     why = "" if _is_preview(call) else why_not(call.text("engine", "auto"), facts)
     if why:

@@ -15,9 +15,8 @@ from void_plugin.frames import Digest
 from void_plugin.localfiles import write_whole
 from void_plugin.programs import ask_server
 
-QUICK_SECONDS = 5.0
-"""How long somebody waits who only looks what there is."""
 SCHEMA = 1
+"""Version of what is remembered; another is not read."""
 
 
 def config_for(environment: Mapping[str, str], server: str) -> Config:
@@ -26,7 +25,7 @@ def config_for(environment: Mapping[str, str], server: str) -> Config:
     return replace(config, server=server_address(server)) if server else config
 
 
-def facts_of(environment: Mapping[str, str], server: str, seconds: float = QUICK_SECONDS) -> dict[str, Any]:
+def facts_of(environment: Mapping[str, str], server: str, seconds: float) -> dict[str, Any]:
     """Engines, devices and facts of a server, of the configured one by default, else of this machine.
 
     Where it does not answer in time, what it said last, with `stale` and the `reason`. Raises VoidError where it has
@@ -41,8 +40,9 @@ def facts_of(environment: Mapping[str, str], server: str, seconds: float = QUICK
         if known is None:
             raise
         return {**known, "stale": True, "reason": error.message}
-    write_whole(path, json.dumps({"schema": SCHEMA, "facts": found}, indent=1, sort_keys=True) + "\n")
-    return {**found, "stale": False, "reason": ""}
+    text = json.dumps({"schema": SCHEMA, "facts": found}, indent=1, sort_keys=True)
+    write_whole(path, text + "\n")
+    return {**json.loads(text)["facts"], "stale": False, "reason": ""}
 
 
 def ask(config: Config, environment: Mapping[str, str], seconds: float) -> dict[str, Any]:

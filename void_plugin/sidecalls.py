@@ -14,10 +14,13 @@ from void_plugin.serverfacts import facts_of
 from void_plugin.versionjob import attach, start
 from void_plugin.versions import delete, give_back, listing
 
+QUICK_SECONDS = 5.0
+"""How long somebody waits who only looks what there is."""
+
 
 def capabilities(desk: Desk, call: HostCall) -> dict[str, Any]:
     """What the server, by default the configured one, can run; `stale` where it is what it said last time."""
-    return facts_of(desk.environment, call.text("server", ""))
+    return facts_of(desk.environment, call.text("server", ""), QUICK_SECONDS)
 
 
 def release(desk: Desk, call: HostCall) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 The prompt is one JSON object, all keys optional: `step` (seconds a frame takes), and what goes wrong: `do` (crash,
 kill, exit, memory, hang, stuck, error) at frame `at`, the first `times` times, which are counted by files in `marks`.
-A unit has four frames.
+With `until`, frame `at` takes until a file of that name is there. A unit has four frames.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ class SlowEngine(Engine):
         told: dict[str, Any] = json.loads(self.setup.prompt or "{}")
         for done, frame in enumerate(unit.frames):
             until = time.monotonic() + told.get("step", 0.0)
+            gate = told.get("until") if frame == told.get("at") else None
             while True:
                 if cancelled():
                     raise Cancelled
                 left = until - time.monotonic()
-                if left <= 0:
+                if left <= 0 and (gate is None or os.path.exists(gate)):
                     break
-                time.sleep(min(0.01, left))
+                time.sleep(min(0.01, max(left, 0.001)))
             if frame == told.get("at"):
                 misbehave(told)
             box = frames.hole(frame)

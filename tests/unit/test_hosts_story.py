@@ -11,7 +11,13 @@ from void_plugin.hosts.states import NodeState
 from void_plugin.hosts.story import Story
 
 FOLDER = "/shots/void/v001"
-MANIFEST = {"version": 1, "frames": "1-3", "seconds": 2.0, "summary": {"shares": "100 % recovered"}, "warnings": [{"text": "w"}]}
+MANIFEST = {
+    "version": 1,
+    "frames": "1-3",
+    "seconds": 2.0,
+    "summary": {"shares": "100 % recovered"},
+    "warnings": [{"text": "w"}],
+}
 GOOD = {"prepare": {"problems": [], "folder": FOLDER}, "start": {"manifest": MANIFEST}}
 LOST = HostError("The sidecar was killed by SIGKILL.", "host.sidecar")
 

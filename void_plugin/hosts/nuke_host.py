@@ -59,13 +59,13 @@ class Session:
             known.look_again()
         for node in all_of_ours():
             uuid, folder = uuid_of(node), evaluated(api.knob(node, "void_job"))
-            if not uuid or not folder:
-                continue
             running = self._stories.get(uuid)
-            if running is None:
+            if running is not None:
+                self._nodes[uuid].show(running.state)
+            elif uuid and folder:
                 self._story(VoidNode(node), uuid, "attach", {}).attach(folder)
             else:
-                self._nodes[uuid].show(running.state)
+                VoidNode(node).show(self.state_of(node))
 
     def is_busy(self, node: api.Node) -> bool:
         """True while something is under way on a node."""

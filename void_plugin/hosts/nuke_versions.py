@@ -59,10 +59,10 @@ class Versions:
         manifest = answer["manifest"]
         self._node.apply(folder, manifest)
         line = states.result_line(folder, manifest)
+        state = states.done(line, states.details_of(folder, manifest), states.warnings_of(manifest))
         if int(manifest.get("version") or 0) < latest:
-            self._show(states.older(line, latest))
-        else:
-            self._show(states.done(line, states.details_of(folder, manifest), states.warnings_of(manifest)))
+            state = states.older(line, latest)
+        self._post(self._show, state)
 
     # -- what made it ----------------------------------------------------------------------------------------
 

@@ -98,6 +98,9 @@ SIGNATURES = {
     "Help_Knob.__init__": (["(name: str, label: str = ...)"], _CONSTRUCTOR),
     # -- knobs: methods
     "Array_Knob.value": (["(index: int = ...)"], _ARRAY),
+    "XY_Knob.value": (["(n: int = ...)"], "public scripts call it without a number"),
+    "XYZ_Knob.value": (["(n: int = ...)"], "public scripts call it without a number"),
+    "Scale_Knob.value": (["(n: int = ...)"], "public scripts call it without a number"),
     "Array_Knob.getValue": (["(index: int = ...)"], _ARRAY),
     "Array_Knob.getValueAt": (["(time: float, index: int = ...)"], _ARRAY),
     "Array_Knob.valueAt": (["(time: float, index: int = ...)"], _ARRAY),

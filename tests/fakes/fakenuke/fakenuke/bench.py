@@ -138,6 +138,11 @@ class Bench(object):
         """Lets the call after `after` more calls (of that name, or of any) raise `error`, once."""
         self._failures.append([error, after, name])
 
+    @property
+    def ordered(self):
+        """How many ordered errors have not come up yet."""
+        return len(self._failures)
+
     def _fail(self, name):
         for failure in list(self._failures):
             if failure[2] and failure[2] != name:

@@ -79,12 +79,12 @@ class Control(object):
             graph = self._graph
             nodes = graph.all_nodes(graph.root, True)
             return {
-                "nodes": [node._full_name() for node in nodes],
+                "nodes": sorted(node._full_name() for node in nodes),
                 "inputs": {
                     node._full_name(): [None if one is None else one._full_name() for one in node._connected()]
                     for node in nodes
                 },
-                "selection": [node._full_name() for node in nodes if node._knobs["selected"]._value[0]],
+                "selection": sorted(node._full_name() for node in nodes if node._knobs["selected"]._value[0]),
                 "context": [group._full_name() for group in graph.context],
                 "root": {
                     name: knob._word()
@@ -172,6 +172,15 @@ class Control(object):
         """File accesses since `slow_files`: name, what, thread, main."""
         return self._watch.calls
 
+    @property
+    def failures_left(self):
+        """How many failures that were ordered have not come up yet."""
+        return self._bench.ordered
+
+    def event(self, name):
+        """A context in which the code under test runs as one event, such as what a menu does."""
+        return self._bench.event(name)
+
     def buttons_run_inside(self, inside=True):
         """Whether a button of a group runs in the context of that group; try both, for it is not public."""
         self._graph.buttons_inside = inside
@@ -186,6 +195,11 @@ class Control(object):
         """Ends what the fake started."""
         self._watch.end()
         self._renders.renderer.close()
+
+    def reset_changes(self):
+        """As after a save: nothing modified, nothing to undo."""
+        self._graph.undo.clear()
+        self._graph.modified = False
 
     def reset(self):
         """An empty script and empty records; callbacks stay registered."""

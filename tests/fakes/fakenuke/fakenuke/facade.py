@@ -24,7 +24,8 @@ from .strict import FUNCTIONS, STUBS, bind, function_signatures
 from .threads import MAIN
 from .undo import undo_class
 
-GRAPH = Graph()
+with BENCH.within():
+    GRAPH = Graph()
 GRAPH.gui = os.environ.get("FAKE_NUKE_GUI", "1") == "1"
 GRAPH.plugin_path = []
 GRAPH.version = functions.version()

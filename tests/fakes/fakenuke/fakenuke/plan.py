@@ -103,7 +103,8 @@ class Plan(object):
         self.plain_colours(node, values, reading=True)
         values.refuse("auto_alpha")
         first, last = int(values.number("first")), int(values.number("last"))
-        shape = self._size(node._knobs["format"]._format())
+        # Frames that are not there are as large as those that are.
+        shape = self._size(self._graph.facts(node).format)
         wanted = frame
         if not first <= frame <= last:
             outside = values.text("before" if frame < first else "after")

@@ -109,10 +109,10 @@ class Renders(object):
         graph = self._graph
         if graph.root._knobs["proxy"].value():
             raise BENCH.fault("rendering while the root is in proxy mode: the frames would be small")
-        nodes = sorted(nodes, key=lambda node: node._knobs["render_order"].value())
         for node in nodes:
             if not entry(node._class).get("execute"):
                 raise RuntimeError("{} is not executable".format(node._full_name()))
+        nodes = sorted(nodes, key=lambda node: node._knobs["render_order"].value())
         graph.rendering = True
         try:
             for node in nodes:

@@ -5,11 +5,11 @@ worked out which operations on which files make a frame. All arithmetic is in fl
 """
 
 import json
-import os
 import sys
 
 import exrfiles
 import numpy as np
+import OpenImageIO as oiio
 import operations
 
 
@@ -56,5 +56,5 @@ def main():
 
 if __name__ == "__main__":
     np.seterr(all="ignore")
-    os.environ.setdefault("OPENIMAGEIO_THREADS", "1")
+    oiio.attribute("threads", 1)
     main()

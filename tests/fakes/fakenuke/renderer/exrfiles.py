@@ -113,17 +113,12 @@ def write(picture, how):
     for name, value in picture.attributes.items():
         spec.attribute(name, oiio.TypeDesc("timecode"), value)
     pixels = np.ascontiguousarray(np.stack([picture.plane(name) for name in names], axis=-1))
-    if half:
-        pixels = pixels.astype(np.float16)
     if how["fail"]:
         # What a full disk leaves behind: the beginning of a file, under the name it was to have.
         path.write_bytes(b"\x76\x2f\x31\x01" + b"\0" * 60)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), how["path"])
     part = path.with_name(path.name + ".tmp")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), how["path"])
-    with open(part, "wb"):
-        pass  # for the system's own words, where writing is not allowed
+    part.touch()  # for the system's own words, where that is not possible
     output = oiio.ImageOutput.create("exr")
     written = output.open(str(part), spec) and output.write_image(pixels)
     problem = output.geterror()

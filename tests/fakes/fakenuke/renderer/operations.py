@@ -60,9 +60,8 @@ def mixed(below, result, weight):
 
 
 def _together(*pictures):
-    given = [picture for picture in pictures if picture is not None]
-    box = union(*[picture.box for picture in given])
-    first = given[0]
+    first = pictures[0]
+    box = union(first.box, *[picture.box for picture in pictures[1:] if picture is not None and picture.planes])
     return [
         (picture if picture is not None else Picture(first.size, box, {}, first.pixel_aspect)).within(box)
         for picture in pictures
