@@ -1,12 +1,10 @@
 """Installing the plug-in for tests, and a Nuke that starts with it: only what Nuke itself would find is on its path.
 
-    home = tmp_path / "home"
-    void(home, "nuke", "install")
-    started = start(home, "3.11")
-    assert started["menus"] == ["VOID"]
-"""
+    void(tmp_path / "home", python, "nuke", "install")
+    assert start(tmp_path / "gui", tmp_path / "home", "3.11")["menus"] == ["VOID"]
 
-# ruff: noqa: UP - what runs in the host is written for its oldest Python
+Nothing of the checkout is on the path of either.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ def user(home: Path, **more: str) -> dict[str, str]:
     return {**kept, "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "PYTHONUTF8": "1", **more}
 
 
-def void(home: Path, python: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+def void(home: Path, python: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """`void ...` as that user types it, with the void of a Python."""
     command = [python, "-I", "-m", "void_plugin.cli", *arguments]
     return subprocess.run(command, env=user(home, **more), capture_output=True, text=True, check=False, cwd=home)

@@ -1,6 +1,7 @@
-"""The folder of ours below a host's own: put there whole, replaced whole, and taken away without a file of anybody else.
+"""The folder of ours below a host's own: put there whole, replaced whole, taken away without anybody else's files.
 
-    ~/.nuke/void_plugin/installed.json    what was put there, with the SHA-256 of each file
+A receipt in it, `installed.json`, tells what was put there, with the SHA-256 of each file. Whatever differs from that
+is somebody else's and stays.
 """
 
 import json

@@ -23,9 +23,7 @@ def host_files(host: str, package: Path | None = None) -> dict[str, Path]:
     """
     package = package or Path(__file__).parent
     folder = _host_folder(host, package)
-    files = {
-        path.name: path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix in (".py", ".md")
-    }
+    files = {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix in (".py", ".md")}
     for path in host_modules([folder / name for name in SCRIPTS[host]], package):
         files[f"{PACKAGE}/{path.relative_to(package).as_posix()}"] = path
     return files

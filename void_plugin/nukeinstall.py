@@ -1,7 +1,7 @@
 """`void nuke install` and `uninstall`: the plug-in in a user's Nuke folder, with nothing for Nuke's own Python.
 
-    ~/.nuke/init.py          gets one block, which adds the next line's folder to Nuke's plug-in path; Nuke then reads
-    ~/.nuke/void_plugin/     init.py and menu.py in it by itself, and finds the host half in its folder void_plugin
+One block in the folder's init.py adds `void_plugin` beside it to Nuke's plug-in path. Nuke then reads init.py and
+menu.py in there by itself, so that the user's menu.py is left alone.
 """
 
 import argparse
@@ -136,7 +136,7 @@ def _lines(folder: Path) -> list[str]:
     return [
         "try:",
         "    import nuke",
-        f"    nuke.pluginAddPath({ascii(folder.as_posix())})",
+        f"    nuke.pluginAddPath({folder.as_posix()!a})",
         "except Exception as void_plugin_error:",
         "    print('void_plugin: not loaded: {}'.format(void_plugin_error))",
     ]

@@ -47,6 +47,7 @@ def main(arguments):
         sys.exit("usage: -t SCRIPT [ARGUMENT ...]")
     os.environ["FAKE_NUKE_GUI"] = "0"
     import nuke
+
     from fakenuke.facade import GRAPH
 
     module = types.ModuleType("__main__")
