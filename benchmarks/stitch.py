@@ -7,8 +7,9 @@ A stand-in takes the model's place: the truth as a 384x672 model would give it b
 drift, noise) or `nasty` (also warped, off by a gradient, wrong in one patch). The product runs as a user runs it, on
 EXR plates and mattes, and its patch is merged over the plate. Codes are 1/255 of the model's encoding.
 
-seam      scenes x stand-ins x methods; limits are held by the worst seed, and for `nasty` are no stricter than what
-          its misplaced content costs in the right colours
+seam      scenes x stand-ins x methods; limits are held by the mean of the seeds (the JSON has each). For `nasty` they
+          are no stricter than what its misplaced content costs in the right colours; grained results may differ from
+          the truth by another grain as well
 hybrid    real pixels of other frames, beside `recover` and the stand-in alone
 identity  an engine that gives the plate back through the raster
 geometry  the same by phase correlation, for eight formats

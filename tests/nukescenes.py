@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nukes import Nuke
-from pythons import interpreters
+from nukes import Nuke, python
 from shots import Shot, build_shot, load_exr, save_exr
 
 AWKWARD = (-0.1, 60.0, float("nan"), float("inf"), float("-inf"), -0.0, 6e-8)
@@ -48,7 +47,7 @@ def host(
         "XDG_STATE_HOME": str(folder / "state"),
         **(environment or {}),
     }
-    made = Nuke(interpreters()[version], folder / "nuke", gui=gui, environment=given)
+    made = Nuke(python(version), folder / "nuke", gui=gui, environment=given)
     Path(made.environment["VOID_CONFIG"]).write_text("{}", encoding="utf-8")
     return made
 
@@ -143,7 +142,6 @@ def connected(text):  # type: ignore[no-untyped-def]
 def wait(node, timeout=120.0):  # type: ignore[no-untyped-def]
     """Lets the main thread run until nothing is under way on a node; its kind of state."""
     import nuke
-
     from void_plugin.hosts import nuke_host
 
     def rests():
@@ -158,7 +156,6 @@ def wait(node, timeout=120.0):  # type: ignore[no-untyped-def]
 def pressed(node, button, timeout=120.0):  # type: ignore[no-untyped-def]
     """Presses a button and lets the main thread run until all that it asked the sidecar for is answered."""
     import nuke
-
     from void_plugin.hosts import nuke_host
 
     sidecar, open_calls = nuke_host.session().sidecar, set()
@@ -187,7 +184,6 @@ def pressed(node, button, timeout=120.0):  # type: ignore[no-untyped-def]
 def state(node):  # type: ignore[no-untyped-def]
     """Kind and text of the state that a node shows."""
     import nuke
-
     from void_plugin.hosts import nuke_host
 
     with nuke.fake.apart():

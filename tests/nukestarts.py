@@ -62,9 +62,10 @@ def found(gui):  # type: ignore[no-untyped-def]
     import io
     import sys
 
-    import nuke
     from fakenuke.facade import GRAPH
     from fakenuke.startup import start
+
+    import nuke
 
     printed, before = io.StringIO(), sys.stdout
     sys.stdout = printed

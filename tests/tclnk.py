@@ -9,6 +9,7 @@ Independent of the fake Nuke, but for its tables of node classes, knobs and knob
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import re
 import subprocess
@@ -75,11 +76,7 @@ class NkNode:
 
 def available() -> bool:
     """Whether this Python was built with Tcl."""
-    try:
-        import tkinter  # noqa: F401 - only whether it is there
-    except ImportError:
-        return False
-    return True
+    return importlib.util.find_spec("_tkinter") is not None
 
 
 def read_nk(text: str, pasted_on: bool = False) -> NkNode:

@@ -38,7 +38,7 @@ def real_shot(name: str, studio: Studio) -> Shot | None:
         remove, affected = (_sized(part, plate.shape[:2]) for part in split_quadmask(label[..., 0].astype(np.float32)))
         clean = _inpainted(plate, (remove > 0) | (affected > 0))
         light, truth = (_halved(srgb_decode(picture[..., ::-1] / np.float32(255))) for picture in (plate, clean))
-        frames.append(SceneFrame(FIRST_FRAME + index, light, truth, truth, _halved(remove), _halved(affected)))
+        frames.append(SceneFrame(FIRST_FRAME + index, light, truth, truth, truth, _halved(remove), _halved(affected)))
     written = studio.write(
         {frame.number: (frame.plate, frame.object_matte, frame.affected_matte) for frame in frames},
         {frame.number: frame.truth for frame in frames},

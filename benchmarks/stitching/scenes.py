@@ -33,6 +33,8 @@ GRAIN = (2e-5, 1.5e-4)
 """Variance of the grain is GRAIN[0] + GRAIN[1] * light (image.md 3.1)."""
 GRAIN_SOFTNESS = 0.6
 """Gaussian sigma of the grain in pixels."""
+GRAIN_STREAM, OTHER_GRAIN = 2, 5
+"""Which random numbers are the grain of plate and truth, and which another grain."""
 SHADOW_DEPTH = 0.55
 """Share of light that the shadow takes away."""
 SHADOW_EDGE = 0.02
@@ -51,6 +53,8 @@ class SceneFrame:
     """The set without object and shadow, with the very grain of this frame."""
     clean: Picture
     """The same without grain."""
+    regrained: Picture
+    """The same with grain of its own, as strong: what even a perfect result differs by."""
     object_matte: Matte
     affected_matte: Matte
 
@@ -114,7 +118,8 @@ class Scene:
         plate = lit * (1 - matte)[..., None] + self._cloth * matte[..., None]
         # The same draws for plate and truth: outside the mattes the two agree to the bit.
         draws = self._grain(index) * np.float32(self.grain)
-        return SceneFrame(number, _grained(plate, draws), _grained(clean, draws), clean, matte, affected)
+        other = _grained(clean, self._grain(index, OTHER_GRAIN) * np.float32(self.grain))
+        return SceneFrame(number, _grained(plate, draws), _grained(clean, draws), clean, other, matte, affected)
 
     def revealed(self) -> float:
         """The share of the object's pixels whose background another frame shows, the camera taken out."""
@@ -242,8 +247,8 @@ class Scene:
         across, down = (x - centre[0]) / (radii[0] * self.unit), (y - centre[1]) / (radii[1] * self.unit)
         return np.asarray(np.hypot(across, down), np.float32)
 
-    def _grain(self, index: int) -> Picture:
-        draws = np.random.default_rng((self.seed, 2, index)).standard_normal((*self.size, 3), np.float32)
+    def _grain(self, index: int, stream: int = GRAIN_STREAM) -> Picture:
+        draws = np.random.default_rng((self.seed, stream, index)).standard_normal((*self.size, 3), np.float32)
         soft = np.asarray(cv2.GaussianBlur(draws, (0, 0), GRAIN_SOFTNESS), np.float32)
         return np.asarray(soft / soft.std(), np.float32)
 

@@ -118,6 +118,13 @@ def _patch(frame: SceneFrame) -> tuple[float, float, float, float] | None:
 def _halved(frame: SceneFrame) -> SceneFrame:
     pictures: list[NDArray[np.float32]] = [
         np.asarray(picture.astype(np.float16), np.float32)
-        for picture in (frame.plate, frame.truth, frame.clean, frame.object_matte, frame.affected_matte)
+        for picture in (
+            frame.plate,
+            frame.truth,
+            frame.clean,
+            frame.regrained,
+            frame.object_matte,
+            frame.affected_matte,
+        )
     ]
     return SceneFrame(frame.number, *pictures)

@@ -17,7 +17,7 @@ from void_plugin.settings import RenderSettings
 from void_server.engines import Picture
 from void_server.fills import Fills
 from void_server.grain import GrainModel
-from void_server.likeness import above_noise
+from void_server.likeness import above_noise, noise_share
 from void_server.plan import GRAIN, Plan
 from void_server.regrain import add, synthesise
 from void_server.scatter import can_scatter, scatter
@@ -55,24 +55,18 @@ class Grainer:
         unit, said = self._unit(model, frame, new)
         # Averaging leaves some grain, which with a locked-off camera would stand still on the new one.
         kept = self._fills.facts(frame).get("grain_left", 0.0)
+        soft = cv2.GaussianBlur(unit, (0, 0), DEGRAIN)
+        left, fine = float(soft.std()), float((unit - soft).std())
+        own = lifted_grain(model, new)
         pixels = degrained(new.pixels, model, new.recovered > 0, kept)
-        left = float(cv2.GaussianBlur(unit, (0, 0), DEGRAIN).std())
-        grained = add(pixels, model, unit, grainless, self._residual(model, kept * left, new))
+        pixels = calmed(pixels, model, own, fine)
+        own[new.recovered > 0] += (new.recovered * np.float32(kept * left))[new.recovered > 0][:, None]
+        grained = add(pixels, model, unit, grainless, np.minimum(own, 1))
         # Mixing two grains leaves less of both: where the patch fades into the plate its own is made stronger, so
         # that their sum has the plate's strength throughout.
         alpha = np.clip(new.alpha, FAINTEST, 1)
         stronger = np.sqrt((2 - alpha) / alpha).astype(np.float32)[..., None]
         return np.asarray(pixels + (grained - pixels) * stronger, np.float32), said
-
-    def _residual(self, model: GrainModel, kept: float, new: Stitched) -> Picture:
-        """The grain that new pixels have already, as a share of what they should have; recovered ones have `kept`."""
-        found = np.repeat((new.recovered * np.float32(kept))[..., None], 3, axis=2)
-        if new.lifted is not None:
-            # A shadow's grain is that of little light; lifted, it is a part of the grain of more.
-            wanted = np.maximum(model.sigma(new.pixels[new.lifted.where][None])[0], 1e-9)
-            own = model.sigma(new.lifted.light[None])[0] * new.lifted.gain / wanted
-            found[new.lifted.where] += own * new.lifted.share[:, None]
-        return np.clip(found, 0, 1).astype(np.float32)
 
     def _unit(self, model: GrainModel, frame: int, new: Stitched) -> tuple[Picture, str]:
         seed, canvas = self._settings.seed, self._plan.canvas
@@ -87,6 +81,36 @@ class Grainer:
     def _is_clean_plate(self, frame: int) -> bool:
         footage = self._frames.footage
         return footage.has("clean_plate") and not footage.sequence("clean_plate").missing([frame])
+
+
+def lifted_grain(model: GrainModel, new: Stitched) -> Picture:
+    """The grain that lifted pixels brought along, as a share of what their light should have; it may be more than 1.
+
+    A shadow's grain is that of little light; lifted, it is a part of the grain of more.
+    """
+    found = np.zeros_like(new.pixels)
+    if new.lifted is not None:
+        wanted = np.maximum(model.sigma(new.pixels[new.lifted.where][None])[0], 1e-9)
+        own = model.sigma(new.lifted.light[None])[0] * new.lifted.gain / wanted
+        found[new.lifted.where] = own * new.lifted.share[:, None]
+    return found
+
+
+def calmed(linear: Picture, model: GrainModel, own: Picture, share: float) -> Picture:
+    """Pixels whose grain is too strong, as a multiple `own` of what it should be, with as much as it should be.
+
+    `share` is how much of grain's deviation is finer than `DEGRAIN`.
+    """
+    strong = own.max(axis=-1) > 1
+    if not strong.any():
+        return linear
+    smooth = cv2.GaussianBlur(linear, (0, 0), DEGRAIN, borderType=cv2.BORDER_REPLICATE)
+    fine = np.asarray(linear - smooth, np.float32)
+    sigma = np.asarray(model.sigma(np.asarray(smooth, np.float32)) * own * np.float32(share), np.float32)
+    # Squared, so that hardly anything is taken from where structure prevails and the excess is not seen anyway.
+    grain = noise_share(fine, sigma, DEGRAIN) ** 2 * fine
+    less = np.float32(1) - np.float32(1) / np.maximum(own, 1)
+    return np.where(strong[..., None], linear - less * grain, linear).astype(np.float32)
 
 
 def degrained(linear: Picture, model: GrainModel, where: NDArray[np.bool_], kept: float) -> Picture:

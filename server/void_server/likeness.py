@@ -222,8 +222,13 @@ def _denoised(picture: Picture, noise: NDArray[np.float32], scale: int) -> Pictu
 
 def above_noise(fine: Picture, deviation: NDArray[np.float32], blur: float) -> Picture:
     """What of the detail finer than a blur is more than noise of a deviation (a local Wiener filter)."""
+    return np.asarray((1 - noise_share(fine, deviation, blur)) * fine, np.float32)
+
+
+def noise_share(fine: Picture, deviation: NDArray[np.float32], blur: float) -> Picture:
+    """How much of the energy of detail finer than a blur noise of a deviation accounts for, 0..1."""
     energy = _blurred(fine * fine, 2 * blur)
-    return np.asarray(np.clip(1 - deviation * deviation / np.maximum(energy, 1e-12), 0, 1) * fine, np.float32)
+    return np.asarray(np.clip(deviation * deviation / np.maximum(energy, 1e-12), 0, 1), np.float32)
 
 
 def _bands(picture: Picture, scale: int) -> tuple[Picture, Picture]:

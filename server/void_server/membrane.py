@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from void_server.pixelmath import Field, PixelMath
 
 CAP = 0.06
@@ -19,6 +22,10 @@ COARSEST = 3
 """A level of this few rows or columns is the last; it begins with the mean."""
 LEAST_RING = 0.15
 """Share of what lies around a region that must be known for a membrane to be held by it."""
+SLOPE_BLOCK = 8
+"""A plane is fitted to means of blocks of this many pixels to a side, as far as there are enough."""
+SLOPE_RESISTANCE = 0.02
+"""What a full tilt costs beside the mean square that it explains."""
 MOST_FOREIGN = 0.35
 """Share of that ring beyond `CAP` from which it tells of other content and not of colour."""
 
@@ -53,13 +60,45 @@ def membrane(maths: PixelMath, residual: Field, known: Field, region: Field, blu
     trusted = maths.where(maths.gaussian(foreign, 2 * blur) > 0.02, known * 0, known)
     smooth, weight = _smoothed(maths, residual, trusted, blur)
     kept = maths.where(weight > 0.05, trusted, 0.0)
-    return Membrane(maths.clipped(harmonic(maths, smooth, kept), -CAP, CAP))
+    slope = slope_of(maths, smooth, kept)
+    return Membrane(maths.clipped(slope + harmonic(maths, smooth - slope, kept), -CAP, CAP))
 
 
 def _smoothed(maths: PixelMath, residual: Field, known: Field, blur: float) -> tuple[Field, Field]:
     """What is known, blurred without what is not, and how much of it there is."""
     weight = maths.gaussian(known, blur)
     return maths.gaussian(residual * known, blur) / maths.clipped(weight, 1e-4, 1.0), weight
+
+
+def slope_of(maths: PixelMath, values: Field, known: Field) -> Field:
+    """The plane nearest to what is known, over all of the area.
+
+    A model's light often falls off from one side to the other; where the frame cuts a region nothing else would carry
+    that on to the cut.
+    """
+    total, weight = values * known, known
+    step = 1
+    while step < SLOPE_BLOCK and min(weight.shape[:2]) >= 2 * SLOPE_BLOCK:
+        total, weight, step = maths.halved(total), maths.halved(weight), 2 * step
+    sums, weights = maths.give(total).astype(np.float64), maths.give(weight)[..., 0].astype(np.float64)
+    rows, columns = planes(weights.shape, 1)
+    terms = np.stack([np.ones_like(rows), rows, columns], axis=-1)
+    matrix = np.einsum("yxi,yxj,yx->ij", terms, terms, weights)
+    # A little resistance, so that a sliver of a ring does not tilt the whole.
+    resistance = np.diag([0.0, SLOPE_RESISTANCE, SLOPE_RESISTANCE]) * weights.sum() + 1e-12 * np.eye(3)
+    found = np.linalg.solve(matrix + resistance, np.einsum("yxi,yxc->ic", terms, sums))
+    rows, columns = planes(known.shape[:2], step, weights.shape)
+    level, down, across = found[:, None, None, :]
+    return maths.take(level + rows[..., None] * down + columns[..., None] * across)
+
+
+def planes(
+    size: tuple[int, ...], step: int, coarse: tuple[int, ...] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows and columns from -0.5 to 0.5 of a coarse grid, for the pixels of one that is `step` times as fine."""
+    high, wide = coarse or size
+    rows, columns = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float64)
+    return ((rows + 0.5) / step / high - 0.5, (columns + 0.5) / step / wide - 0.5)
 
 
 def harmonic(maths: PixelMath, values: Field, known: Field) -> Field:

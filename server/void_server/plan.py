@@ -34,7 +34,7 @@ from void_server.windows import evenly
 
 PLAN_VERSION = 4
 """Layout of plan.json; another number means the plan is made anew."""
-PIXELS_VERSION = 3
+PIXELS_VERSION = 4
 """Raised whenever equal inputs give other pixels, so that no old unit is ever reused."""
 COMPOSE_SETTINGS = (
     "compression", "grain", "coverage_channel", "weight_channel", "change_channel", "source_channel",
@@ -333,8 +333,8 @@ def _warn_about(plan: Plan, request: RemovalRequest, engine: Engine, warn: Warn)
         warn(
             "colour_untagged",
             None,
-            f"The plate carries no colour tag; it is taken as {plan.space}. Name its space with --colour if it "
-            "differs.",
+            f"The plate carries no colour tag; it is taken as {plan.space}. If it differs, name its space, with "
+            "--colour or in the knob plate colour of Nuke.",
         )
     if plan.above_peak:
         warn(

@@ -145,16 +145,20 @@ def undo_a_result(text):  # type: ignore[no-untyped-def]
     grown = nuke.fake.undo_steps[len(steps) :]
     label = nuke.fake.label_of(node)
     nuke.fake.undo()
-    once = shown(node)[:2]
+    nuke.fake.update_ui(node)
+    once = [*shown(node)[:2], knob(node, "status"), knob(node, "void_job")]
     nuke.fake.undo()
-    return grown, label, once, shown(node)[:2], knob(node, "void_has_result"), knob(node, "label")
+    nuke.fake.update_ui(node)
+    twice = [*shown(node)[:3], knob(node, "status"), knob(node, "void_job")]
+    return grown, label, once, twice, knob(node, "void_has_result"), knob(node, "label")
 
 
 def test_a_result_is_one_step_of_undo_and_never_touches_the_label(host: Nuke, tiny: Shot, tmp_path: Path) -> None:
     grown, label, once, twice, has, own = run(host, undo_a_result, scene(tiny, tmp_path / "work"))
     assert [name for name, _ in grown] == ["Show v001", "Show v002"]
     assert label == "VoidRemove1\nv002 · 1001-1002 · 1 s · 100 % recovered\nhero 0"
-    assert once == [1, "v001"] and twice == [0, ""] and has is False and own == "hero [value seed]"
+    assert once == [1, "v001", "v001 · 1001-1002 · 1 s · 100 % recovered", ""]
+    assert twice == [0, "", "empty", "No result yet", ""] and has is False and own == "hero [value seed]"
 
 
 def try_things_out(text):  # type: ignore[no-untyped-def]
@@ -219,7 +223,6 @@ def test_a_copy_keeps_showing_the_old_result_until_it_runs_and_then_has_a_life_o
 
 def run_several(text):  # type: ignore[no-untyped-def]
     import nuke
-
     from void_plugin.hosts import nuke_group, nuke_host
 
     one = connected(text)
@@ -234,7 +237,7 @@ def run_several(text):  # type: ignore[no-untyped-def]
     with nuke.fake.apart():
         for node in nuke.allNodes():
             node.setSelected(node in nodes)
-    with nuke.fake._bench.event("menu"):
+    with nuke.fake.event("menu"):
         nuke_host.run_selected()
     for node in nodes:
         wait(node)
@@ -248,14 +251,13 @@ def test_several_nodes_run_side_by_side(host: Nuke, tiny: Shot, tmp_path: Path) 
 
 def inside_a_group(text):  # type: ignore[no-untyped-def]
     import nuke
-
     from void_plugin.hosts import nuke_group
 
     outer = connected(text)
     with nuke.fake.apart():
         group = nuke.nodes.Group(name="Shot")
         with group:
-            inputs = [nuke.nodes.Input(name="in{}".format(number)) for number in range(2)]
+            inputs = [nuke.nodes.Input(name=f"in{number}") for number in range(2)]
             for number, one in enumerate(inputs):
                 one["number"].setValue(number)
         for index in range(2):
@@ -274,13 +276,15 @@ def inside_a_group(text):  # type: ignore[no-untyped-def]
         found.append(shown(node))
     with nuke.fake.apart():
         group.setName("Renamed")
+        button = node["render_void"].label()
     pressed(node, "prev_v")
+    found.append([button])
     return found, shown(node), facts(node)["folder"], nuke.fake.messages
 
 
 def test_a_node_inside_a_group_is_found_also_when_the_group_is_renamed(host: Nuke, tiny: Shot, tmp_path: Path) -> None:
     found, last, place, told = run(host, inside_a_group, scene(tiny, tmp_path / "work"))
-    assert [row[:3] for row in found] == [[1, "v001", "done"], [2, "v002", "done"]]
+    assert [row[:3] for row in found] == [[1, "v001", "done"], [2, "v002", "done"], ["Re-run"]]
     assert last[:3] == [1, "v001", "older"] and place.endswith("/Shot_VoidRemove1/v001") and told == []
 
 
@@ -309,7 +313,6 @@ def test_views_are_rendered_apart_and_shown_together(host: Nuke, tiny: Shot, tmp
 
 def change_upstream(text):  # type: ignore[no-untyped-def]
     import nuke
-
     from void_plugin.hosts import nuke_host
 
     node = connected(text)
@@ -339,7 +342,7 @@ def change_upstream(text):  # type: ignore[no-untyped-def]
     with nuke.fake.apart():
         nuke.toNode("grade_plate")["value"].setValue(3.0)
     nuke.fake.update_ui(node)
-    with nuke.fake._bench.event("menu"):
+    with nuke.fake.event("menu"):
         nuke_host.run_stale()
     wait(node)
     return seen, shown(node)
@@ -396,7 +399,6 @@ def close_and_open(text):  # type: ignore[no-untyped-def]
     import os
 
     import nuke
-
     from void_plugin.hosts import nuke_host
 
     path = json.loads(text)["script"]
@@ -441,7 +443,6 @@ def come_back(text):  # type: ignore[no-untyped-def]
     import json
 
     import nuke
-
     from void_plugin.hosts import nuke_host
 
     nuke_host.install()
@@ -557,6 +558,25 @@ def test_a_server_that_is_away_leaves_the_choice_alone(host: Nuke, tiny: Shot, t
     assert told[0].startswith("Not connected: The server box:1 is away.")
 
 
+def press_latest(text):  # type: ignore[no-untyped-def]
+    import nuke
+
+    node = connected(text)
+    pressed(node, "latest_v")
+    return [told for _, told in nuke.fake.messages], shown(node)
+
+
+def test_a_version_of_a_newer_plug_in_is_not_shown_but_named(host: Nuke, tiny: Shot, tmp_path: Path) -> None:
+    text = scene(tiny, tmp_path / "work")
+    run(host, walk_versions, text)
+    for number in (1, 2, 3):
+        file = tmp_path / f"work/void/sh010/VoidRemove1/v{number:03d}/manifest.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "schema": 99}))
+    told, now = run(host, press_latest, text)
+    assert told == ["There is no such finished version. In the folder: v001 is newer, v002 is newer, v003 is newer."]
+    assert now[:3] == [0, "", "empty"]
+
+
 def buttons_without_a_result(text):  # type: ignore[no-untyped-def]
     import nuke
 
@@ -571,3 +591,34 @@ def test_buttons_say_in_a_sentence_that_there_is_nothing_yet(host: Nuke, tiny: S
     told, now = run(host, buttons_without_a_result, scene(tiny, tmp_path / "work"))
     assert len(told) == 7 and all(text.endswith(".") for text in told)
     assert now[:3] == [0, "", "empty"]
+
+
+def rename_while_running(text):  # type: ignore[no-untyped-def]
+    import nuke
+
+    node = connected(text)
+    nuke.fake.press(node, "render_void")
+    nuke.fake.pump(until=lambda: "Running" in knob(node, "status"))
+    with nuke.fake.apart():
+        node.setName("Hero")
+    nuke.fake.press(node, "render_void")
+    busy = [told for _, told in nuke.fake.messages]
+    nuke.fake.press(node, "cancel_void")
+    first = wait(node)[0]
+    nuke.fake.press(node, "render_void")
+    nuke.fake.pump(until=lambda: "Running" in knob(node, "status"))
+    with nuke.fake.apart():
+        nuke.delete(node)
+    from void_plugin.hosts import nuke_host
+
+    with nuke.fake.event("menu"):
+        nuke_host.cancel_all()
+    nuke.fake.pump(until=lambda: not nuke_host.session()._stories)
+    return busy, first
+
+
+def test_a_node_may_be_renamed_or_deleted_while_it_runs(host: Nuke, tiny: Shot, tmp_path: Path) -> None:
+    ordered(host, start="wait")
+    busy, first = run(host, rename_while_running, scene(tiny, tmp_path / "work"))
+    assert len(busy) == 1 and busy[0].startswith("Hero is busy") and first == "cancelled"
+    assert list((tmp_path / "work/void/sh010/Hero").iterdir()) == []

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nukes import FAKE, Nuke
 from nukescenes import (
     OLDEST,
     USUAL,
@@ -29,7 +30,6 @@ from nukescenes import (
     state,
     wait,
 )
-from nukes import FAKE, Nuke
 from pythons import interpreters, sidecar_python
 from servers import processes_of, until
 from shots import Shot, bits
@@ -176,8 +176,15 @@ def remove_with_everything(text):  # type: ignore[no-untyped-def]
 
 def test_test_frame_preview_float_plate_holdout_and_full_frames(nuke: Nuke, small: Shot, tmp_path: Path) -> None:
     knobs = {
-        **{"datatype": "32 bit float", "write_cleanplate": True, "helper_channels": True, "grain": "off"},
-        **{"compression": "piz", "range_mode": "custom", "frame_range": "1002-1003", "handles": 1, "context": 5},
+        "datatype": "32 bit float",
+        "write_cleanplate": True,
+        "helper_channels": True,
+        "grain": "off",
+        "compression": "piz",
+        "range_mode": "custom",
+        "frame_range": "1002-1003",
+        "handles": 1,
+        "context": 5,
     }
     text = scene(
         small,
@@ -202,6 +209,35 @@ def test_test_frame_preview_float_plate_holdout_and_full_frames(nuke: Nuke, smal
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["settings"]["context"] == 5 and manifest["facts"]["format"] == [128, 72]
     assert len(list((folder / "cleanplate").glob("*.exr"))) == 4
+
+
+def press_with(text, change):  # type: ignore[no-untyped-def]
+    import nuke
+
+    node = connected(text)
+    with nuke.fake.apart():
+        exec(change, {"nuke": nuke, "node": node})
+    return pressed(node, "render_void"), list(nuke.fake.messages), len(nuke.fake.written)
+
+
+def test_folder_engine_and_matte_that_cannot_be_used_are_told_together(nuke: Nuke, small: Shot, tmp_path: Path) -> None:
+    file = tmp_path / "a file"
+    file.write_text("")
+    change = f"node['output_dir'].setValue({str(file / 'out')!r}); node['engine'].setValue('void')"
+    change += "; node['matte_channel'].setValue('rgba.red')"
+    ended, told, written = run(nuke, press_with, scene(small, tmp_path / "work"), change)
+    sentences = told[0][1].split("\n\n")
+    assert ended[0] == "failed" and written == 0 and len(told) == 1 and len(sentences) == 3
+    assert (
+        "has no rgba.red" in sentences[0] and "would lie in a file" in sentences[1] and "void" in sentences[2].lower()
+    )
+
+
+def test_a_server_that_is_away_is_told_before_anything_is_rendered(nuke: Nuke, small: Shot, tmp_path: Path) -> None:
+    change = "node['server'].setValue('127.0.0.1:1')"
+    ended, told, written = run(nuke, press_with, scene(small, tmp_path / "work"), change)
+    assert ended[0] == "failed" and "127.0.0.1:1" in told[0][1] and written == 0
+    assert not (tmp_path / "work/void").exists()
 
 
 # -- the script without us -----------------------------------------------------------------------------------------

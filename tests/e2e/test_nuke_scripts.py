@@ -187,7 +187,6 @@ def run_and_list(text):  # type: ignore[no-untyped-def]
 
 def ask_for_files(changes):  # type: ignore[no-untyped-def]
     import nuke
-
     from void_plugin.frames import FrameRange
     from void_plugin.hosts import nuke_inputs
 
@@ -199,7 +198,7 @@ def ask_for_files(changes):  # type: ignore[no-untyped-def]
             read["file"].setValue("/show/plate.%04d.exr")
             space = {"nuke": nuke, "read": read, "out": read}
             exec(change, space)
-        with nuke.fake._bench.outside():
+        with nuke.fake.event("ask"):
             found.append(nuke_inputs.plain_files(space["out"], FrameRange(1002, 1009)))
     return found
 

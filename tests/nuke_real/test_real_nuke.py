@@ -64,7 +64,6 @@ def make_script(path, plate, matte, first, last, width, height):  # type: ignore
     import sys
 
     import nuke
-
     from void_plugin.hosts import nuke_group
     from void_plugin.hosts.nuke_knobs import BUTTON, HIDDEN, INPUTS, KNOBS
 

@@ -91,12 +91,12 @@ class MemoryHost(Host):
         return {"folder": folder}
 
     def remember(self, folder: str) -> None:
-        self._do("remember")
+        self._do("remember" if folder else "forget")
         self.job = folder
 
     def apply(self, folder: str, manifest: Mapping[str, Any]) -> None:
         self._do("apply")
-        self.shown, self.job = folder, ""
+        self.shown = folder
 
     def show(self, state: NodeState) -> None:
         self.states.append(state)
@@ -133,7 +133,7 @@ def test_a_story_checks_renders_hands_over_and_shows_the_result() -> None:
     host, sidecar = MemoryHost(), ScriptedSidecar(**GOOD)
     story = played(host, sidecar)
     assert sidecar.names() == ["prepare", "start"]
-    assert host.done == ["gather", "render", "remember", "apply"]
+    assert host.done == ["gather", "render", "remember", "apply", "forget"]
     assert host.shown == FOLDER and host.job == ""
     assert [state.kind for state in host.states] == ["preflight", "rendering", "running", "done"]
     assert story.state.text == "v001 · 1-3 · 2 s · 100 % recovered" and story.state.warnings == ("w",)
@@ -347,6 +347,14 @@ def test_a_picture_that_cannot_be_drawn_does_not_cost_the_work() -> None:
     story = played(host, sidecar)
     assert story.state.kind == "done" and host.shown == FOLDER
     assert "no such knob" in story.state.warnings[-1]
+
+
+@pytest.mark.parametrize("answer", [{"manifest": MANIFEST}, {"cancelled": True}])
+def test_a_job_that_cannot_be_forgotten_has_ended_all_the_same(answer: dict) -> None:
+    host, sidecar = MemoryHost("forget"), ScriptedSidecar(prepare=GOOD["prepare"], start=answer)
+    story = played(host, sidecar)
+    assert story.state.kind == ("done" if "manifest" in answer else "cancelled")
+    assert "still noted in the document" in story.state.warnings[-1]
 
 
 def test_a_box_that_cannot_be_shown_still_leaves_the_state() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from void_server.membrane import CAP, harmonic, membrane
+from void_server.membrane import CAP, harmonic, membrane, slope_of
 from void_server.pixelmath import NumpyMath
 
 Floats = NDArray[np.float32]
@@ -49,6 +49,29 @@ def test_a_region_that_the_frame_cuts_is_held_by_its_other_sides() -> None:
     truth, region = plane(0.03, 0.0, 0.01), disc(x=2)
     found = membrane(MATHS, truth, 1 - region, region, 1.5)
     assert found.problem == "" and np.abs(found.field - truth).max() < 0.008
+
+
+@given(st.floats(-0.03, 0.03), st.floats(-0.03, 0.03), st.floats(-0.02, 0.02))
+@settings(max_examples=25, deadline=None)
+def test_a_slope_goes_on_to_the_cut_of_a_region_that_the_frame_cuts(across: float, down: float, level: float) -> None:
+    truth, region = plane(across, down, level), disc(x=4, radius=22)
+    found = membrane(MATHS, truth, 1 - region, region, 1.5)
+    assert np.abs(found.field - truth).max() < 0.1 * max(abs(across), abs(down)) + 1e-6
+
+
+def test_one_side_alone_does_not_tilt_what_lies_opposite() -> None:
+    ring = np.zeros((*SIZE, 1), np.float32)
+    ring[:, -4:] = 1
+    values = np.random.default_rng(3).normal(0, 0.01, (*SIZE, 3)).astype(np.float32)
+    assert np.abs(slope_of(MATHS, values, ring)).max() < 0.01
+
+
+def test_a_plane_is_met_by_a_plane_whatever_the_size() -> None:
+    for height, width in ((60, 90), (61, 93), (8, 8), (17, 5)):
+        rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+        truth = np.repeat((0.01 + 0.001 * columns - 0.0004 * rows)[..., None], 3, axis=2)
+        found = slope_of(MATHS, truth, np.ones((height, width, 1), np.float32))
+        assert np.abs(found - truth).max() < 0.12 * np.ptp(truth), (height, width)
 
 
 def test_grain_around_does_not_streak_into_the_region() -> None:

@@ -53,7 +53,10 @@ class Host(ABC):
 
     @abstractmethod
     def remember(self, folder: str) -> None:
-        """Note in the document which version folder is being worked on, so that it can be taken up later."""
+        """Note in the document which version folder is being worked on, so that it can be taken up; empty for none.
+
+        Nothing that the user could undo.
+        """
 
     @abstractmethod
     def apply(self, folder: str, manifest: Mapping[str, Any]) -> None:

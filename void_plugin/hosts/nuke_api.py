@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, cast
 
 import nuke
-
 from void_plugin.errors import Cancelled, HostError
 
 Node = nuke.Node

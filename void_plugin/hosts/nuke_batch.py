@@ -11,10 +11,11 @@ from void_plugin.hosts import nuke_api as api
 from void_plugin.hosts import nuke_group
 from void_plugin.hosts.nuke_host import Session
 from void_plugin.hosts.nuke_node import all_of_ours
+from void_plugin.hosts.states import NodeState
 
 EXIT_FAILED, EXIT_CANCELLED = 1, 130
 POLL_SECONDS = 0.2
-"""How often a printed state can change."""
+"""So that Ctrl-C is heard where nothing happens."""
 
 
 def main(arguments: List[str]) -> int:
@@ -45,18 +46,15 @@ def main(arguments: List[str]) -> int:
 
 def _run(sidecar: Sidecar, script: str, name: str, overrides: Dict[str, Any], save: bool) -> int:
     posted: "queue.Queue[Tuple[Callable[..., None], Tuple[Any, ...]]]" = queue.Queue()
+
+    def told(state: NodeState) -> None:
+        print("void_batch: {}: {}".format(name, state.text), flush=True)
+
     # Without windows nobody else runs what is posted to the main thread.
-    session = Session(sidecar, lambda function, *values: posted.put((function, values)))
+    session = Session(sidecar, lambda function, *values: posted.put((function, values)), told)
     node = _open(script, name)
     story = session.run(node, "remove", overrides)
-    said = ""
-    while True:
-        line = story.state.text
-        if line != said:
-            print("void_batch: {}: {}".format(name, line), flush=True)
-            said = line
-        if story.is_over:
-            break
+    while not story.is_over:
         try:
             function, values = posted.get(timeout=POLL_SECONDS)
         except queue.Empty:

@@ -99,9 +99,6 @@ def upgrade(node: api.Node) -> str:
         connected = [node.input(index) for index in range(len(INPUTS))]
         shown = {name: _kept(node, name) for name in (RESULT, PREVIEW)}
         add_knobs(node)
-        with api.inside(node):
-            for item in api.group_of(node).nodes():
-                api.delete(item)
         build(node)
         for index, source in enumerate(connected):
             node.setInput(index, source)
@@ -174,8 +171,10 @@ def _made(item: Knob) -> api.Knob:
 
 
 def build(node: api.Node) -> None:
-    """Make the graph inside an empty Group."""
+    """Make the graph inside a Group, in place of whatever is there."""
     with api.inside(node):
+        for item in api.group_of(node).nodes():
+            api.delete(item)
         inputs = []
         for number, name in enumerate(INPUTS):
             made = api.make("Input", name=name)

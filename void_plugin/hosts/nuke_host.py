@@ -16,20 +16,24 @@ from void_plugin.hosts.nuke_node import VoidNode, all_of_ours, evaluated, own_uu
 from void_plugin.hosts.nuke_removal import NukeRemoval, Post, hashes_of
 from void_plugin.hosts.nuke_report import connection_report, node_report
 from void_plugin.hosts.nuke_versions import Versions, offer_choices
-from void_plugin.hosts.states import NodeState
+from void_plugin.hosts.states import SHOWING, NodeState
 from void_plugin.hosts.story import Story
 
 RUNS = ("remove", "test", "preview")
 """Buttons that begin a story."""
 CONNECT_SECONDS = 30.0
+PREVIEW = "preview"
+"""How the line of a preview begins, which is about no version."""
 
 
 class Session:
     """The nodes of one Nuke process and what is under way on them."""
 
-    def __init__(self, sidecar: Sidecar, post: Post = api.post) -> None:
-        """`post` runs a function on the main thread soon."""
-        self.sidecar, self._post = sidecar, post
+    def __init__(
+        self, sidecar: Sidecar, post: Post = api.post, told: Callable[[NodeState], None] = lambda state: None
+    ) -> None:
+        """`post` runs a function on the main thread soon; `told` hears of each state of a run."""
+        self.sidecar, self._post, self._told = sidecar, post, told
         self._stories: Dict[str, Story] = {}
         self._nodes: Dict[str, VoidNode] = {}
         self._states: Dict[str, NodeState] = {}
@@ -74,8 +78,11 @@ class Session:
     def _running(self, node: api.Node) -> Optional[Story]:
         """The story on this very node; a copy that still has its uuid is none of its business."""
         uuid = uuid_of(node)
-        known = self._nodes.get(uuid)
-        return self._stories.get(uuid) if known is not None and known.name == str(node.fullName()) else None
+        known, story = self._nodes.get(uuid), self._stories.get(uuid)
+        if known is None or story is None:
+            return None
+        known.found()  # it may have another name by now
+        return story if known.name == str(node.fullName()) else None
 
     def _story(self, node: VoidNode, uuid: str, action: str, overrides: Mapping[str, Any]) -> Story:
         def ended(story: Story) -> None:
@@ -86,6 +93,7 @@ class Session:
 
         def note(state: NodeState) -> None:
             self._states[uuid] = state
+            self._told(state)
 
         host = NukeRemoval(node, action, self._post, note, lambda: story.cancel(), overrides)
         story = Story(host, self.sidecar, uuid, ended)
@@ -95,13 +103,17 @@ class Session:
     # -- what a node says ------------------------------------------------------------------------------------
 
     def state_of(self, node: api.Node) -> NodeState:
-        """The state of a node: what was seen of it in this session, else what the script says."""
+        """The state of a node: what was seen of it in this session, else what the script says.
+
+        The script also wins where it shows another version than was seen, because the artist has undone a step.
+        """
         state = self._states.get(uuid_of(node))
-        if state is not None:
+        if state is not None and (state.kind not in SHOWING or state.text.startswith(PREVIEW)):
             return state
-        if bool(api.knob(node, "void_has_result").value()):
-            return states.done(str(api.knob(node, "void_summary").value()))
-        return NodeState()
+        if not bool(api.knob(node, "void_has_result").value()):
+            return NodeState()
+        line = str(api.knob(node, "void_summary").value())
+        return state if state is not None and line in state.text else states.done(line)
 
     def show(self, node: VoidNode, state: NodeState) -> None:
         """Make a state that of a node."""
@@ -112,17 +124,17 @@ class Session:
     def look_upstream(self, node: api.Node) -> None:
         """Say where the inputs have changed since they were rendered, as far as the hashes of that frame tell."""
         uuid = uuid_of(node)
-        state, then = self._states.get(uuid), self._hashes.get(uuid)
-        if state is None or then is None or state.kind not in ("done", "stale"):
+        seen, then, state = self._states.get(uuid), self._hashes.get(uuid), self.state_of(node)
+        if seen is None:
             return
-        now = hashes_of(node)
-        if now[0] != then[0]:
-            return
-        line = str(api.knob(node, "void_summary").value())
-        wanted = "done" if now[1] == then[1] else "stale"
-        if wanted != state.kind:
-            known = self._nodes.get(uuid) or VoidNode(node)
-            self.show(known, states.done(line) if wanted == "done" else states.stale(line))
+        if then is not None and state.kind in ("done", "stale") and not state.text.startswith(PREVIEW):
+            now = hashes_of(node)
+            wanted = "done" if now[1] == then[1] else "stale"
+            if now[0] == then[0] and wanted != state.kind:
+                line = str(api.knob(node, "void_summary").value())
+                state = states.done(line) if wanted == "done" else states.stale(line)
+        if state != seen:
+            self.show(self._nodes.get(uuid) or VoidNode(node), state)
 
     # -- buttons ---------------------------------------------------------------------------------------------
 

@@ -372,7 +372,6 @@ KNOBS: Tuple[Knob, ...] = (
 """Everything the artist sees, tab by tab."""
 
 HIDDEN: Tuple[Knob, ...] = (
-    Knob("int", "void_node_version", "", NODE_VERSION),
     Knob("string", "void_uuid"),
     Knob("file", "void_job"),
     Knob("file", "void_result"),
@@ -381,8 +380,9 @@ HIDDEN: Tuple[Knob, ...] = (
     Knob("bool", "void_has_result", "", False),
     Knob("file", "void_preview"),
     Knob("bool", "void_has_preview", "", False),
+    Knob("int", "void_node_version", "", NODE_VERSION),
 )
-"""What is saved with the script and not shown."""
+"""What is saved with the script and not shown; the last says that a node is ours and complete."""
 
 VOLATILE = ("status", "details")
 """Knobs that are never written to a script."""

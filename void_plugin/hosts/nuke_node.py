@@ -106,6 +106,7 @@ class VoidNode:
             "details": state.full_text(),
             "tile_color": state.colour,
             "cancel_void": state.is_busy,
+            "render_void": "Re-run" if state.shows_result else "Remove",
         }
         changed = {name: value for name, value in wanted.items() if self._shown.get(name) != value}
         if not changed:
@@ -114,6 +115,8 @@ class VoidNode:
             for name, value in changed.items():
                 if name == "cancel_void":
                     found.knobs[name].setEnabled(bool(value))
+                elif name == "render_void":
+                    found.knobs[name].setLabel(str(value))
                 else:
                     found.knobs[name].setValue(value)
                 self._shown[name] = value
@@ -132,14 +135,13 @@ class VoidNode:
         script = api.script()
         if manifest.get("kind") == "preview":
             shown = {"void_preview": for_script(pattern, script), "void_has_preview": True, "output": "mask"}
-            self._set(dict(shown, void_job=""), nuke_group.PREVIEW, frames, "Show the mask")
+            self._set(shown, nuke_group.PREVIEW, frames, "Show the mask")
             return
         values: Dict[str, Any] = {
             "void_result": for_script(pattern, script),
             "void_folder": for_script(folder, script),
             "void_summary": states.result_line(folder, manifest),
             "void_has_result": True,
-            "void_job": "",
         }
         if int(manifest.get("version") or 0) > 0:
             values["version"] = int(manifest["version"])

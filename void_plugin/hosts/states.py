@@ -6,6 +6,8 @@ from void_plugin.events import KINDS
 
 RESTING = ("empty", "done", "stale", "older", "cancelled", "failed", "offline", "detached")
 """Kinds in which nothing is under way, so that the button can be pressed."""
+SHOWING = ("done", "stale", "older")
+"""Kinds in which a version is shown and nothing else is to be said."""
 COLOURS: Dict[str, int] = {
     "empty": 0,
     "preflight": 0x3C5A8CFF,
@@ -47,6 +49,11 @@ class NodeState(NamedTuple):
     def is_busy(self) -> bool:
         """True while something is under way that can be cancelled."""
         return self.kind not in RESTING
+
+    @property
+    def shows_result(self) -> bool:
+        """True where a result is there and pressing the button makes another."""
+        return self.kind in SHOWING
 
     def full_text(self) -> str:
         """Everything there is to say, one thing a line."""

@@ -121,7 +121,7 @@ class Story:
         answer = dict(result or {})
         self._stage = "finished"
         if answer.get("cancelled"):
-            self._host.remember("")
+            self._forget()
             raise Cancelled
         manifest = answer.get("manifest")
         if not isinstance(manifest, dict):
@@ -135,8 +135,15 @@ class Story:
         line, details = states.result_line(self.folder, manifest), states.details_of(self.folder, manifest)
         known = self.state.warnings
         fresh = tuple(text for text in states.warnings_of(manifest) if text not in known)
-        # A step of its own, so that the host is never held up for long.
+        # Steps of their own: the host is never held up for long, and undoing the result does not bring the job back.
+        self._host.post(self._guarded, self._forget)
         self._host.post(self._guarded, self._end, states.done(line, details, known + fresh))
+
+    def _forget(self) -> None:
+        try:
+            self._host.remember("")
+        except Exception as error:  # all that follows is that the next opening of the document looks here once more
+            self._complaint = "The job is still noted in the document: {}: {}".format(type(error).__name__, error)
 
     # -- events of the sidecar -------------------------------------------------------------------------------
 

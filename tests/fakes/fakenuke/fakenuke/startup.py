@@ -47,7 +47,6 @@ def main(arguments):
         sys.exit("usage: -t SCRIPT [ARGUMENT ...]")
     os.environ["FAKE_NUKE_GUI"] = "0"
     import nuke
-
     from fakenuke.facade import GRAPH
 
     module = types.ModuleType("__main__")
