@@ -369,10 +369,11 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("void 0.")
 
 
-COMMANDS = ("remove", "preview", "demo", "jobs", "status", "cancel", "delete", "doctor", "engines")
+COMMANDS = ("remove", "preview", "demo", "jobs", "status", "cancel", "delete", "doctor", "engines", "nuke")
+NUKE = (["nuke", "install"], ["nuke", "uninstall"])
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), *NUKE])
 def test_help_reads_without_leftovers_of_formatting(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main([*command, "--help"])
