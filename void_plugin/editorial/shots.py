@@ -1,0 +1,176 @@
+"""The shots of a timeline: what each needs, what stands in its way, and what was pointed at in vain."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from void_plugin.editorial.mattes import mattes_of, sequence_at
+from void_plugin.editorial.media import Media, media_of
+from void_plugin.editorial.picks import Pick, Skipped, Wanted, pick
+from void_plugin.editorial.ranges import SourceRange, source_range
+from void_plugin.editorial.times import timecode
+from void_plugin.editorial.walk import Cut, Place, is_results
+from void_plugin.errors import RequestError, VoidError
+from void_plugin.frames import ImageSequence, describe
+from void_plugin.patterns import to_pattern
+
+HANDLES, CONTEXT = 8, 48
+"""Frames delivered beyond the cut, and frames around those that are looked at, where nothing else is said."""
+_RANGE = re.compile(r"[._-]?\[\d+-\d+\]")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is wanted of all shots."""
+
+    handles: int = HANDLES
+    context: int | None = CONTEXT
+    """None looks at all of the media."""
+    matte_root: str = ""
+    plate_root: str = ""
+    """Folder of EXR sequences to take for clips whose media is none."""
+
+
+@dataclass
+class Shot:
+    """One clip of the cut and what its removal needs."""
+
+    name: str
+    pick: Pick
+    media: Media | None = None
+    range: SourceRange | None = None
+    mattes: Mapping[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    """Why it cannot be sent, as sentences."""
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def place(self) -> Place:
+        """Where it lies in the cut."""
+        return self.pick.place
+
+
+def find_shots(cut: Cut, folder: str, wanted: Wanted, wishes: Wishes) -> tuple[list[Shot], list[Skipped]]:
+    """The shots that are wanted; relative paths of media are taken from `folder`."""
+    picks, skipped = pick(cut, wanted)
+    names = _names(picks)
+    return [_shot(cut, folder, found, name, wishes) for found, name in zip(picks, names, strict=True)], skipped
+
+
+def position(cut: Cut, place: Place, drop: bool = True) -> str:
+    """The timecode at which the cut shows a clip."""
+    return timecode(int(cut.start + place.visible[0]), cut.rate, drop)
+
+
+def _shot(cut: Cut, folder: str, found: Pick, name: str, wishes: Wishes) -> Shot:
+    shot = Shot(name, found, problems=list(found.problems))
+    try:
+        shot.media = _plate(found, name, folder, wishes, shot.warnings)
+        handles = wishes.handles if found.note.handles is None else found.note.handles
+        shot.range = source_range(cut, found.place, shot.media, handles, wishes.context)
+        _check_disk(shot)
+        _warn(cut, shot, handles)
+    except VoidError as error:
+        shot.problems.append(error.message)
+    if shot.media is not None and shot.range is not None:
+        try:
+            shot.mattes = mattes_of(cut, found, name, shot.media, folder, wishes.matte_root)
+        except VoidError as error:
+            shot.problems.append(error.message)
+    return shot
+
+
+def _plate(found: Pick, name: str, folder: str, wishes: Wishes, warnings: list[str]) -> Media:
+    """The media of a clip, or the EXR files that stand for it. Raises RequestError where there are none."""
+    media = media_of(found.place.item, folder)
+    instead = to_pattern(os.path.join(folder, found.note.plate)) if found.note.plate else ""
+    if media.kind == "sequence" and media.pattern.lower().endswith(".exr") and not instead:
+        return media
+    if not instead and wishes.plate_root:
+        stem = str(found.place.item.name or "").split(".")[0]
+        instead = sequence_at(wishes.plate_root, [one for one in dict.fromkeys((name, stem)) if one])
+    if instead:
+        taken = media.taken_from(instead)
+        if taken.files is None or not ImageSequence(instead).on_disk():
+            raise RequestError(f"{name} has no plate at {instead}; render it, or correct the note of its marker.")
+        warnings.append(f"its plate is {instead}, file {taken.first} for the first frame of {media.pattern}")
+        return taken
+    what = {"movie": "is a movie", "still": "is a single picture"}.get(media.kind, "are not EXR")
+    where = f"--plate-root, as {name}/{name}.####.exr" if not wishes.plate_root else f"{wishes.plate_root}/{name}"
+    raise RequestError(
+        f"The media of {name}, {media.pattern}, {what}, and the engines take EXR sequences: render the whole of it to "
+        f"EXR in its own colour space, and name that with plate: PATTERN in the note of its marker, or with {where}."
+    )
+
+
+def _check_disk(shot: Shot) -> None:
+    """Make sure of the files, and leave out of the context what is not there."""
+    assert shot.media is not None and shot.range is not None
+    sequence = ImageSequence(shot.media.pattern)
+    present = set(sequence.on_disk())
+    missing = [frame for frame in shot.range.delivered if frame not in present]
+    if missing:
+        what = f"lacks frames {describe(missing)}" if present else "is offline"
+        raise RequestError(f"The plate {sequence.pattern} of {shot.name} {what}; relink or render it.")
+    first, last = shot.range.delivered.first, shot.range.delivered.last
+    while first - 1 in present and first > shot.range.looked_at.first:
+        first -= 1
+    while last + 1 in present and last < shot.range.looked_at.last:
+        last += 1
+    shot.range = replace(shot.range, looked_at=type(shot.range.used)(first, last))
+
+
+def _warn(cut: Cut, shot: Shot, handles: int) -> None:
+    assert shot.media is not None and shot.range is not None
+    found = shot.range
+    if any(found.short):
+        before, after = found.short
+        shot.warnings.append(f"the media has fewer handles than asked for: {before} missing before, {after} after")
+    if found.beyond:
+        shot.warnings.append(f"the cut shows {found.beyond} frames that the media does not have")
+    if found.speed == 0:
+        shot.warnings.append("a freeze frame: one frame is made, without handles")
+    elif found.speed != 1:
+        shot.warnings.append(f"plays at {float(found.speed):.2%}: frames of the source are made, the retime stays")
+    if shot.media.assumed:
+        shot.warnings.append("nothing says the timecode of the media, so its first frame is taken to be 0")
+    if abs(shot.media.rate - cut.rate) > 0:
+        shot.warnings.append(f"the media runs at {shot.media.written_rate:g}, the timeline at {cut.written_rate:g}")
+    over = _above(cut, shot.place)
+    if over:
+        shot.warnings.append(f"{over!r} lies over it, and the result will lie over both")
+
+
+def _above(cut: Cut, place: Place) -> str:
+    """The name of a clip that is switched on and lies over a part of another; empty where there is none."""
+    first, end = place.visible
+    for other in cut.clips():
+        if other.path[:1] <= place.path[:1] or not other.lane.shown or not other.item.enabled:
+            continue
+        if is_results(cut.timeline.tracks[other.path[0]]):
+            continue
+        if (other.lane.track.name or "").casefold() == "void matte":
+            continue
+        if other.visible[0] < end and first < other.visible[1]:
+            return other.name
+    return ""
+
+
+def _names(picks: Sequence[Pick]) -> list[str]:
+    """A name for each shot that can be a folder, from that of its clip, each once."""
+    taken: dict[str, int] = {}
+    names = []
+    for found in picks:
+        whole = _RANGE.sub("", str(found.place.item.name or ""))
+        stem = os.path.splitext(whole)[0] if re.search(r"\.[A-Za-z]\w{1,4}\Z", whole) else whole
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "shot"
+        taken[name] = taken.get(name, 0) + 1
+        count = taken[name]
+        while count > 1 and f"{name}_{count}" in taken:
+            count += 1
+        if count > 1:
+            name = f"{name}_{count}"
+            taken[name] = 1
+        names.append(name)
+    return names

@@ -1,0 +1,229 @@
+"""Every item of a timeline with its place: on which track, in which nest, from which frame of the cut to which."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import opentimelineio as otio
+
+from void_plugin.editorial.times import exact_rate, frames_of, tidy
+from void_plugin.errors import RequestError
+
+RESULTS_KEY = "void"
+"""Where our own facts stand in the metadata of tracks, clips and timelines."""
+ZERO = Fraction(0)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One track, at top level or in a nest, and where its own time 0 lies in the cut."""
+
+    track: Any
+    path: tuple[int, ...]
+    """Which child of which child it is, from the timeline's stack down."""
+    offset: Fraction
+    window: tuple[Fraction, Fraction] | None
+    """What of the cut the nests around it let through; None for all."""
+    problem: str = ""
+    """Why nothing can be taken from it, as a sentence; empty where something can."""
+    shown: bool = True
+    """False where it, or a nest around it, is switched off."""
+
+    @property
+    def nested(self) -> bool:
+        """True where it lies in a nest."""
+        return len(self.path) > 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """One item of a track; positions are frames of the cut, counted from the start of the timeline."""
+
+    lane: Lane = field(repr=False)
+    index: int
+    item: Any
+    start: Fraction
+    duration: Fraction
+
+    @property
+    def path(self) -> tuple[int, ...]:
+        """Which child of which child it is, from the timeline's stack down."""
+        return (*self.lane.path, self.index)
+
+    @property
+    def end(self) -> Fraction:
+        """The frame after its last."""
+        return self.start + self.duration
+
+    @property
+    def visible(self) -> tuple[Fraction, Fraction]:
+        """What of it the nests around it let through, as first frame and the frame after the last."""
+        if self.lane.window is None:
+            return self.start, self.end
+        return max(self.start, self.lane.window[0]), min(self.end, self.lane.window[1])
+
+    @property
+    def name(self) -> str:
+        """The name of the item, or what it is."""
+        return str(self.item.name or type(self.item).__name__)
+
+
+class Cut:
+    """The picture side of a timeline."""
+
+    def __init__(self, timeline: Any) -> None:
+        self.timeline = timeline
+        self.written_rate = _rate_of(timeline)
+        self.rate = exact_rate(self.written_rate)
+        self.lanes = list(_lanes(timeline.tracks, self.rate))
+
+    @property
+    def start(self) -> Fraction:
+        """The first frame of the timeline, counted from midnight."""
+        begin = self.timeline.global_start_time
+        return ZERO if begin is None else frames_of(begin, self.rate)
+
+    def places(self, lane: Lane) -> list[Place]:
+        """The items of a track in order, transitions among them with no length of their own."""
+        found, at = [], lane.offset
+        for index, child in enumerate(lane.track):
+            duration = ZERO if isinstance(child, otio.schema.Transition) else duration_of(child, self.rate)
+            found.append(Place(lane, index, child, at, duration))
+            at += duration
+        return found
+
+    def clips(self) -> Iterator[Place]:
+        """All clips, from the lowest track up."""
+        for lane in self.lanes:
+            yield from (place for place in self.places(lane) if isinstance(place.item, otio.schema.Clip))
+
+    def place(self, path: tuple[int, ...]) -> Place | None:
+        """The item at a path; None where there is none."""
+        for lane in self.lanes:
+            if lane.path == path[:-1]:
+                return next((place for place in self.places(lane) if place.index == path[-1]), None)
+        return None
+
+
+def offsets(transition: Any, rate: Fraction) -> tuple[Fraction, Fraction]:
+    """How far a transition reaches before and after its cut, in frames of a rate."""
+    return frames_of(transition.in_offset, rate), frames_of(transition.out_offset, rate)
+
+
+def duration_of(item: Any, rate: Fraction) -> Fraction:
+    """How long an item of a track is, in frames of a rate. Raises RequestError where nothing says it."""
+    try:
+        return frames_of(item.trimmed_range().duration, rate)
+    except (otio.exceptions.OTIOError, ValueError) as error:
+        raise RequestError(
+            f"Nothing says how long {item.name or type(item).__name__!r} is: it has neither a source range nor media "
+            "of known length; correct it in the editor."
+        ) from error
+
+
+def is_results(track: Any) -> bool:
+    """True for a track that a conform has made."""
+    return bool(_facts(track).get("results"))
+
+
+def _facts(item: Any) -> Any:
+    found = item.metadata.get(RESULTS_KEY)
+    return found if hasattr(found, "get") else {}
+
+
+def facts_of(item: Any) -> dict[str, Any]:
+    """What a conform has noted on an item; empty where it noted nothing."""
+    return {str(key): value for key, value in _facts(item).items()}
+
+
+def retimes(item: Any) -> list[Any]:
+    """The effects of an item that change its time."""
+    return [effect for effect in item.effects if isinstance(effect, otio.schema.TimeEffect)]
+
+
+def _rate_of(timeline: Any) -> float:
+    if timeline.global_start_time is not None:
+        return float(timeline.global_start_time.rate)
+    for clip in timeline.find_clips():
+        if clip.source_range is not None:
+            return float(clip.source_range.duration.rate)
+    for clip in timeline.find_clips():
+        if clip.media_reference.available_range is not None:
+            return float(clip.media_reference.available_range.duration.rate)
+    raise RequestError("The timeline holds no clip of known length; export it again with its clips.")
+
+
+def _lanes(stack: Any, rate: Fraction) -> Iterator[Lane]:
+    yield from _stacked(stack, rate, (), ZERO, None, "", True)
+
+
+def _stacked(
+    stack: Any,
+    rate: Fraction,
+    path: tuple[int, ...],
+    offset: Fraction,
+    window: tuple[Fraction, Fraction] | None,
+    problem: str,
+    shown: bool,
+) -> Iterator[Lane]:
+    """The tracks of a stack whose first shown frame lies at `offset`, and those of the nests in them."""
+    if stack.source_range is not None:
+        length = frames_of(stack.source_range.duration, rate)
+        window = _narrowed(window, offset, offset + length)
+        offset -= frames_of(stack.source_range.start_time, rate)
+    for index, child in enumerate(stack):
+        here = (*path, index)
+        if isinstance(child, otio.schema.Stack):
+            why = problem or _why_not(child)
+            yield from _stacked(child, rate, here, offset, window, why, shown and child.enabled)
+        if not isinstance(child, otio.schema.Track) or child.kind != otio.schema.TrackKind.Video:
+            continue
+        yield from _tracked(child, rate, here, offset, window, problem or _why_not(child), shown and child.enabled)
+
+
+def _tracked(
+    track: Any,
+    rate: Fraction,
+    path: tuple[int, ...],
+    offset: Fraction,
+    window: tuple[Fraction, Fraction] | None,
+    problem: str,
+    shown: bool,
+) -> Iterator[Lane]:
+    if track.source_range is not None:
+        length = frames_of(track.source_range.duration, rate)
+        window = _narrowed(window, offset, offset + length)
+        offset -= frames_of(track.source_range.start_time, rate)
+    lane = Lane(track, path, tidy(offset), window, problem, shown)
+    yield lane
+    at = lane.offset
+    for index, child in enumerate(track):
+        if isinstance(child, otio.schema.Transition):
+            continue
+        length = duration_of(child, rate)
+        if isinstance(child, otio.schema.Stack | otio.schema.Track):
+            inner = _narrowed(window, at, at + length)
+            why = problem or _why_not(child) or _why_not_here(track, index)
+            visit = _stacked if isinstance(child, otio.schema.Stack) else _tracked
+            yield from visit(child, rate, (*path, index), at, inner, why, shown and child.enabled)
+        at += length
+
+
+def _narrowed(
+    window: tuple[Fraction, Fraction] | None, first: Fraction, end: Fraction
+) -> tuple[Fraction, Fraction]:
+    return (first, end) if window is None else (max(window[0], first), min(window[1], end))
+
+
+def _why_not(nest: Any) -> str:
+    if retimes(nest):
+        return f"it lies in {nest.name or 'a nest'!r}, which is retimed; decompose that in place"
+    return ""
+
+
+def _why_not_here(track: Any, index: int) -> str:
+    beside = [track[at] for at in (index - 1, index + 1) if 0 <= at < len(track)]
+    if any(isinstance(item, otio.schema.Transition) for item in beside):
+        return f"it lies in {track[index].name or 'a nest'!r}, which begins or ends in a transition; decompose that in place"
+    return ""
