@@ -12,6 +12,8 @@ from void_plugin.errors import RequestError
 
 _INNER = "content.otio"
 """The timeline in a bundle."""
+_VALUES = frozenset(("RationalTime", "TimeRange", "TimeTransform", "V2d", "Box2d", "Color", "SerializableObjectRef"))
+"""What is no object of its own and so in no list of versions."""
 _MOST_BYTES = 1 << 30
 
 
@@ -47,8 +49,10 @@ def _text(path: Path) -> str:
 
 def _known(name: str) -> bool:
     kind, _, version = name.partition(".")
+    if kind in _VALUES:
+        return version == "1"
     newest = otio.core.type_version_map().get(kind)
-    return kind == "SerializableObjectRef" or (newest is not None and version.isdecimal() and int(version) <= newest)
+    return newest is not None and version.isdecimal() and int(version) <= newest
 
 
 def _objects(data: Any) -> Iterator[dict[str, Any]]:

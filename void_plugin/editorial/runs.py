@@ -77,7 +77,7 @@ def cut_short(item: Any, first: Fraction, end: Fraction, whole: Fraction, rate: 
     trimmed = item.trimmed_range()
     written = trimmed.start_time.rate
     begin = frames_of(trimmed.start_time, exact_rate(written))
-    speed = speed_of(item) if isinstance(item, otio.schema.Clip) else ONE
+    speed = speed_of(item)
     lost = whole - end if speed < 0 else first
     begin += lost / rate * exact_rate(written) * abs(speed)
     start = range_of(begin, ZERO, written).start_time
@@ -112,12 +112,11 @@ class _Kept:
             return [Piece(place, ZERO, ZERO, False)]
         if index in self._whole:
             return [Piece(place, ZERO, place.duration, index in self._picked)]
-        found = []
-        if index in self._heads:
-            found.append(Piece(place, ZERO, self._heads[index], False))
-        if index in self._tails:
-            found.append(Piece(place, place.duration - self._tails[index], place.duration, False))
-        return found
+        head, tail = self._heads.get(index, ZERO), self._tails.get(index, ZERO)
+        if head + tail > place.duration:  # a short gap between two fades
+            return [Piece(place, ZERO, place.duration, False)]
+        parts = ((ZERO, head), (place.duration - tail, place.duration))
+        return [Piece(place, first, end, False) for first, end in parts if end > first]
 
     def _widen(self) -> bool:
         """Take in what is needed by what there is; True where something was added."""
@@ -139,6 +138,8 @@ class _Kept:
             return
         side[index] = length
         place = self._places[index]
+        if isinstance(place.item, otio.schema.Gap):
+            return  # what fades from it on its other side shows through it, and must not be shown twice
         head = max(self._heads.get(index, ZERO), self._reach(index - 1, 1) if index in self._tails else ZERO)
         tail = max(self._tails.get(index, ZERO), self._reach(index + 1, 0) if index in self._heads else ZERO)
         if head + tail > place.duration or not _can_be_cut(place.item):

@@ -1,6 +1,6 @@
 """Every item of a timeline with its place: on which track, in which nest, from which frame of the cut to which."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -130,6 +130,18 @@ def is_results(track: Any) -> bool:
 def _facts(item: Any) -> Any:
     found = item.metadata.get(RESULTS_KEY)
     return found if hasattr(found, "get") else {}
+
+
+def base_path(timeline: Any, path: Sequence[int]) -> tuple[int, ...]:
+    """A path counted without the tracks of results, so that it stays when such a track is added or removed."""
+    results = sum(is_results(track) for track in timeline.tracks[: path[0]])
+    return (path[0] - results, *path[1:])
+
+
+def real_path(timeline: Any, path: Sequence[int]) -> tuple[int, ...]:
+    """The path in a timeline behind one that was counted without the tracks of results."""
+    base = [at for at, track in enumerate(timeline.tracks) if not is_results(track)]
+    return (base[path[0]] if 0 <= path[0] < len(base) else len(timeline.tracks), *path[1:])
 
 
 def facts_of(item: Any) -> dict[str, Any]:
