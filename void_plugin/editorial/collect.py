@@ -1,0 +1,108 @@
+"""What was made for the shots of a version, found again in a timeline that may have been cut on since."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from void_plugin.editorial.conform import Result
+from void_plugin.editorial.jobs import Version
+from void_plugin.editorial.media import media_of
+from void_plugin.editorial.ranges import source_range
+from void_plugin.editorial.submit import is_done, why_not_done
+from void_plugin.editorial.walk import Cut, Place, is_results, real_path
+from void_plugin.errors import RequestError, VoidError
+from void_plugin.request import RemovalRequest
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Results and failures by the path of their clip, and what is to be known."""
+
+    results: Mapping[tuple[int, ...], Result]
+    failed: Mapping[tuple[int, ...], str]
+    warnings: tuple[str, ...]
+
+
+def collect(cut: Cut, folder: str, version: Version) -> Collected:
+    """The results of a version for the clips of a timeline; relative paths of media are taken from `folder`.
+
+    A clip that was moved is found by its name. Raises RequestError where none of the shots can be found.
+    """
+    results: dict[tuple[int, ...], Result] = {}
+    failed: dict[tuple[int, ...], str] = {}
+    warnings: list[str] = []
+    for job in version.data["jobs"]:
+        request = version.request(job["name"])
+        done = is_done(request)
+        for row in job["shots"]:
+            place = _found(cut, row)
+            if place is None:
+                warnings.append(f"{row['name']}: no clip {row['clip']!r} is in the timeline any more; it is left out.")
+            elif not done:
+                failed[place.path] = why_not_done(request)
+                warnings.append(f"{row['name']} has no result: {failed[place.path]}")
+            else:
+                try:
+                    results[place.path] = _result(cut, folder, version, row, job["name"], request, place, warnings)
+                except VoidError as error:
+                    failed[place.path] = error.message
+                    warnings.append(f"{row['name']} has no result that fits: {error.message}")
+    if not results and not failed:
+        raise RequestError("None of the shots is in this timeline; name the one that was submitted.")
+    return Collected(results, failed, tuple(warnings))
+
+
+def _found(cut: Cut, row: Mapping[str, Any]) -> Place | None:
+    place = cut.place(real_path(cut.timeline, tuple(row["path"])))
+    if place is not None and place.name == row["clip"]:
+        return place
+    named = [one for one in cut.clips() if one.name == row["clip"] and not _is_ours(cut, one)]
+    return named[0] if len(named) == 1 else None
+
+
+def _is_ours(cut: Cut, place: Place) -> bool:
+    return is_results(cut.timeline.tracks[place.path[0]])
+
+
+def _result(
+    cut: Cut,
+    folder: str,
+    version: Version,
+    row: Mapping[str, Any],
+    job: str,
+    request: RemovalRequest,
+    place: Place,
+    warnings: list[str],
+) -> Result:
+    own, told = media_of(place.item, folder), row["media"]
+    media = replace(own, kind=told["kind"], pattern=told["pattern"], first=told["first"], count=told["count"])
+    if own.written_rate != told["rate"] or abs(own.start - Fraction(told["start"])) > Fraction(1, 1000):
+        raise RequestError("The clip shows other media than when it was submitted; submit the timeline again.")
+    pattern, made = version.outputs(job)
+    used = source_range(cut, place, media, 0, 0)
+    if not made.holds(used.used):
+        raise RequestError(
+            f"The cut now shows frames {used.used}, and {made} were made; submit the timeline again as a new version."
+        )
+    partial = bool(any(row["short"]) or row["beyond"])
+    if partial:
+        warnings.append(f"{row['name']} has fewer handles or frames than were asked for.")
+    facts = dict(_facts(request))
+    facts.update(job=job, first=media.first, count=media.count, instead=own.pattern != media.pattern)
+    return Result(media, pattern, made, partial, facts)
+
+
+def _facts(request: RemovalRequest) -> Iterator[tuple[str, Any]]:
+    """What is noted on a clip: enough to know later how it was made, and no path."""
+    told = json.loads((Path(request.job_folder()) / "result.json").read_text(encoding="utf-8"))
+    yield "engine", str(told.get("engine", ""))
+    yield "plan", str(told.get("plan_key", ""))
+    yield "seed", request.settings.seed
+    yield "prompt", request.prompt
+    colour = told.get("colour")
+    yield "colour", str(colour.get("space", "")) if isinstance(colour, dict) else ""
+    summary = told.get("summary")
+    yield "shares", str(summary.get("shares", "")) if isinstance(summary, dict) else ""

@@ -1,0 +1,246 @@
+"""The removals behind the shots of a timeline: one request a plate and wish, kept with what it was made for."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from void_plugin.editorial.shots import Shot, position
+from void_plugin.editorial.walk import Cut, base_path
+from void_plugin.errors import RequestError
+from void_plugin.frames import FrameRange
+from void_plugin.localfiles import write_whole
+from void_plugin.request import ImageInput, Output, RemovalRequest
+from void_plugin.settings import RenderSettings
+
+SCHEMA = 1
+"""Version of shots.json that this package writes and the newest it reads."""
+FILE = "shots.json"
+"""Name of the file that says which shots a version holds."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One removal and the shots that show its result."""
+
+    name: str
+    request: RemovalRequest
+    shots: tuple[Shot, ...]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version as it was submitted: where it lies and what it holds."""
+
+    folder: Path
+    number: int
+    data: Mapping[str, Any]
+
+    def job(self, name: str) -> Mapping[str, Any]:
+        """One of its removals. Raises RequestError where shots.json does not hold it."""
+        for job in self.data["jobs"]:
+            if job["name"] == name:
+                found: Mapping[str, Any] = job
+                return found
+        raise RequestError(f"{self.folder / FILE} has no job {name!r}; submit the timeline again.")
+
+    def request(self, name: str) -> RemovalRequest:
+        """The request of one of its removals."""
+        return RemovalRequest.load(os.path.join(self.folder, self.job(name)["request"]))
+
+    def outputs(self, name: str) -> tuple[str, FrameRange]:
+        """Where the result of a removal lies, and which frames were asked for."""
+        job = self.job(name)
+        return os.path.join(os.path.abspath(self.folder), job["pattern"]), FrameRange.parse(job["frames"])
+
+
+@dataclass(frozen=True)
+class Making:
+    """How all results of a version are made."""
+
+    output: str = "comp"
+    engine: str = "auto"
+    prompt: str = ""
+    colour: str = ""
+    priority: int = 50
+    settings: RenderSettings = RenderSettings()
+
+
+def folder_of(out: str | None, timeline: Path, number: int) -> Path:
+    """The folder of a version: below `out`, else beside the timeline."""
+    base = Path(out) if out else timeline.parent / f"{stem_of(timeline)}_VOID"
+    return base / f"v{number:03d}"
+
+
+def stem_of(timeline: Path) -> str:
+    """The name of a timeline without its ending and without that of a conformed version."""
+    stem, mark, version = timeline.stem.rpartition("_VOID_v")
+    return stem if mark and version.isdecimal() else timeline.stem
+
+
+def jobs_of(shots: Sequence[Shot], folder: Path, number: int, making: Making) -> list[Job]:
+    """The removals for shots without problems. Shots that share half of their frames share one."""
+    groups: list[list[Shot]] = []
+    for shot in shots:
+        if shot.problems or shot.range is None:
+            continue
+        for group in groups:
+            if _shared(group, shot, making):
+                group.append(shot)
+                break
+        else:
+            groups.append([shot])
+    return [Job(group[0].name, _request(group, folder, number, making), tuple(group)) for group in groups]
+
+
+def write_version(version: Path, number: int, timeline: Path, cut: Cut, jobs: Sequence[Job]) -> None:
+    """Write the job folders of all requests, and what they are for. Raises RequestError over another version's."""
+    rows = []
+    for job in jobs:
+        request_file = Path(job.request.job_folder()) / "request.json"
+        _refuse_other(version, job, request_file)
+        write_whole(request_file, job.request.to_json())
+        frames = job.request.frames
+        pattern = job.request.output_sequence(job.request.outputs[0]).pattern
+        rows.append(
+            {
+                "name": job.name,
+                "request": _below(request_file, version),
+                "pattern": _below(Path(pattern), version),
+                "frames": str(frames),
+                "shots": [shot_row(cut, shot) for shot in job.shots],
+            }
+        )
+    data = {
+        "schema": SCHEMA,
+        "version": number,
+        "timeline": timeline.name,
+        "rate": cut.written_rate,
+        "jobs": rows,
+    }
+    write_whole(version / FILE, json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def shot_row(cut: Cut, shot: Shot, drop: bool = True) -> dict[str, Any]:
+    """What is to be known of a shot, as plain values; `drop` as in `timecode`."""
+    media, found = shot.media, shot.range
+    first, end = shot.place.visible
+    row: dict[str, Any] = {
+        "name": shot.name,
+        "clip": shot.place.name,
+        "path": list(base_path(cut.timeline, shot.place.path)),
+        "track": str(shot.place.lane.track.name or ""),
+        "timecode": position(cut, shot.place, drop),
+        "record": [float(first), float(end - first)],
+        "reasons": list(shot.pick.reasons),
+        "problems": list(shot.problems),
+        "warnings": list(shot.warnings),
+        "mattes": dict(shot.mattes),
+    }
+    if media is not None:
+        row["media"] = {
+            "kind": media.kind,
+            "pattern": media.pattern,
+            "first": media.first,
+            "count": media.count,
+            "start": float(media.start),
+            "rate": media.written_rate,
+        }
+    if found is not None:
+        row["used"], row["delivered"], row["looked_at"] = str(found.used), str(found.delivered), str(found.looked_at)
+        row["speed"], row["short"], row["beyond"] = float(found.speed), list(found.short), found.beyond
+    return row
+
+
+def load_version(folder: Path) -> Version:
+    """Read a version that was submitted. Raises RequestError where there is none, or a newer program's."""
+    path = folder / FILE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(f"{folder} holds no {FILE}; run void otio submit first, or name its folder.") from error
+    except ValueError as error:
+        raise RequestError(f"{path} is not valid JSON ({error}); submit the timeline again.") from error
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise RequestError(
+            f"{path} is not of the kind that this version reads; update void_plugin, or submit again.", "request.schema"
+        )
+    return Version(folder, int(data["version"]), data)
+
+
+def newest_version(base: Path) -> Path:
+    """The folder of the newest version below a folder. Raises RequestError where there is none."""
+    found = sorted(path.parent for path in base.glob(f"v[0-9][0-9][0-9]*/{FILE}"))
+    if not found:
+        raise RequestError(f"{base} holds no submitted version; run void otio submit first, or name one with --jobs.")
+    return found[-1]
+
+
+def _shared(group: Sequence[Shot], shot: Shot, making: Making) -> bool:
+    """True where a shot shows so much of what a group shows that one removal serves both."""
+    first = group[0]
+    if _wish(first, making) != _wish(shot, making):
+        return False
+    assert shot.range is not None
+    whole, mine = _united(group, "delivered"), shot.range.delivered
+    both = min(whole.last, mine.last) - max(whole.first, mine.first) + 1
+    return both * 2 >= min(len(whole), len(mine))
+
+
+def _wish(shot: Shot, making: Making) -> tuple[Any, ...]:
+    assert shot.media is not None
+    note = shot.pick.note
+    mattes = tuple(sorted(shot.mattes.items()))
+    return shot.media.pattern, shot.media.first, mattes, note.prompt, note.engine, note.colour
+
+
+def _united(group: Sequence[Shot], which: str) -> FrameRange:
+    ranges = [getattr(shot.range, which) for shot in group]
+    return FrameRange(min(one.first for one in ranges), max(one.last for one in ranges))
+
+
+def _request(group: Sequence[Shot], folder: Path, number: int, making: Making) -> RemovalRequest:
+    shot = group[0]
+    assert shot.media is not None
+    note = shot.pick.note
+    digits = max(4, len(str(_united(group, "delivered").last)))
+    pattern = os.path.abspath(folder / shot.name / f"{shot.name}_v{number:03d}.%0{digits}d.exr")
+    request = RemovalRequest(
+        plate=ImageInput(shot.media.pattern),
+        outputs=(Output(making.output, pattern.replace("\\", "/")),),
+        shot=shot.name,
+        frames=_united(group, "delivered"),
+        shot_range=_united(group, "looked_at"),
+        handles=max(_handles(one) for one in group),
+        colour=note.colour or making.colour,
+        prompt=note.prompt or making.prompt,
+        engine=note.engine or making.engine,
+        priority=making.priority,
+        settings=making.settings,
+        **{name: ImageInput(matte) for name, matte in shot.mattes.items()},  # type: ignore[arg-type]
+    )
+    request.check()
+    return request
+
+
+def _handles(shot: Shot) -> int:
+    """How many of the delivered frames lie beyond the cut, at the longer end."""
+    assert shot.range is not None
+    used, delivered = shot.range.used, shot.range.delivered
+    return max(used.first - delivered.first, delivered.last - used.last)
+
+
+def _refuse_other(version: Path, job: Job, request_file: Path) -> None:
+    """Keep results of other settings from being overwritten under the same number."""
+    folder = version / job.name / ".void"
+    others = [path for path in folder.glob("*/result.json") if path.parent != request_file.parent]
+    if others:
+        raise RequestError(
+            f"{version / job.name} holds results of other settings; give this one a number of its own, with --version."
+        )
+
+
+def _below(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
