@@ -127,6 +127,15 @@ CODES: Dict[str, Code] = {
     "job.not_ended": Code(JobError, "FAILED_PRECONDITION", False, 65),
     "host.failed": Code(HostError, "UNKNOWN", False, 1),
     "farm.failed": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.unknown": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.site": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.bundle": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.program": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.unreachable": Code(FarmError, "UNKNOWN", True, 1),
+    "farm.refused": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.busy": Code(FarmError, "UNKNOWN", True, 1),
+    "farm.job_unknown": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.checks": Code(FarmError, "UNKNOWN", False, 1),
 }
 
 DEFAULT_CODES: Dict[Type[VoidError], str] = {
