@@ -14,6 +14,7 @@ from void_plugin.farm import Farm
 from void_plugin.farm.jobs import Finding
 from void_plugin.farm.packing import MOST_TASKS
 from void_plugin.farm.template import Made
+from void_plugin.frames import FrameRange
 from void_plugin.request import INPUTS, RemovalRequest
 
 
@@ -92,17 +93,16 @@ def input_folders(request: RemovalRequest) -> Mapping[str, str]:
     }
 
 
-def input_bytes(request: RemovalRequest) -> dict[str, int]:
-    """Bytes of the files that the inputs have on disk, by folder; those of frames outside the shot range left out."""
+def input_files(request: RemovalRequest, frames: FrameRange) -> dict[str, int]:
+    """The files that are read for some frames, and their sizes in bytes."""
     found: dict[str, int] = {}
     for name in INPUTS:
         if request.input(name) is None:
             continue
         sequence = request.sequence(name)
-        frames = [frame for frame in sequence.on_disk() if request.shot_range is None or frame in request.shot_range]
-        paths = [sequence.pattern] if sequence.is_still else [sequence.path(frame) for frame in frames]
-        folder = os.path.abspath(sequence.folder)
-        found[folder] = found.get(folder, 0) + sum(os.path.getsize(path) for path in paths if os.path.isfile(path))
+        numbers = [frame for frame in sequence.on_disk() if frame in frames]
+        paths = [sequence.pattern] if sequence.is_still else [sequence.path(frame) for frame in numbers]
+        found |= {os.path.abspath(path): os.path.getsize(path) for path in paths if os.path.isfile(path)}
     return found
 
 

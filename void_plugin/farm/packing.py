@@ -90,14 +90,19 @@ def chained(units: Sequence[Unit]) -> list[tuple[Unit, ...]]:
 
 
 def chunks(frames: FrameRange, size: int) -> list[FrameRange]:
-    """Frames in contiguous chunks of at most `size`, as even as OpenJD makes them."""
+    """Frames in contiguous chunks of at most `size`: those that OpenJD makes of the same range.
+
+    They are as even as can be, and the longer ones are spread.
+    """
     count = math.ceil(len(frames) / size)
-    base, longer = divmod(len(frames), count)
+    short, left = divmod(len(frames), count)
+    lengths = [short] * count
+    for index in range(left):
+        lengths[index * count // left] += 1
     found, first = [], frames.first
-    for index in range(count):
-        last = first + base + (index < longer) - 1
-        found.append(FrameRange(first, last))
-        first = last + 1
+    for length in lengths:
+        found.append(FrameRange(first, first + length - 1))
+        first += length
     return found
 
 

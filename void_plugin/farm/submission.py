@@ -11,10 +11,11 @@ from typing import Any
 from void_plugin.config import Config
 from void_plugin.errors import FarmError, VoidError
 from void_plugin.farm import Farm
-from void_plugin.farm.checks import check_bundle, check_request, check_together, input_bytes
+from void_plugin.farm.checks import check_bundle, check_request, check_together, input_files
 from void_plugin.farm.jobs import Finding, JobRef, Options, errors_in
 from void_plugin.farm.planning import make_plan, with_engine
 from void_plugin.farm.template import Made, Wanted, make_bundle
+from void_plugin.frames import FrameRange
 from void_plugin.programs import server_command
 from void_plugin.removal import with_frames
 from void_plugin.request import RemovalRequest
@@ -58,7 +59,7 @@ class Shot:
             "tasks": {step.name: len(step.tasks) for step in bundle.steps},
             "gpu_hours": round(self.made.gpu_seconds / 3600, 3),
             "hours": round(sum(step.seconds for step in bundle.steps) / 3600, 3),
-            "input_bytes": sum(bundle.inputs.values()),
+            "input_files": sum(bundle.inputs.values()),
         }
 
 
@@ -124,7 +125,7 @@ class Submission:
                 self._command(),
                 self.wanted,
                 self.farm.keeps_sessions,
-                input_bytes(request),
+                input_files(request, FrameRange.parse(plan.shot_range)),
             )
         except VoidError as error:
             return Shot(file, request, (Finding("error", error.message, error.code),))

@@ -73,8 +73,8 @@ def make_bundle(
 ) -> Made:
     """The bundle of a planned request; equal arguments give equal texts, and nothing is read or written.
 
-    `folder` is where the files will lie, `command` how a worker starts void-server, and `inputs` the bytes that are
-    read of each folder. Raises FarmError where the request cannot be put into a bundle.
+    `folder` is where the files will lie, `command` how a worker starts void-server, and `inputs` the size of each file
+    that is read, in bytes. Raises FarmError where the request cannot be put into a bundle.
     """
     return _Maker(request.rooted(), plan, site, folder, tuple(command), wanted, keeps_sessions, inputs or {}).make()
 
@@ -124,17 +124,16 @@ class _Maker:
             job_folder=self.plan.folder,
             steps=tuple(steps),
             parameters=values,
-            inputs=self.inputs,
-            outputs=tuple(sorted(self.request.roots[name] for name in _outputs(self.request))),
+            inputs=_by_folder(self.inputs),
+            outputs=tuple(self._written()),
         )
         return Made(bundle, self._files(template, values), gpu_seconds, self.plan.units)
 
     def _files(self, template: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
-        read = sorted({self.request.roots[name] for name in _inputs(self.request)})
-        written = sorted({self.request.roots[name] for name in _outputs(self.request)})
+        # Single files: a folder may hold more than this shot, and a root a whole show.
         assets = {
-            "inputs": {"filenames": [], "directories": read},
-            "outputs": {"directories": [self.plan.folder, *written]},
+            "inputs": {"filenames": sorted(self.inputs), "directories": []},
+            "outputs": {"directories": self._written()},
             "referencedPaths": [],
         }
         return {
@@ -142,6 +141,10 @@ class _Maker:
             VALUES: _text({"parameterValues": [{"name": name, "value": value} for name, value in values.items()]}),
             ASSETS: _text({"assetReferences": assets}),
         }
+
+    def _written(self) -> list[str]:
+        """The folders of the outputs."""
+        return sorted({os.path.dirname(self.request.resolve(output.pattern)) for output in self.request.outputs})
 
     def _name(self) -> str:
         name = f"{self.request.shot or os.path.basename(self.plan.folder)} {self.plan.engine} {self.plan.frames}"
@@ -153,10 +156,8 @@ class _Maker:
     def _definitions(self) -> list[dict[str, Any]]:
         folder = {"type": "PATH", "objectType": "DIRECTORY"}
         found: list[dict[str, Any]] = [{"name": "JobFolder", **folder, "dataFlow": "INOUT"}]
-        read, written = _inputs(self.request), _outputs(self.request)
-        for name in self._roots():
-            flow = ("IN" if name in read else "") + ("OUT" if name in written else "")
-            found.append({"name": _parameter(name), **folder, "dataFlow": flow})
+        # What of a root travels, where anything does, is listed file by file in the assets.
+        found += [{"name": _parameter(name), **folder, "dataFlow": "NONE"} for name in self._roots()]
         for name, value in (("CondaPackages", self.site.conda_packages), ("RezPackages", self.site.rez_packages)):
             found.append({"name": name, "type": "STRING", "default": value})
         return found
@@ -168,7 +169,9 @@ class _Maker:
 
     def _roots(self) -> list[str]:
         """The roots that are used; a request may name more."""
-        return sorted(_inputs(self.request) | _outputs(self.request))
+        given = [self.request.input(name) for name in INPUTS]
+        patterns = [item.pattern for item in (*given, *self.request.outputs) if item is not None]
+        return sorted({pattern[1 : pattern.index(">")] for pattern in patterns})
 
     # -- steps -----------------------------------------------------------------------------------------------
 
@@ -217,7 +220,9 @@ class _Maker:
         return {"name": "Model", "script": {"actions": actions}}
 
     def _composing(self, frames: FrameRange, after: tuple[str, ...]) -> Step:
-        tasks = tuple({FRAMES: str(chunk)} for chunk in chunks(frames, self.site.frames_per_task))
+        # Both ends also of a single frame, as OpenJD spells its chunks.
+        found = chunks(frames, self.site.frames_per_task)
+        tasks = tuple({FRAMES: f"{chunk.first}-{chunk.last}"} for chunk in found)
         return Step(COMPOSE, tasks, _CPU, COMPOSE_SECONDS, after, len(frames) * self.site.rates.compose_frame)
 
     def _composing_document(self, step: Step, frames: FrameRange) -> dict[str, Any]:
@@ -261,18 +266,12 @@ def _step(
     return document
 
 
-def _inputs(request: RemovalRequest) -> set[str]:
-    patterns = [given.pattern for name in INPUTS if (given := request.input(name)) is not None]
-    return {_root_of(pattern) for pattern in patterns}
-
-
-def _outputs(request: RemovalRequest) -> set[str]:
-    return {_root_of(output.pattern) for output in request.outputs}
-
-
-def _root_of(pattern: str) -> str:
-    """The root that a pattern of a rooted request begins with."""
-    return pattern[1 : pattern.index(">")]
+def _by_folder(files: Mapping[str, int]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for path, size in sorted(files.items()):
+        folder = os.path.dirname(path)
+        found[folder] = found.get(folder, 0) + size
+    return found
 
 
 def _parameter(root: str) -> str:
