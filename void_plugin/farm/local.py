@@ -5,12 +5,14 @@ It is what a worker of a real farm does, with the same runtime (openjd-sessions)
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
 import secrets
 import select
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,6 +88,10 @@ class Local(Farm):
             f"{name} {importlib.metadata.version(name)}" for name in ("openjd-model", "openjd-sessions")
         )
         found = [Finding("info", f"{versions} run jobs here; what is kept of them lies in {self.records.folder}.")]
+        try:
+            self.site.section(self.name, ())
+        except FarmError as error:
+            found.append(Finding("error", error.message, error.code))
         command = self.site.command[:1]
         if command and shutil.which(command[0], path=self.environment.get("PATH")) is None:
             text = f"The site file {self.site.path} starts void-server as {command[0]}, which is not here."
@@ -112,13 +118,14 @@ class Local(Farm):
                     start_new_session=True,
                 )
             os.close(tells)
+            process.wait()  # it goes on in a child of its own, so that nobody has to
             said = _read(told)
         finally:
             os.close(told)
         if said == READY:
             return
-        process.kill()
-        process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         last = job.runner_log.read_text("utf-8", "replace").strip().splitlines()
         shutil.rmtree(job.folder)
         raise FarmError(said or f"The job could not be started: {last[-1] if last else 'no answer'}.", "farm.bundle")

@@ -72,6 +72,8 @@ class LocalJob:
         """Hold the job for as long as this process runs it; whatever ends the process, lets go of it."""
         with open(self._lock, "w", encoding="ascii") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
+            stream.write(f"{os.getpid()}\n")  # for people
+            stream.flush()
             yield
 
     def is_held(self) -> bool:

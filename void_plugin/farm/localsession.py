@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("bundle", type=Path, help="folder of the bundle")
     parser.add_argument("--tell", type=int, default=2, help="descriptor that is told whether the job runs")
     options = parser.parse_args(arguments)
+    if os.fork():  # whoever started us is not to wait for the job, nor to leave a zombie
+        os._exit(0)
     job = LocalJob(options.folder)
     with job.held():
         try:

@@ -1,0 +1,106 @@
+"""A void-server for tests of farms: its tasks do nothing but say so, and what `fake.json` in the job folder tells them.
+
+`fake.json`, all keys optional: `seconds` a task takes, `fail` (name of a step whose tasks fail), `code` they end with,
+`deaf` (true takes no notice of SIGTERM). Every call is a line in `calls.jsonl` of the job folder: what was called, how
+it ended, where. Like the real one it ends with its starter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+STOPPED = 143
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers(dest="command", required=True)
+    task = commands.add_parser("task")
+    task.add_argument("step", choices=("solve", "compose", "verify"))
+    task.add_argument("job", type=Path)
+    task.add_argument("--farm", action="store_true", required=True)
+    for name in ("--unit", "--frames", "--key", "--daemon", "--memory", "--vram"):
+        task.add_argument(name)
+    task.add_argument("--root", action="append", required=True)
+    daemon = commands.add_parser("daemon")
+    daemon.add_argument("action", choices=("start", "stop"))
+    daemon.add_argument("--connection", type=Path, required=True)
+    daemon.add_argument("--job", type=Path)
+    for name in ("--memory", "--vram"):
+        daemon.add_argument(name)
+    options = parser.parse_args()
+    if options.command == "daemon":
+        return _daemon(options)
+    threading.Thread(target=_end_with_starter, args=(os.getppid(),), daemon=True).start()
+    return _task(options)
+
+
+def _task(options: argparse.Namespace) -> int:
+    told = _told(options.job)
+    stopped = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if not told.get("deaf"):
+            stopped.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    _note(options, "begun")
+    print(f"openjd_status: {options.step} {options.unit or options.frames or ''}", flush=True)
+    seconds = told.get("seconds", 0.0)
+    begun = time.monotonic()
+    while (passed := time.monotonic() - begun) < seconds:
+        print(f"openjd_progress: {100 * passed / seconds:.1f}", flush=True)
+        if stopped.wait(min(0.05, seconds)):
+            print("openjd_status: stopped", flush=True)
+            _note(options, "stopped")
+            return STOPPED
+    if told.get("fail") == options.step:
+        print(f"openjd_fail: The fake cannot {options.step}.", flush=True)
+        _note(options, "failed")
+        return int(told.get("code", 65))
+    if options.step == "verify":
+        (options.job / "result.json").write_text("{}")
+    print("openjd_progress: 100", flush=True)
+    print(f"did {options.step}", flush=True)
+    _note(options, "done")
+    return 0
+
+
+def _daemon(options: argparse.Namespace) -> int:
+    if options.action == "stop":
+        options.connection.unlink()
+        return 0
+    options.connection.write_text("{}")
+    print(f"openjd_env: VOID_DAEMON={options.connection}", flush=True)
+    return 0
+
+
+def _told(job: Path) -> dict[str, Any]:
+    path = job / "fake.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _note(options: argparse.Namespace, what: str) -> None:
+    call = {name: str(value) for name, value in vars(options).items() if value is not None}
+    line = json.dumps({**call, "what": what, "pid": os.getpid()}) + "\n"
+    with open(options.job / "calls.jsonl", "a", encoding="utf-8") as stream:
+        stream.write(line)  # short enough to be written in one piece, whoever else writes
+
+
+def _end_with_starter(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
