@@ -59,7 +59,7 @@ class Shot:
             "tasks": {step.name: len(step.tasks) for step in bundle.steps},
             "gpu_hours": round(self.made.gpu_seconds / 3600, 3),
             "hours": round(sum(step.seconds for step in bundle.steps) / 3600, 3),
-            "input_files": sum(bundle.inputs.values()),
+            "input_bytes": sum(bundle.inputs.values()),
         }
 
 
