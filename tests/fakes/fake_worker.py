@@ -1,8 +1,9 @@
 """A void-server for tests of farms: its tasks do nothing but say so, and what `fake.json` in the job folder tells them.
 
-`fake.json`, all keys optional: `seconds` a task takes, `fail` (name of a step whose tasks fail), `code` they end with,
-`deaf` (true takes no notice of SIGTERM). Planning looks at no pixel: each four frames are a unit, and the JSON object
-$FAKE_PLAN says what else (`device`, `solved`, `warn`, `fail`, `changes` of the line about the plan).
+`fake.json`, all keys optional: `seconds` a task takes, `fail` (name of a step whose tasks fail, or `start` for the
+daemon), `code` they end with, `deaf` (true takes no notice of SIGTERM). Planning looks at no pixel: each four frames are
+a unit, and the JSON object $FAKE_PLAN says what else (`device`, `solved`, `warn`, `fail`, `changes` of the line about
+the plan).
 
 Every call is a line in `calls.jsonl` of the job folder: what was called, and how it went. Like the real one it ends
 with its starter.
@@ -137,6 +138,9 @@ def _daemon(options: argparse.Namespace) -> int:
     if options.action == "stop":
         options.connection.unlink()
         return 0
+    if _told(options.job).get("fail") == "start":
+        print("openjd_fail: The fake cannot start.", flush=True)
+        return 69
     options.connection.write_text("{}")
     print(f"openjd_env: VOID_DAEMON={options.connection}", flush=True)
     return 0

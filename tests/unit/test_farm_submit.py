@@ -107,7 +107,8 @@ def test_the_options_of_a_submission_reach_the_bundle(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_PLAN", json.dumps({"device": "cuda"}))
-    assert cli.main(["submit", saved(engine="void"), "--vram", "80000", "--gpus", "2", "--units-per-task", "2"]) == 0
+    options = ["--vram", "80000", "--gpus", "2", "--units-per-task", "2", "--wait"]
+    assert cli.main(["submit", saved(engine="void"), *options]) == 0
     assert "holds 2 GPUs" in capsys.readouterr().err
     (path,) = Path("out/.void").glob("*/farm/1/template.json")
     solve = json.loads(path.read_text())["steps"][0]
@@ -260,6 +261,21 @@ def test_a_job_that_fails_ends_the_wait_with_1_and_its_reason(capsys: pytest.Cap
     tell_worker(path, fail="solve")
     assert cli.main(["submit", path, "--wait"]) == 1
     assert "The fake cannot solve." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("step", ["start", "solve"])
+def test_what_a_step_started_is_ended_where_it_fails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setenv("FAKE_PLAN", json.dumps({"device": "cuda"}))
+    path = saved(engine="void")
+    tell_worker(path, fail=step)
+    assert cli.main(["submit", path, "--wait", "--json"]) == 1
+    (last,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()[-1:]]
+    assert last["state"] == "failed" and last["text"] == f"The fake cannot {step}."
+    assert [task["state"] for task in last["steps"]] == ["failed", "queued", "queued"]
+    assert cli.main(["farm", "logs", last["ref"]]) == 0
+    assert "Solve ends what it started" in capsys.readouterr().out
 
 
 def test_a_name_that_is_none_and_a_job_that_nobody_knows_are_told(capsys: pytest.CaptureFixture[str]) -> None:
