@@ -1,9 +1,9 @@
 """A void-server for tests of farms: its tasks do nothing but say so, and what `fake.json` in the job folder tells them.
 
 `fake.json`, all keys optional: `seconds` a task takes, `fail` (name of a step whose tasks fail, or `start` for the
-daemon), `code` they end with, `deaf` (true takes no notice of SIGTERM). Planning looks at no pixel: each four frames are
-a unit, and the JSON object $FAKE_PLAN says what else (`device`, `solved`, `warn`, `fail`, `changes` of the line about
-the plan).
+daemon), `code` they end with, `deaf` (true takes no notice of SIGTERM). Planning looks at no pixel: four frames each
+are a unit, and the JSON object $FAKE_PLAN says what else (`device`, `solved`, `warn`, `fail`, `changes` of the line
+about the plan).
 
 Every call is a line in `calls.jsonl` of the job folder: what was called, and how it went. Like the real one it ends
 with its starter.
@@ -36,7 +36,6 @@ def main() -> int:
     for name in ("--unit", "--frames", "--key", "--daemon", "--memory", "--vram", "--workers"):
         task.add_argument(name)
     task.add_argument("--root", action="append")
-    commands.add_parser("engines").add_argument("--json", action="store_true", required=True)
     daemon = commands.add_parser("daemon")
     daemon.add_argument("action", choices=("start", "stop"))
     daemon.add_argument("--connection", type=Path, required=True)
@@ -44,9 +43,6 @@ def main() -> int:
     for name in ("--memory", "--vram"):
         daemon.add_argument(name)
     options = parser.parse_args()
-    if options.command == "engines":
-        print(json.dumps([{"name": "void", "available": False}, {"name": "recover", "available": True}]))
-        return 0
     if options.command == "daemon":
         return _daemon(options)
     if options.step == "plan":
@@ -100,7 +96,8 @@ def _plan(options: argparse.Namespace) -> int:
     if "warn" in told:
         print(to_line(Warned(code="fake", text=told["warn"])))
     request = RemovalRequest.load(str(options.job))
-    assert request.frames is not None and request.engine != "auto"
+    assert request.frames is not None
+    engine = "recover" if request.engine == "auto" else request.engine
     folder = Path(request.job_folder())
     folder.mkdir(parents=True, exist_ok=True)
     starts = range(request.frames.first, request.frames.last + 1, 4)
@@ -108,7 +105,7 @@ def _plan(options: argparse.Namespace) -> int:
         {
             "index": index,
             "key": f"{index:032x}",
-            "engine": request.engine,
+            "engine": engine,
             "device": told.get("device", "cpu"),
             "frames": str(FrameRange(start, min(start + 3, request.frames.last))),
             "count": min(4, request.frames.last - start + 1),
@@ -124,7 +121,7 @@ def _plan(options: argparse.Namespace) -> int:
         "version": __version__,
         "folder": str(folder),
         "key": "0" * 32,
-        "engine": request.engine,
+        "engine": engine,
         "real_engine": "",
         "frames": str(request.frames),
         "shot_range": str(request.frames),
