@@ -58,6 +58,9 @@ def test_a_kill_of_the_runner_leaves_no_process_and_no_lock_and_is_told(bench: L
     assert status.state == "failed" and "Submit the request again" in status.text
     farm.cancel(ref)
     assert farm.status(ref).state == "failed"
+    assert job.sessions.exists()
+    bench.ended(*bench.submit())
+    assert not job.sessions.exists()
 
 
 def test_a_runner_that_is_told_to_end_cancels_its_job(bench: LocalBench) -> None:

@@ -243,6 +243,8 @@ def test_a_job_is_submitted_waited_for_and_found_again(capsys: pytest.CaptureFix
     (status,) = told(capsys)
     assert status["ref"] == name and status["state"] == "succeeded"
     assert [step["done"] for step in status["steps"]] == [2, 2, 1]
+    assert cli.main(["farm", "status"]) == 0
+    assert capsys.readouterr().out.split("\t")[:4] == [name, "succeeded", "100%", "sh010 recover 1001-1008"]
     assert cli.main(["farm", "wait", name]) == 0
     assert cli.main(["farm", "logs", name]) == 0
     assert "did compose" in capsys.readouterr().out
