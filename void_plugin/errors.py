@@ -127,6 +127,7 @@ CODES: Dict[str, Code] = {
     "job.not_ended": Code(JobError, "FAILED_PRECONDITION", False, 65),
     "host.failed": Code(HostError, "UNKNOWN", False, 1),
     "farm.failed": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.worker": Code(FarmError, "UNKNOWN", False, 69),
 }
 
 DEFAULT_CODES: Dict[Type[VoidError], str] = {
