@@ -24,7 +24,11 @@ from void_plugin.request import ImageInput, Output, RemovalRequest
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
-ENGINES = {"slow": "fakes.slow_engine:SlowEngine", "painter": "fakes.painter_engine:PainterEngine"}
+ENGINES = {
+    "slow": "fakes.slow_engine:SlowEngine",
+    "card": "fakes.slow_engine:CardEngine",
+    "painter": "fakes.painter_engine:PainterEngine",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -215,6 +219,29 @@ def test_real_pixels_are_found_before_what_goes_on_from_them_is_generated(moving
     # The painter's segments go on from one another, so that they are one task.
     assert "Recover 3, Solve 1, Compose 2, Verify 1" in done.stdout
     assert digests(tmp_path / "farm") == digests(tmp_path / "server")
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_tasks_that_need_a_gpu_share_a_model_that_is_let_go_at_the_end(
+    moving: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOID_DEVICE", "cpu")  # nobody counts its memory then
+    run_in_process(request_of(moving, "server", engine="card"), machine=Config(engines=ENGINES))
+    path = saved(request_of(moving, engine="card"), tmp_path)
+    name = submitted(path)
+    assert void("farm", "wait", name).returncode == 0, state_of(name)
+    assert digests(tmp_path / "farm") == digests(tmp_path / "server")
+    log = void("farm", "logs", name).stdout
+    workers = [line.partition("which")[0] for line in log.splitlines() if "done by process" in line]
+    assert len(workers) == 3 and len(set(workers)) == 1, log
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_too_little_memory_on_the_worker_is_told_with_what_was_asked_for(moving: Shot, tmp_path: Path) -> None:
+    done = void("submit", saved(request_of(moving, engine="card"), tmp_path), "--wait", "--vram", "99000000")
+    assert done.returncode == 1
+    assert "99000000 MiB" in done.stdout.splitlines()[-1], done.stdout
+    assert not list((tmp_path / "farm").glob(".void/*/units/*"))
 
 
 def test_what_is_wrong_with_the_shot_is_told_before_anything_is_submitted(moving: Shot, tmp_path: Path) -> None:
