@@ -166,6 +166,17 @@ def solve_whole(shot: Shot, request: RemovalRequest) -> tuple[dict[str, str], di
     return found
 
 
+def with_gpus(job: FarmJob, *rows: str) -> None:
+    """Put an `nvidia-smi` on the job's PATH that lists these GPUs."""
+    folder = job.shot.folder / "bin"
+    folder.mkdir(exist_ok=True)
+    program = folder / "nvidia-smi"
+    program.write_text("#!/bin/sh\n" + "".join(f"echo '{row}'\n" for row in rows))
+    program.chmod(0o755)
+    job.environment["PATH"] = f"{folder}{os.pathsep}{job.environment['PATH']}"
+    job.environment.pop("CUDA_VISIBLE_DEVICES", None)
+
+
 def pause(pid: int) -> None:
     """Let a process stand still until it is told to go on."""
     os.kill(pid, signal.SIGSTOP)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from benches import eventually, gone, slow
-from farmtasks import SERVER, FarmJob, farm_job, go_on, pause, solve_whole
+from farmtasks import SERVER, FarmJob, farm_job, go_on, pause, solve_whole, with_gpus
 from shots import Shot, build_shot, load_exr, save_exr
 
 from void_plugin.request import Output
@@ -485,17 +485,6 @@ def test_a_full_disk_is_tried_again_and_then_told_with_figures(shot: Shot) -> No
 
 
 # -- GPUs ---------------------------------------------------------------------------------------------------------
-
-
-def with_gpus(job: FarmJob, *rows: str) -> None:
-    """Put an `nvidia-smi` on PATH that lists these GPUs."""
-    folder = job.shot.folder / "bin"
-    folder.mkdir(exist_ok=True)
-    program = folder / "nvidia-smi"
-    program.write_text("#!/bin/sh\n" + "".join(f"echo '{row}'\n" for row in rows))
-    program.chmod(0o755)
-    job.environment["PATH"] = f"{folder}{os.pathsep}{job.environment['PATH']}"
-    job.environment.pop("CUDA_VISIBLE_DEVICES", None)
 
 
 def test_too_little_memory_on_the_gpu_is_found_before_anything_is_loaded(shot: Shot) -> None:
