@@ -24,7 +24,7 @@ from void_plugin.settings import RenderSettings
 from void_server.gpus import LOCKS
 
 VOID = RenderSettings(
-    source="generated", void_raster="112x64", void_short_clips="short", void_passes=1, void_steps=150, seed=3
+    source="generated", void_raster="48x32", void_short_clips="short", void_passes=1, void_steps=200, seed=3
 )
 """So many steps that there is time to stop it."""
 

@@ -84,16 +84,6 @@ class AbsentEngine(SlowEngine):
         return Readiness("There is no GPU here.")
 
 
-class NumbEngine(SlowEngine):
-    """Never says whether it can run, as one whose driver hangs."""
-
-    name = "numb"
-
-    def readiness(self) -> Readiness:
-        time.sleep(3600)
-        return Readiness()
-
-
 class LeanEngine(SlowEngine):
     """Says what it was told of the machine, as an engine that has weights."""
 
@@ -104,3 +94,13 @@ class LeanEngine(SlowEngine):
 
     def advice(self) -> Iterator[tuple[str, str]]:
         yield "memory", self.readiness().memory
+
+
+class NumbEngine(SlowEngine):
+    """Never says whether it can run, as one whose driver hangs."""
+
+    name = "numb"
+
+    def readiness(self) -> Readiness:
+        time.sleep(3600)
+        return Readiness()

@@ -83,6 +83,11 @@ def test_tasks_of_a_job_have_names_of_their_own(folder: JobFolder, given: dict[s
     assert order(folder, **given).label == label
 
 
+def test_a_task_of_many_scattered_units_has_a_short_name_too(folder: JobFolder) -> None:
+    labels = {order(folder, units=tuple(range(first, 2000, 2))).label for first in (0, 1)}
+    assert len(labels) == 2 and all(len(label) < 40 for label in labels)
+
+
 def test_roots_are_replaced_by_name_and_the_request_stays_as_it_is(folder: JobFolder) -> None:
     before = folder.request.read_bytes()
     request = order(folder, roots={"plate": "/mnt/plates"}).request()
