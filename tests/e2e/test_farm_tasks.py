@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from benches import eventually, gone, slow
-from farmtasks import SERVER, FarmJob, farm_job, go_on, pause, solve_whole
+from farmtasks import SERVER, FarmJob, farm_job, go_on, pause, solve_whole, with_gpus
 from shots import Shot, build_shot, load_exr, save_exr
+from tinyvoid import build_weights
 
 from void_plugin.request import Output
+from void_plugin.settings import RenderSettings
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def spoil_a_pixel(shot: Shot, frame: int) -> None:
     pixels = np.stack([plate.planes[name] for name in "RGB"], axis=-1).copy()
     y, x = np.argwhere(shot.mattes[frame] > 0.9)[40]
     pixels[y, x] = np.nan
-    save_exr(Path(shot.plate % frame), pixels, attributes={"nuke/input/frame_rate": "24"})
+    save_exr(Path(shot.plate % frame), pixels)
 
 
 # -- what is delivered --------------------------------------------------------------------------------------------
@@ -47,10 +49,11 @@ def spoil_a_pixel(shot: Shot, frame: int) -> None:
 
 def test_tasks_on_many_workers_deliver_what_one_run_of_all_steps_does(long_shot: Shot) -> None:
     spoil_a_pixel(long_shot, 1006)
+    save_exr(Path(long_shot.matte % 1012), np.zeros(long_shot.size, np.float16), ["A"])
     outputs = (Output("patch", long_shot.out("a")), Output("comp", long_shot.out("b")))
     request = long_shot.request(outputs=outputs, shot="sh010")
     wanted, result = solve_whole(long_shot, request)
-    assert {item["code"] for item in result["warnings"]} >= {"broken_pixels", "colour_untagged"}
+    assert {item["code"] for item in result["warnings"]} >= {"broken_pixels", "matte_empty"}
     job = farm_job(long_shot, request)
     solves = [job.starting("solve", "--unit", index) for index in (2, 0, 1)]
     assert [solve.ended().code for solve in solves] == [0, 0, 0]
@@ -204,6 +207,24 @@ def test_a_task_solves_what_its_units_continue_from(shot: Shot) -> None:
     assert job.solved() == [0, 1]
 
 
+@pytest.mark.slow
+def test_a_generated_unit_is_preceded_by_the_real_pixels_that_it_fills_up(long_shot: Shot) -> None:
+    weights = build_weights(long_shot.folder / "weights", passes=1)
+    settings = RenderSettings(void_raster="48x32", void_short_clips="short", void_passes=1, void_steps=3)
+    request = long_shot.request(engine="void", settings=settings)
+    model = {"VOID_DEVICE": "cpu", "VOID_WEIGHTS": str(weights)}
+    wanted, result = solve_whole(long_shot, request, **model)
+    job = farm_job(long_shot, request, **model)
+    engines = [unit["engine"] for unit in job.plan["units"]]
+    assert engines == ["recover", "recover", "recover", "void"]
+    solves = [job.starting("solve", "--unit", index) for index in (3, 1)]
+    assert [solve.ended().code for solve in solves] == [0, 0]
+    assert job.solved() == [0, 1, 2, 3]
+    job.must("compose")
+    job.must("verify")
+    assert job.bytes() == wanted and without_times(job.result) == without_times(result)
+
+
 def test_a_task_ends_with_whoever_began_its_session(shot: Shot) -> None:
     job = farm_job(shot, slow(shot, step=30))
     # As a farm's worker does it: each task in a session of its own.
@@ -333,7 +354,6 @@ def test_path_mapping_rules_of_openjd_find_the_roots(shot: Shot) -> None:
     shot.folder.rename(place)
     job.folder = place / job.folder.relative_to(shot.folder)
     rules = place / "rules.json"
-    job.environment["VOID_CONFIG"] = str(place / "machine.json")
     rule = {"source_path_format": "POSIX", "source_path": str(shot.folder), "destination_path": str(place)}
     rules.write_text(json.dumps({"version": "pathmapping-1.0", "path_mapping_rules": [rule]}))
     job.must("solve", "--unit", "0", "--path-mapping", rules)
@@ -346,6 +366,28 @@ def test_a_worker_without_a_mapped_root_says_which(shot: Shot) -> None:
     done = job.task("solve", "--unit", "0", "--root", f"output={shot.folder}/nowhere")
     assert done.code == 69
     assert f"no folder {shot.folder}/nowhere" in done.of("fail")[0] and "<output>" in done.of("fail")[0]
+
+
+def test_frames_that_are_rendered_after_planning_change_nothing(shot: Shot) -> None:
+    wanted, _ = solve_whole(shot, shot.request())
+    job = farm_job(shot)
+    for pattern in (shot.plate, shot.matte):
+        shutil.copy(pattern % 1008, pattern % 1009)
+    job.must("solve")
+    job.must("compose")
+    job.must("verify")
+    assert job.bytes() == wanted and job.result["frames_asked"] == "1001-1008"
+
+
+def test_workers_run_the_engine_of_the_plan_whatever_they_would_choose(shot: Shot) -> None:
+    marks, request = marked(shot)
+    job = farm_job(shot, request)
+    asked = json.loads((job.folder / "request.json").read_text())
+    (job.folder / "request.json").write_text(json.dumps({**asked, "engine": "auto"}))
+    job.must("solve")
+    job.must("compose")
+    assert len(list(marks.iterdir())) == 1 and job.result["engine"] == "slow"
+    assert job.result["reason"] == "The engine slow was chosen when the job was planned."
 
 
 def test_changed_inputs_are_warned_about(shot: Shot) -> None:
@@ -424,8 +466,7 @@ def test_a_job_folder_that_is_not_here_is_no_bad_plan(shot: Shot) -> None:
 
 
 def test_an_engine_that_cannot_run_here_ends_with_its_own_sentence(shot: Shot) -> None:
-    (shot.folder / "request.json").write_text(shot.request(engine="slow").to_json())
-    job = FarmJob(shot, shot.request(engine="slow"), farm_job(shot, shot.request(engine="slow")).environment)
+    job = farm_job(shot, slow(shot))
     plan = job.plan
     # Planned where it could run.
     plan["engine"], plan["units"] = "absent", [{**unit, "engine": "absent"} for unit in plan["units"]]
@@ -467,7 +508,7 @@ def test_a_job_that_somebody_else_plans_is_tried_again_and_then_left(shot: Shot)
 
 
 def test_a_full_disk_is_tried_again_and_then_told_with_figures(shot: Shot) -> None:
-    """A really full disk: the job folder on a file system of 400 kB, mounted in a namespace of the test's own."""
+    """A really full disk: the job folder on a small file system with 8 kB left, in a namespace of the test's own."""
     mount = ["unshare", "-rm", "sh", "-c"]
     if subprocess.run([*mount, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a small file system")
@@ -475,7 +516,8 @@ def test_a_full_disk_is_tried_again_and_then_told_with_figures(shot: Shot) -> No
     copy = shot.folder / "copy"
     shutil.copytree(job.folder, copy)
     task = " ".join([*SERVER, "task", "solve", f'"{job.folder}"', "--farm", "--unit", "0"])
-    script = f'''mount -t tmpfs -o size=100k tmpfs "{job.folder}" && cp -r "{copy}/." "{job.folder}"
+    script = f'''mount -t tmpfs -o size=400k tmpfs "{job.folder}" && cp -r "{copy}/." "{job.folder}"
+        dd if=/dev/zero of="{job.folder}/filler" bs=1k 2>/dev/null; truncate -s -8K "{job.folder}/filler"
         {task}; echo "code $?"; find "{job.folder}" -name "*.tmp" -o -name "lease*"'''
     done = job.start(*mount, script, command=()).ended()
     assert "code 75" in done.said, (done.said, done.complaint)
@@ -485,17 +527,6 @@ def test_a_full_disk_is_tried_again_and_then_told_with_figures(shot: Shot) -> No
 
 
 # -- GPUs ---------------------------------------------------------------------------------------------------------
-
-
-def with_gpus(job: FarmJob, *rows: str) -> None:
-    """Put an `nvidia-smi` on PATH that lists these GPUs."""
-    folder = job.shot.folder / "bin"
-    folder.mkdir(exist_ok=True)
-    program = folder / "nvidia-smi"
-    program.write_text("#!/bin/sh\n" + "".join(f"echo '{row}'\n" for row in rows))
-    program.chmod(0o755)
-    job.environment["PATH"] = f"{folder}{os.pathsep}{job.environment['PATH']}"
-    job.environment.pop("CUDA_VISIBLE_DEVICES", None)
 
 
 def test_too_little_memory_on_the_gpu_is_found_before_anything_is_loaded(shot: Shot) -> None:
