@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 
@@ -75,10 +75,13 @@ def run(options: argparse.Namespace, config: Config, environment: Mapping[str, s
     if options.action == "cancel":
         for ref in refs:
             farm_of(ref.farm).cancel(ref)
-    elif not refs:
-        known = [Records(environment, name) for name in (*FARMS, *config.farms)]
-        refs = [record.ref for records in known for record in records.all()[-LISTED:]]
-    return _status([farm_of(ref.farm).status(ref) for ref in refs], options.json)
+    if refs:
+        _show_status([farm_of(ref.farm).status(ref) for ref in refs], environment, options.json)
+        return True
+    known = [Records(environment, name) for name in (*FARMS, *config.farms)]
+    refs = [record.ref for records in known for record in records.all()[-LISTED:]]
+    _show_status([_status_of(ref, farm_of) for ref in refs], environment, options.json)
+    return True
 
 
 # -- submitting ----------------------------------------------------------------------------------------------
@@ -174,21 +177,28 @@ def _tell(status: JobStatus, as_json: bool) -> None:
         print(_line(status), flush=True)
 
 
-def _line(status: JobStatus) -> str:
+def _line(status: JobStatus, name: str = "") -> str:
     said = status.result if status.state == "succeeded" else status.text
-    return "\t".join(part for part in (str(status.ref), status.state, f"{status.fraction:.0%}", said) if part)
+    return "\t".join(part for part in (str(status.ref), status.state, f"{status.fraction:.0%}", name, said) if part)
 
 
-def _status(found: Iterable[JobStatus], as_json: bool) -> bool:
-    listed = list(found)
+def _status_of(ref: JobRef, farm_of: Callable[[str], Farm]) -> JobStatus:
+    """How a job stands, or why that cannot be told: one farm that is away must not hide the others."""
+    try:
+        return farm_of(ref.farm).status(ref)
+    except FarmError as error:
+        return JobStatus(ref, "unknown", text=error.message)
+
+
+def _show_status(found: Sequence[JobStatus], environment: Mapping[str, str], as_json: bool) -> None:
     if as_json:
-        print(json.dumps([status.to_dict() for status in listed], indent=2, sort_keys=True))
-    elif not listed:
+        print(json.dumps([status.to_dict() for status in found], indent=2, sort_keys=True))
+        return
+    if not found:
         print("No jobs were submitted from here.")
-    else:
-        for status in listed:
-            print(_line(status))
-    return True
+    for status in found:
+        names = {record.ref: record.name for record in Records(environment, status.ref.farm).all()}
+        print(_line(status, names.get(status.ref, "")))
 
 
 def _doctor(options: argparse.Namespace, site: Site, farm_of: Callable[[str], Farm], names: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,7 +107,7 @@ def test_waiting_tells_each_state_once_and_returns_the_last(bench: Bench) -> Non
     told = []
     last = farm.wait(ref, told.append)
     assert last.state == "succeeded" and told[-1] == last
-    assert all(before != after for before, after in zip(told, told[1:], strict=False))
+    assert all(before != after for before, after in itertools.pairwise(told))
 
 
 def test_a_job_that_nobody_knows_is_told_so(bench: Bench) -> None:

@@ -52,6 +52,7 @@ class Local(Farm):
             raise FarmError(MISSING, "farm.program")
         job_id = secrets.token_hex(4)
         job = self._job(job_id)
+        self._sweep()
         try:
             job.sessions.mkdir(parents=True)
             job.write(JobStatus(JobRef(self.name, job_id), "queued"))
@@ -100,6 +101,12 @@ class Local(Farm):
 
     def _job(self, job_id: str) -> LocalJob:
         return LocalJob(self.records.folder / job_id)
+
+    def _sweep(self) -> None:
+        """Remove what killed runners have left of their sessions."""
+        for sessions in self.records.folder.glob("*/sessions"):
+            if not LocalJob(sessions.parent).is_held():
+                shutil.rmtree(sessions, ignore_errors=True)
 
     def _start(self, job: LocalJob, bundle: Bundle, options: Options) -> None:
         """Start the runner, out of reach of this terminal, and wait until it has the job in hand."""

@@ -151,30 +151,44 @@ class Runner:
         entered: list[str] = []
         self._note(name, state="running")
         try:
-            for environment in step.stepEnvironments or ():
-                LOG.info(f"== {name}: {environment.name} starts")
-                identifier = session.enter_environment(environment=environment)
-                entered.append(identifier)
-                self._await(session, f"{name}, {environment.name}")
-            for values in self._tasks[name]:
-                what = " ".join([name, *(str(item.value) for item in values.values())])
-                LOG.info(f"== {what}")
-                self._note(name, running=1)
-                session.run_task(step_script=step.script, task_parameter_values=values, step_name=name)
-                self._await(session, what)
-                self._note(name, running=0, done=self._told[name].done + 1)
-            self._note(name, state="succeeded")
+            try:
+                for environment in step.stepEnvironments or ():
+                    what = f"{name}, {environment.name}"
+                    LOG.info(f"== {what} starts")
+                    self._ended.clear()
+                    entered.append(session.enter_environment(environment=environment, step_name=name))
+                    self._await(session, what)
+                for values in self._tasks[name]:
+                    self._run_task(session, step, values)
+            finally:
+                self._leave(session, name, entered)
+            if self._problem:
+                raise Stopped
         except Stopped:
             stopped = self._is_stopping and not self._problem
-            failed = self._told[name].running if not stopped else 0
+            failed = 0 if stopped else self._told[name].running
             self._note(name, state="cancelled" if stopped else "failed", running=0, failed=failed)
             raise
-        finally:
-            for identifier in reversed(entered):
-                LOG.info(f"== {name}: leaves {identifier}")
-                self._ended.clear()
-                session.exit_environment(identifier=identifier, keep_session_running=True)
-                self._ended.wait()
+        self._note(name, state="succeeded")
+
+    def _run_task(self, session: Session, step: Step, values: TaskParameterSet) -> None:
+        what = " ".join([step.name, *(str(item.value) for item in values.values())])
+        LOG.info(f"== {what}")
+        self._note(step.name, running=1)
+        self._ended.clear()
+        session.run_task(step_script=step.script, task_parameter_values=values, step_name=step.name)
+        self._await(session, what)
+        self._note(step.name, running=0, done=self._told[step.name].done + 1)
+
+    def _leave(self, session: Session, step: str, entered: list[str]) -> None:
+        """Leave the environments that were entered, the last one first, whatever happened in them."""
+        for identifier in reversed(entered):
+            LOG.info(f"== {step} ends what it started")
+            self._ended.clear()
+            session.exit_environment(identifier=identifier, keep_session_running=True)
+            self._ended.wait()
+            if self._last is not None and self._last.state != ActionState.SUCCESS and not self._is_stopping:
+                self._problem = self._problem or _problem(f"{step}, at its end,", self._last)
 
     def _await(self, session: Session, what: str) -> None:
         """Wait until what was begun has ended. Raises Stopped where it did not end well, or is not to go on."""
@@ -187,7 +201,6 @@ class Runner:
             if self._changed.is_set():
                 self._changed.clear()
                 self._tell_progress(what)
-        self._ended.clear()
         last = self._last
         assert last is not None
         if last.state == ActionState.SUCCESS and not self._is_stopping:

@@ -19,7 +19,7 @@ from void_plugin.errors import FarmError, from_code
 from void_plugin.events import Failed, Warned, from_line
 from void_plugin.farm.jobs import Finding
 from void_plugin.farm.site import Site
-from void_plugin.programs import ask_server, how_it_ended, kill_group, server_command, start_program
+from void_plugin.programs import how_it_ended, kill_group, server_command, start_program
 from void_plugin.request import RemovalRequest
 
 FACTS_VERSION = 1
@@ -62,25 +62,13 @@ class Plan:
     """What planning warned about."""
 
 
-def with_engine(request: RemovalRequest, config: Config, environment: Mapping[str, str], site: Site) -> RemovalRequest:
-    """The request with `auto` replaced: workers differ in what they can run, and all must do the same.
-
-    Raises VoidError where void-server cannot be asked.
-    """
-    if request.engine in ("auto", "void") and request.settings.source == "recovered":
-        return replace(request, engine="recover")
-    if request.engine != "auto":
-        return request
-    engine = site.engine
-    if not engine:
-        known = ask_server(config, environment, ["engines", "--json"])
-        can = any(row.get("name") == "void" and row.get("available") for row in known)
-        engine = "void" if can else "recover"
-    return replace(request, engine=engine)
-
-
 def make_plan(request: RemovalRequest, config: Config, environment: Mapping[str, str], site: Site) -> Plan:
-    """Plan a request in its job folder. Raises the error that planning ended with."""
+    """Plan a request in its job folder. Raises the error that planning ended with.
+
+    What `auto` means is decided here once, by the site or by what this machine can run: workers follow the plan.
+    """
+    if request.engine == "auto" and site.engine:
+        request = replace(request, engine=site.engine)
     with tempfile.TemporaryDirectory(prefix="void-") as folder:
         file = Path(folder) / "request.json"
         file.write_text(request.rooted().to_json(), encoding="utf-8")

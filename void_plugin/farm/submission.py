@@ -13,7 +13,7 @@ from void_plugin.errors import FarmError, VoidError
 from void_plugin.farm import Farm
 from void_plugin.farm.checks import check_bundle, check_request, check_together, input_files
 from void_plugin.farm.jobs import Finding, JobRef, Options, errors_in
-from void_plugin.farm.planning import make_plan, with_engine
+from void_plugin.farm.planning import make_plan
 from void_plugin.farm.template import Made, Wanted, make_bundle
 from void_plugin.frames import FrameRange
 from void_plugin.programs import server_command
@@ -59,7 +59,7 @@ class Shot:
             "tasks": {step.name: len(step.tasks) for step in bundle.steps},
             "gpu_hours": round(self.made.gpu_seconds / 3600, 3),
             "hours": round(sum(step.seconds for step in bundle.steps) / 3600, 3),
-            "input_files": sum(bundle.inputs.values()),
+            "input_bytes": sum(bundle.inputs.values()),
         }
 
 
@@ -111,10 +111,7 @@ class Submission:
             findings = list(check_request(request, self.farm))
             if errors_in(findings):
                 return Shot(file, request, tuple(findings))
-            asked = request.engine
-            request = with_engine(with_frames(request), self.config, self.environment, self.farm.site)
-            if request.engine != asked:
-                findings.append(Finding("info", f"The engine {asked} means {request.engine} here.", "engine"))
+            request = with_frames(request)
             plan = make_plan(request, self.config, self.environment, self.farm.site)
             made = make_bundle(
                 request,
@@ -129,6 +126,8 @@ class Submission:
             )
         except VoidError as error:
             return Shot(file, request, (Finding("error", error.message, error.code),))
+        if plan.engine != request.engine:
+            findings.append(Finding("info", f"The engine {request.engine} means {plan.engine} here.", "engine"))
         findings += [*plan.findings, *check_bundle(made, self.farm), *self.farm.check(made.bundle, options)]
         return Shot(file, request, tuple(findings), made, options)
 
