@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cues import CueFarm
 from farms import plan_of, recover_units, request_of
 
 from void_plugin.farm import Bundle, Farm, JobRef, JobStatus, Options, Site, open_farm
@@ -110,7 +111,36 @@ class LocalBench(Bench):
         return None  # what it needs is a package of this Python, which cannot be taken away for one test
 
 
-BENCHES: Mapping[str, type[Bench]] = {"local": LocalBench}
+class OpenCueBench(Bench):
+    """A real RQD, told by a stand-in Cuebot what to run."""
+
+    name = "opencue"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.cue = CueFarm(folder / "cue")
+        self.environment.update(self.cue.environment)
+
+    def __enter__(self) -> Bench:
+        self.cue.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.cue.__exit__(*failure)
+
+    @property
+    def site(self) -> Site:
+        return self._site(self.cue.python)
+
+    def absent(self) -> Farm | None:
+        return open_farm(self.name, self._site(["/nowhere/bin/python"]), self.environment)
+
+    def _site(self, python: list[str]) -> Site:
+        table = {"python": python, "cuebot": [self.cue.cuebot], "show": "testing"}
+        return replace(super().site, sections={self.name: table})
+
+
+BENCHES: Mapping[str, type[Bench]] = {"local": LocalBench, "opencue": OpenCueBench}
 
 
 def require(program: str) -> None:
