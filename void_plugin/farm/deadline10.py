@@ -176,6 +176,7 @@ class Deadline10(Farm):
             "Executable": SHELL,
             "Arguments": f"<QUOTE>{script_path(bundle, self.name, step)}<QUOTE> <STARTFRAME>",
             "StartupDirectory": bundle.folder,
+            "Shell": "default",
             "ShellExecute": "false",
             "SingleFramesOnly": "true",
         }
