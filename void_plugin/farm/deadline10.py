@@ -17,7 +17,7 @@ from void_plugin.farm.deadline10queue import Command, Queue, Service, Stand
 from void_plugin.farm.jobs import Artefacts, Finding, JobRef, JobStatus, Options, StepStatus
 from void_plugin.farm.records import Record
 from void_plugin.farm.sitetable import GpuKind, read_table, smallest
-from void_plugin.farm.taskscript import SHELL, script_name, script_path, task_logs, task_script
+from void_plugin.farm.taskscript import SHELL, limit_seconds, script_name, script_path, task_logs, task_script
 from void_plugin.farm.telling import failure, job_status, step_state
 
 JOB_INFO, PLUGIN_INFO = "job_info.job", "plugin_info.job"
@@ -155,7 +155,7 @@ class Deadline10(Farm):
             "Frames": f"0-{len(step.tasks) - 1}",
             "ChunkSize": "1",
             "ConcurrentTasks": "1",  # a second task on a worker would want the same GPU
-            "TaskTimeoutSeconds": str(step.timeout),
+            "TaskTimeoutSeconds": str(limit_seconds(step)),
             "OnTaskTimeout": "Error",
             "EnableAutoTimeout": "false",
             "OverrideTaskFailureDetection": "true",

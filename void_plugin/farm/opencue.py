@@ -24,7 +24,7 @@ from void_plugin.farm.bundle import Bundle, Needs, Step
 from void_plugin.farm.jobs import Artefacts, Finding, JobRef, JobStatus, Options, StepStatus
 from void_plugin.farm.records import Record
 from void_plugin.farm.sitetable import GpuKind, read_table, smallest
-from void_plugin.farm.taskscript import SHELL, script_name, script_path, task_logs, task_script
+from void_plugin.farm.taskscript import SHELL, limit_seconds, script_name, script_path, task_logs, task_script
 from void_plugin.farm.telling import failure, job_status, step_state
 
 CHILD = str(Path(__file__).with_name("opencue_child.py"))
@@ -154,7 +154,7 @@ class OpenCue(Farm):
             "tags": self._tags(needs, options),
             "limits": list(table.limits) if needs.gpus else [],
             "service": table.service,
-            "timeout": math.ceil(step.timeout / 60),
+            "timeout": math.ceil(limit_seconds(step) / 60),
             "after": list(step.after),
         }
 

@@ -21,6 +21,15 @@ SHELL = "/bin/bash"
 NO_TASK = 64
 """Exit code for a number that no task has: a job that was changed in the queue is bad data, never to be retried."""
 
+AROUND_SECONDS = 1800
+"""What the queue manager allows a task beyond its own limit: loading the model, letting it go, writing a checkpoint.
+OpenJD's limits come first, because they give notice."""
+
+
+def limit_seconds(step: Step) -> int:
+    """After so long the queue manager ends a task."""
+    return step.timeout + AROUND_SECONDS
+
 
 def script_path(bundle: Bundle, farm: str, step: Step) -> str:
     """Where the script of a step lies."""
