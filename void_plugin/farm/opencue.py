@@ -77,6 +77,11 @@ class OpenCue(Farm):
                 most = max(kind.vram_mib for kind in table.gpus)
                 text = f"{step.name} asks for {step.needs.vram_mib} MiB of GPU memory; the site file knows GPUs of up "
                 found.append(Finding("error", f"{text}to {most}. Ask for less with --vram.", "vram"))
+        if any(step.needs.gpus for step in bundle.steps) and not (table.gpus or options.tags):
+            text = "Cuebot adds up the memory of all GPUs of a host, so that two of 24 GB pass for one of 48; name the "
+            found.append(
+                Finding("warning", f"{text}tags of hosts as gpus in the site file, or one with --tags.", "vram")
+            )
         bad = [tag for tag in (*table.tags, *options.tags) if not re.fullmatch(r"[\w.]{3,}", tag)]
         if bad:
             text = f"OpenCue takes tags of three or more letters, digits, dots and underscores, not {', '.join(bad)}."
@@ -149,8 +154,8 @@ class OpenCue(Farm):
             "cores": needs.cores,
             "memory": f"{needs.memory_mib}m",
             "gpus": needs.gpus,
-            # Cuebot reads a bare number as GiB, whatever it keeps and pyoutline says.
-            "gpu_memory": f"{needs.vram_mib}m" if needs.gpus else "",
+            # In one sum, as Cuebot counts what a host has. It reads a bare number as GiB, though it keeps KiB.
+            "gpu_memory": f"{needs.gpus * needs.vram_mib}m" if needs.gpus else "",
             "tags": self._tags(needs, options),
             "limits": list(table.limits) if needs.gpus else [],
             "service": table.service,
