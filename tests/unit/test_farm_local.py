@@ -72,11 +72,12 @@ def test_a_runner_that_is_told_to_end_cancels_its_job(bench: LocalBench) -> None
 
 
 def test_progress_comes_from_the_task_at_work(bench: LocalBench) -> None:
-    farm, ref = bench.submit(seconds=1.0)
-    half = bench.until(farm, ref, lambda status: 0 < status.fraction < 0.2 or status.has_ended)
-    assert half.state == "running" and half.text == "Solve 0: solve 0"
-    assert half.steps[0].running == 1 and half.steps[1].state == "queued"
-    bench.ended(farm, ref)
+    farm, ref = bench.submit(seconds=600)
+    status = bench.until(farm, ref, lambda status: 0 < status.fraction < 0.2 or status.has_ended)
+    assert status.state == "running" and status.text == "Solve 0: solve 0"
+    assert status.steps[0].running == 1 and status.steps[1].state == "queued"
+    farm.cancel(ref)
+    assert bench.ended(farm, ref).state == "cancelled"
 
 
 def test_nothing_of_a_session_is_left(bench: LocalBench) -> None:

@@ -54,7 +54,7 @@ class Local(Farm):
         job = self._job(job_id)
         self._sweep()
         try:
-            job.sessions.mkdir(parents=True)
+            job.folder.mkdir(parents=True)
             job.write(JobStatus(JobRef(self.name, job_id), "queued"))
             self._start(job, bundle, options)
         except OSError as error:

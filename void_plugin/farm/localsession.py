@@ -111,6 +111,7 @@ class Runner:
 
     def run(self) -> str:
         """Run all steps and return how the job ended: succeeded, failed or cancelled."""
+        self._job.sessions.mkdir()
         handler = _log_to(self._job.log)
         session = Session(
             session_id=self._job.folder.name,
