@@ -20,7 +20,7 @@ from typing import Any
 from void_plugin.config import CHOICES
 from void_plugin.errors import EXIT_STOPPED, Cancelled, ServerError, VoidError, from_code
 from void_server.daemon import DaemonSettings
-from void_server.daemonclient import DaemonLink, end_daemon
+from void_server.daemonclient import VARIABLE, DaemonLink, end_daemon
 from void_server.daemonfile import Connection, read_connection, remove_folder, sweep
 from void_server.farmorder import Order, read_plan
 from void_server.gpus import farm_environment
@@ -28,8 +28,6 @@ from void_server.openjdlines import Lines
 from void_server.processes import owner_of
 from void_server.visibility import Patience
 
-VARIABLE = "VOID_DAEMON"
-"""Tells tasks of the session where its daemon is."""
 EXIT_NONE = 69
 """Exit code of `status` where there is no daemon."""
 _MORE_SECONDS = 10.0

@@ -108,10 +108,9 @@ def read_plan(order: Order, patience: Patience) -> PlanFile:
 
 def is_done(order: Order, plan: PlanFile) -> bool:
     """True where all units of a solve were solved before, which a look at their manifests says."""
-    if order.step != "solve" or not order.units:
-        return False
     folder = JobFolder(order.job)
-    return all(folder.unit_manifest(plan.units[index]).exists() for index in order.units)
+    wanted = order.units or tuple(plan.units)
+    return order.step == "solve" and all(folder.unit_manifest(plan.units[index]).exists() for index in wanted)
 
 
 def given_frames(text: str, request: RemovalRequest) -> FrameRange:
