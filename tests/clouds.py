@@ -190,7 +190,7 @@ class Cloud:
     def _job(self, job: Job, body: bytes) -> dict[str, Any]:
         counts = Counter(job.counts)
         rest = sum(job.tasks.values()) - sum(counts.values())
-        counts["CANCELED" if job.state == "CANCELED" else "PENDING"] += rest
+        counts["CANCELED" if job.state == "CANCELED" else "PENDING"] += max(0, rest)
         began = {"startedAt": job.sessions[0].started} if job.sessions else {}
         return {
             "jobId": job.id, "name": job.template["name"], "lifecycleStatus": self.lifecycle[0],

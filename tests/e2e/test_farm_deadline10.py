@@ -138,3 +138,14 @@ def test_the_script_of_a_step_runs_the_task_of_its_number(tmp_path: Path, number
         assert done.returncode == status
         assert script.with_name(f"Compose.{number}.log").read_bytes() == done.stdout
         assert [call["frames"] for call in bench.calls() if call["what"] == "done"] == ["1001-1004"] * (not status)
+
+
+def test_a_copy_of_the_log_that_cannot_be_written_fails_no_task(tmp_path: Path) -> None:
+    with Deadline10Bench(tmp_path) as bench:
+        farm = bench.farm()
+        bundle = bench.bundle()
+        farm.write(bundle, farm.translate(bundle, Options()))
+        script = Path(bundle.folder) / "deadline10" / "Verify.sh"
+        script.with_name("Verify.0.log").mkdir()
+        done = subprocess.run(["/bin/bash", str(script), "0"], capture_output=True, text=True)
+        assert done.returncode == 0 and "did verify" in done.stdout

@@ -138,6 +138,31 @@ def test_a_job_that_the_service_has_forgotten_is_said(bench: DeadlineCloudBench)
     assert error.value.code == "farm.job_unknown"
 
 
+@pytest.mark.parametrize(
+    ("word", "state", "text"),
+    [
+        ("SUSPENDED", "queued", "suspended"),
+        ("NOT_COMPATIBLE", "failed", "No fleet"),
+        ("INTERRUPTING", "running", ""),
+    ],
+)
+def test_words_of_the_service_are_ours(bench: DeadlineCloudBench, word: str, state: str, text: str) -> None:
+    farm, ref = bench.submit()
+    bench.ended(farm, ref)
+    bench.cloud.jobs[ref.id].state = word
+    status = farm.status(ref)
+    assert status.state == state and text in status.text, status
+
+
+def test_tasks_that_are_counted_in_another_way_are_told_in_one_sum(bench: DeadlineCloudBench) -> None:
+    """The service may cut the frames of a step into other chunks than OpenJD does here."""
+    farm, ref = bench.submit()
+    bench.ended(farm, ref)
+    bench.cloud.jobs[ref.id].counts["SUCCEEDED"] += 40
+    (step,) = farm.status(ref).steps
+    assert (step.name, step.done, step.total, step.state) == ("All", 45, 45, "succeeded")
+
+
 def test_files_travel_where_the_queue_carries_them(bench: DeadlineCloudBench) -> None:
     bench.cloud.carry()
     plate = bench.folder / "show" / "plate" / "sh010.1001.exr"

@@ -19,7 +19,7 @@ from farms import fixed_bundles, queue_artefacts
 from foreign import foreign_bin
 
 from void_plugin.errors import FarmError
-from void_plugin.farm import JobRef, Options, errors_in, open_farm
+from void_plugin.farm import JobRef, Options, errors_in
 from void_plugin.farm.opencue import CHILD
 
 QUEUES = Path(__file__).parents[1] / "golden" / "queues" / "opencue"
@@ -69,20 +69,6 @@ print(json.dumps([[x.name(), x.data.min_gpus, x.data.min_gpu_memory, x.data.min_
         ["verify", 0.0, 0, 8192 * 1024],
     ]
     farm.cancel(ref)
-
-
-def test_the_gpus_of_a_frame_are_what_cuda_sees(bench: OpenCueBench) -> None:
-    """RQD says in a variable of its own which GPUs are a frame's."""
-    show = 'echo "cuda sees $CUDA_VISIBLE_DEVICES by $CUDA_DEVICE_ORDER"; exec "$0" -m openjd "$@"'
-    site = replace(bench.site, openjd=("/bin/sh", "-c", show, sys.executable))
-    farm = open_farm(bench.name, site, bench.environment)
-    bundle = bench.bundle()
-    first, *rest = bundle.steps
-    steps = (replace(first, needs=replace(first.needs, gpus=1, vram_mib=4000)), *rest)
-    ref = farm.submit(replace(bundle, steps=steps), Options())
-    assert bench.ended(farm, ref).state == "succeeded", bench.cue.said()
-    lines = [line for line in farm.logs(ref) if line.startswith("cuda sees")]
-    assert lines == ["cuda sees 0 by PCI_BUS_ID"] * 2 + ["cuda sees  by "] * 3
 
 
 def test_a_task_that_fails_is_reported_tried_once_more_and_explained(bench: OpenCueBench) -> None:

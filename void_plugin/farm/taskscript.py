@@ -51,7 +51,8 @@ def task_script(bundle: Bundle, site: Site, step: Step, setup: Sequence[str] = (
     for number, task in enumerate(step.tasks):
         lines.append(f"{number}) {shlex.join(task_command(bundle, site, step.name, [task]))} ;;")
     lines.append(f'*) echo "{step.name} has no task $1." >&2; exit {NO_TASK} ;;')
-    lines.append("esac 2>&1 | (trap '' TERM INT; exec tee -a \"${0%.sh}.$1.log\")")
+    # A copy that cannot be written fails no task, and is the last to hear of a signal.
+    lines.append("esac 2>&1 | (trap '' TERM INT; tee -a \"${0%.sh}.$1.log\"; true)")
     return "\n".join([*lines, ""])
 
 

@@ -3,9 +3,6 @@
 set -o pipefail
 trap : TERM  # the task is told too, and is to end first
 export PYTHONUNBUFFERED=1  # RQD reads one line at a time and loses some where many come at once
-if [ -n "$CUE_GPU_CORES" ]; then
-    export CUDA_VISIBLE_DEVICES="$CUE_GPU_CORES" CUDA_DEVICE_ORDER=PCI_BUS_ID
-fi
 case "$1" in
 0) /opt/void/bin/openjd run /shows/xy/sh010/comp/.void/sh010-0123456789ab/farm/1/template.json --step Recover --extensions TASK_CHUNKING --job-param '{"CondaPackages":"void-server","JobFolder":"/shows/xy/sh010/comp/.void/sh010-0123456789ab","RezPackages":"void_server","Root_object_matte":"/shows/xy/sh010/roto","Root_output":"/shows/xy/sh010/comp","Root_plate":"/shows/xy/sh010/plate"}' --tasks '[{"Units":"0-3"}]' ;;
 1) /opt/void/bin/openjd run /shows/xy/sh010/comp/.void/sh010-0123456789ab/farm/1/template.json --step Recover --extensions TASK_CHUNKING --job-param '{"CondaPackages":"void-server","JobFolder":"/shows/xy/sh010/comp/.void/sh010-0123456789ab","RezPackages":"void_server","Root_object_matte":"/shows/xy/sh010/roto","Root_output":"/shows/xy/sh010/comp","Root_plate":"/shows/xy/sh010/plate"}' --tasks '[{"Units":"4-7"}]' ;;
@@ -40,4 +37,4 @@ case "$1" in
 30) /opt/void/bin/openjd run /shows/xy/sh010/comp/.void/sh010-0123456789ab/farm/1/template.json --step Recover --extensions TASK_CHUNKING --job-param '{"CondaPackages":"void-server","JobFolder":"/shows/xy/sh010/comp/.void/sh010-0123456789ab","RezPackages":"void_server","Root_object_matte":"/shows/xy/sh010/roto","Root_output":"/shows/xy/sh010/comp","Root_plate":"/shows/xy/sh010/plate"}' --tasks '[{"Units":"120-123"}]' ;;
 31) /opt/void/bin/openjd run /shows/xy/sh010/comp/.void/sh010-0123456789ab/farm/1/template.json --step Recover --extensions TASK_CHUNKING --job-param '{"CondaPackages":"void-server","JobFolder":"/shows/xy/sh010/comp/.void/sh010-0123456789ab","RezPackages":"void_server","Root_object_matte":"/shows/xy/sh010/roto","Root_output":"/shows/xy/sh010/comp","Root_plate":"/shows/xy/sh010/plate"}' --tasks '[{"Units":"124"}]' ;;
 *) echo "Recover has no task $1." >&2; exit 64 ;;
-esac 2>&1 | (trap '' TERM INT; exec tee -a "${0%.sh}.$1.log")
+esac 2>&1 | (trap '' TERM INT; tee -a "${0%.sh}.$1.log"; true)
