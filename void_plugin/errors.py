@@ -134,6 +134,16 @@ CODES: Dict[str, Code] = {
     "host.taken": Code(HostError, "UNKNOWN", False, 1),
     "host.newer": Code(HostError, "UNKNOWN", False, 1),
     "farm.failed": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.unknown": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.site": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.plan": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.bundle": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.program": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.unreachable": Code(FarmError, "UNKNOWN", True, 1),
+    "farm.refused": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.busy": Code(FarmError, "UNKNOWN", True, 1),
+    "farm.job_unknown": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.worker": Code(FarmError, "UNKNOWN", False, 69),
 }
 
 DEFAULT_CODES: Dict[Type[VoidError], str] = {

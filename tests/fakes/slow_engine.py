@@ -85,6 +85,15 @@ class AbsentEngine(SlowEngine):
         return Readiness("There is no GPU here.")
 
 
+class CardEngine(SlowEngine):
+    """Says that it needs a GPU, and does without."""
+
+    name = "card"
+
+    def limits(self) -> EngineLimits:
+        return EngineLimits(devices=("cuda",))
+
+
 class LeanEngine(SlowEngine):
     """Says what it was told of the machine, as an engine that has weights."""
 
@@ -95,3 +104,13 @@ class LeanEngine(SlowEngine):
 
     def advice(self) -> Iterator[tuple[str, str]]:
         yield "memory", self.readiness().memory
+
+
+class NumbEngine(SlowEngine):
+    """Never says whether it can run, as one whose driver hangs."""
+
+    name = "numb"
+
+    def readiness(self) -> Readiness:
+        time.sleep(3600)
+        return Readiness()

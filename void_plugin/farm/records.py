@@ -1,0 +1,95 @@
+"""What this user submitted: one small JSON file for each job, from which its state is asked for later."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from void_plugin.config import state_folder
+from void_plugin.errors import FarmError
+from void_plugin.farm.bundle import Bundle
+from void_plugin.farm.jobs import JobRef
+
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """One job that was submitted from here."""
+
+    ref: JobRef
+    name: str
+    shot: str
+    job_folder: str
+    bundle: str
+    """Folder of the bundle."""
+    submitted: float = 0.0
+    """Seconds since 1970."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the backend wants to find again; plain JSON values."""
+
+
+class Records:
+    """The jobs of one farm, in `<state>/farm/<farm>/`."""
+
+    def __init__(self, environment: Mapping[str, str], farm: str) -> None:
+        self.farm = farm
+        self.folder = Path(state_folder(environment)) / "farm" / farm
+
+    def add(self, job_id: str, bundle: Bundle, facts: Mapping[str, Any]) -> JobRef:
+        """Keep a job that has just been submitted. Raises FarmError where that cannot be written."""
+        ref = JobRef(self.farm, job_id)
+        self.save(Record(ref, bundle.name, bundle.shot, bundle.job_folder, bundle.folder, time.time(), facts))
+        return ref
+
+    def save(self, record: Record) -> None:
+        """Replace what is kept of a job, in one step."""
+        data = {**asdict(record), "ref": str(record.ref), "version": RECORD_VERSION}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".tmp")
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                json.dump(data, stream, indent=1, sort_keys=True)
+            os.replace(temporary, self._path(record.ref))
+        except OSError as error:
+            raise FarmError(
+                f"The job {record.ref} was submitted, but {self.folder} cannot be written ({error.strerror or error}); "
+                "write its name down."
+            ) from error
+
+    def find(self, ref: JobRef) -> Record:
+        """What is kept of a job. Raises FarmError where nothing is."""
+        path = self._path(ref)
+        if not path.is_file():
+            raise FarmError(
+                f"The job {ref} was not submitted by this user on this machine; `void farm status` lists those that "
+                "were.",
+                "farm.job_unknown",
+            )
+        return _read(path)
+
+    def all(self) -> list[Record]:
+        """All jobs, oldest first. Raises FarmError for one that cannot be read."""
+        paths = self.folder.glob("[!.]*.json") if self.folder.is_dir() else ()
+        return sorted(map(_read, paths), key=lambda record: record.submitted)
+
+    def _path(self, ref: JobRef) -> Path:
+        return self.folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', ref.id)}.json"
+
+
+def _read(path: Path) -> Record:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        version = data.pop("version")
+        if version == RECORD_VERSION:
+            return Record(**{**data, "ref": JobRef.parse(data["ref"])})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise FarmError(f"{path} cannot be read ({error!r}); delete it.", "farm.job_unknown") from error
+    raise FarmError(f"{path} has version {version!r}, not {RECORD_VERSION}; update void_plugin.", "farm.job_unknown")

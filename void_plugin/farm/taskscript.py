@@ -1,0 +1,73 @@
+"""A shell script for each step, for queue managers that give a task nothing but its number.
+
+The scripts lie beside the bundle. So the command that the queue holds is short, the same for all tasks of a step, and
+needs no quoting that differs from one queue manager to the next.
+
+A script also keeps a copy of what its task writes. RQD loses the last lines of a frame, which say why it failed, and
+logs of queue managers lie where only their own programs find them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from void_plugin.errors import FarmError
+from void_plugin.farm.bundle import Bundle, Step, task_command
+from void_plugin.farm.site import Site
+
+SHELL = "/bin/bash"
+NO_TASK = 64
+"""Exit code for a number that no task has: a job that was changed in the queue is bad data, never to be retried."""
+
+AROUND_SECONDS = 1800
+"""What the queue manager allows a task beyond its own limit: loading the model, letting it go, writing a checkpoint.
+OpenJD's limits come first, because they give notice."""
+
+
+def limit_seconds(step: Step) -> int:
+    """After so long the queue manager ends a task."""
+    return step.timeout + AROUND_SECONDS
+
+
+def script_path(bundle: Bundle, farm: str, step: Step) -> str:
+    """Where the script of a step lies."""
+    return str(Path(bundle.folder) / script_name(farm, step))
+
+
+def script_name(farm: str, step: Step) -> str:
+    """The same below the bundle's folder."""
+    return f"{farm}/{step.name}.sh"
+
+
+def task_script(bundle: Bundle, site: Site, step: Step, setup: Sequence[str] = ()) -> str:
+    """The text of a script that runs the task whose number, from 0, is its argument; `setup` are lines that come first.
+
+    It ends as the task ends.
+    """
+    lines = [f"#!{SHELL}", f"# {bundle.name}, {step.name}: run by the queue manager with the number of a task."]
+    lines += ["set -o pipefail", "trap : TERM  # the task is told too, and is to end first", *setup, 'case "$1" in']
+    for number, task in enumerate(step.tasks):
+        lines.append(f"{number}) {shlex.join(task_command(bundle, site, step.name, [task]))} ;;")
+    lines.append(f'*) echo "{step.name} has no task $1." >&2; exit {NO_TASK} ;;')
+    # A copy that cannot be written fails no task, and is the last to hear of a signal.
+    lines.append("esac 2>&1 | (trap '' TERM INT; tee -a \"${0%.sh}.$1.log\"; true)")
+    return "\n".join([*lines, ""])
+
+
+def task_logs(folder: str, farm: str, steps: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """The lines of all copies below a bundle's folder: steps by name and number of tasks, in order.
+
+    Raises FarmError for one that cannot be read.
+    """
+    for step, tasks in steps:
+        for number in range(tasks):
+            path = Path(folder) / farm / f"{step}.{number}.log"
+            try:
+                with open(path, encoding="utf-8", errors="replace") as stream:
+                    yield from (line.rstrip("\r\n") for line in stream)
+            except FileNotFoundError:
+                continue  # it has not run yet
+            except OSError as error:
+                raise FarmError(f"Cannot read {path}: {error.strerror or error}.") from error
