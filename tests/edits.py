@@ -15,7 +15,13 @@ RATE = 24
 
 
 def clip(
-    name: str, start: float, length: float, speed: float = 1, media: int = 1000, folder: str = "/plates", origin: float = 0
+    name: str,
+    start: float,
+    length: float,
+    speed: float = 1,
+    media: int = 1000,
+    folder: str = "/plates",
+    origin: float = 0,
 ) -> Any:
     """A clip of `<folder>/<name>/<name>.1001.exr` and on; times at 24 frames a second, `origin` that of the media."""
     reference = otio.schema.ImageSequenceReference(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from void_plugin.arguments import build_parser, check_usage, request_from
 from void_plugin.config import Config, load_config
-from void_plugin.errors import VoidError
+from void_plugin.errors import RequestError, VoidError
 
 if TYPE_CHECKING:
     from void_plugin.removal import Client
@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             act = farmcommands.submit if options.command == "submit" else farmcommands.run
             return DONE if act(options, _config(options), os.environ) else FAILED
+        if options.command == "otio":
+            return _otio(options)
         from void_plugin import jobcommands
 
         return DONE if jobcommands.run(options, _config(options), os.environ) else FAILED
@@ -144,6 +146,20 @@ def _stopping(client: "Client", promise: str) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _otio(options: argparse.Namespace) -> int:
+    try:
+        from void_plugin.editorial import commands
+    except ModuleNotFoundError as error:
+        if error.name != "opentimelineio":
+            raise
+        raise RequestError("void otio needs OpenTimelineIO: pip install 'void_plugin[otio]'.") from error
+
+    def run_one(request: "RemovalRequest") -> int:
+        return _run(request, _config(options), options.workers, "remove", options.json)
+
+    return commands.run(options, run_one)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -219,7 +219,10 @@ def test_a_failed_clip_gets_a_marker_on_the_timeline_and_no_result() -> None:
     base = timeline([gap(5), clip("a", 100, 20), clip("b", 100, 20)])
     out = Conform(base, 1).run({(0, 2): result_for(base.tracks[0][2])}, {(0, 1): "It ran out of memory."}).timeline
     (marker,) = out.tracks.markers
-    assert (marker.color, marker.comment) == ("RED", "It ran out of memory.") and marker.marked_range.start_time.value == 5
+    assert (marker.color, marker.comment) == (
+        "RED",
+        "It ran out of memory.",
+    ) and marker.marked_range.start_time.value == 5
     assert [item.name for item in out.tracks[1]] == ["", "b_VOID_v001"]
 
 

@@ -44,8 +44,9 @@ def check(out: Any, base: Any, folder: str) -> list[Finding]:
     cut, edit = Cut(out), Cut(base)
     had = {facts_of(track)["results"] for track in base.tracks if is_results(track)}
     ours = [
-        lane for lane in cut.lanes if not lane.nested and is_results(lane.track)
-        and facts_of(lane.track)["results"] not in had
+        lane
+        for lane in cut.lanes
+        if not lane.nested and is_results(lane.track) and facts_of(lane.track)["results"] not in had
     ]
     for lane in ours:
         if not lane.track.enabled:
@@ -133,7 +134,9 @@ def _item(cut: Cut, edit: Cut, place: Place, original: Place, folder: str) -> It
         yield Finding(place.name, f"it lies at {_span(place.start, place.end)}, its clip at {_span(first, end)}.")
         return
     if place.start < first - _NEAR or place.end > end + _NEAR:
-        yield Finding(place.name, f"it lies at {_span(place.start, place.end)}, beyond its clip at {_span(first, end)}.")
+        yield Finding(
+            place.name, f"it lies at {_span(place.start, place.end)}, beyond its clip at {_span(first, end)}."
+        )
         return
     mine, theirs = place.item, original.item
     if [to_text(one) for one in mine.effects] != [to_text(one) for one in theirs.effects]:

@@ -151,9 +151,7 @@ def _inside(cut: Cut, marker: Any, place: Place) -> bool:
     return begin - 1 <= at <= begin + length or 0 <= at < place.duration
 
 
-def _by_timeline_marker(
-    cut: Cut, wanted: Wanted, picks: dict[tuple[int, ...], Pick], skipped: list[Skipped]
-) -> None:
+def _by_timeline_marker(cut: Cut, wanted: Wanted, picks: dict[tuple[int, ...], Pick], skipped: list[Skipped]) -> None:
     for marker in cut.timeline.tracks.markers:
         why = _reason(marker, wanted)
         if not why:

@@ -165,4 +165,3 @@ def _can_be_cut(item: Any) -> bool:
     except RequestError:
         return False
     return True
-

@@ -222,9 +222,7 @@ def _tracked(
         at += length
 
 
-def _narrowed(
-    window: tuple[Fraction, Fraction] | None, first: Fraction, end: Fraction
-) -> tuple[Fraction, Fraction]:
+def _narrowed(window: tuple[Fraction, Fraction] | None, first: Fraction, end: Fraction) -> tuple[Fraction, Fraction]:
     return (first, end) if window is None else (max(window[0], first), min(window[1], end))
 
 
