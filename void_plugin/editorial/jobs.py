@@ -13,7 +13,6 @@ from void_plugin.errors import RequestError
 from void_plugin.frames import FrameRange
 from void_plugin.localfiles import write_whole
 from void_plugin.request import ImageInput, Output, RemovalRequest
-from void_plugin.settings import RenderSettings
 
 SCHEMA = 1
 """Version of shots.json that this package writes and the newest it reads."""
@@ -65,12 +64,11 @@ class Making:
     prompt: str = ""
     colour: str = ""
     priority: int = 50
-    settings: RenderSettings = RenderSettings()
 
 
 def folder_of(out: str | None, timeline: Path, number: int) -> Path:
     """The folder of a version: below `out`, else beside the timeline."""
-    base = Path(out) if out else timeline.parent / f"{stem_of(timeline)}_VOID"
+    base = Path(os.path.abspath(out)) if out else Path(os.path.abspath(timeline)).parent / f"{stem_of(timeline)}_VOID"
     return base / f"v{number:03d}"
 
 
@@ -218,7 +216,6 @@ def _request(group: Sequence[Shot], folder: Path, number: int, making: Making) -
         prompt=note.prompt or making.prompt,
         engine=note.engine or making.engine,
         priority=making.priority,
-        settings=making.settings,
         **{name: ImageInput(matte) for name, matte in shot.mattes.items()},  # type: ignore[arg-type]
     )
     request.check()

@@ -16,8 +16,8 @@ from void_plugin.patterns import to_pattern
 def mattes_of(cut: Cut, pick: Pick, name: str, plate: Media, folder: str, root: str) -> dict[str, str]:
     """The matte patterns of a shot, by input of the request.
 
-    `folder` is that of the timeline, `root` one of mattes or empty. Raises RequestError where there is no object matte, or its numbers are not those
-    of the plate.
+    `folder` is that of the timeline, `root` one of mattes or empty. Raises RequestError where there is no object
+    matte, or its numbers are not those of the plate.
     """
     if pick.note.mattes:
         return {field: to_pattern(os.path.join(folder, pattern)) for field, pattern in pick.note.mattes}

@@ -14,8 +14,10 @@ from void_plugin.errors import RequestError
 from void_plugin.frames import FrameRange, ImageSequence, contiguous
 from void_plugin.patterns import to_pattern
 
-MOVIES = frozenset(".mov .mp4 .m4v .mxf .mkv .avi .webm .braw .r3d .ari .mts .m2ts .wmv .crm".split())
-PICTURES = frozenset(".exr .dpx .tif .tiff .png .jpg .jpeg .cin .tga .bmp .hdr .sxr .webp .gif .psd".split())
+MOVIES = frozenset(
+    (".mov", ".mp4", ".m4v", ".mxf", ".mkv", ".avi", ".webm", ".braw", ".r3d", ".ari", ".mts", ".m2ts", ".wmv", ".crm")
+)
+PICTURES = frozenset((".exr", ".dpx", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".cin", ".tga", ".bmp", ".hdr"))
 _BRACKETS = re.compile(r"\[(\d+)-(\d+)\](?=\.[^.]+\Z)")
 _NUMBER = re.compile(r"(?:(?<=[._-])|\A)(\d+)(?=\.[^.]+\Z)")
 ZERO = Fraction(0)

@@ -235,5 +235,6 @@ def _why_not(nest: Any) -> str:
 def _why_not_here(track: Any, index: int) -> str:
     beside = [track[at] for at in (index - 1, index + 1) if 0 <= at < len(track)]
     if any(isinstance(item, otio.schema.Transition) for item in beside):
-        return f"it lies in {track[index].name or 'a nest'!r}, which begins or ends in a transition; decompose that in place"
+        name = track[index].name or "a nest"
+        return f"it lies in {name!r}, which begins or ends in a transition; decompose that in place"
     return ""
