@@ -12,7 +12,7 @@ from void_plugin.editorial.ranges import SourceRange, source_range
 from void_plugin.editorial.times import timecode
 from void_plugin.editorial.walk import Cut, Place, is_results
 from void_plugin.errors import RequestError, VoidError
-from void_plugin.frames import ImageSequence, describe
+from void_plugin.frames import FrameRange, ImageSequence, describe
 from void_plugin.patterns import to_pattern
 
 HANDLES, CONTEXT = 8, 48
@@ -69,15 +69,15 @@ def _shot(cut: Cut, folder: str, found: Pick, name: str, wishes: Wishes) -> Shot
         shot.media = _plate(found, name, folder, wishes, shot.warnings)
         handles = wishes.handles if found.note.handles is None else found.note.handles
         shot.range = source_range(cut, found.place, shot.media, handles, wishes.context)
-        _check_disk(shot)
-        _warn(cut, shot, handles)
+        shot.mattes = mattes_of(cut, found, name, shot.media, folder, wishes.matte_root)
     except VoidError as error:
         shot.problems.append(error.message)
-    if shot.media is not None and shot.range is not None:
+    if shot.range is not None:
         try:
-            shot.mattes = mattes_of(cut, found, name, shot.media, folder, wishes.matte_root)
+            _fit_to_disk(shot)
         except VoidError as error:
             shot.problems.append(error.message)
+        _warn(cut, shot)
     return shot
 
 
@@ -104,29 +104,51 @@ def _plate(found: Pick, name: str, folder: str, wishes: Wishes, warnings: list[s
     )
 
 
-def _check_disk(shot: Shot) -> None:
-    """Make sure of the files, and leave out of the context what is not there."""
+def _fit_to_disk(shot: Shot) -> None:
+    """Make sure of the files that the cut shows; handles and context end where a plate or a matte ends.
+
+    Raises RequestError naming what the cut shows and is not there.
+    """
     assert shot.media is not None and shot.range is not None
-    sequence = ImageSequence(shot.media.pattern)
-    present = set(sequence.on_disk())
-    missing = [frame for frame in shot.range.delivered if frame not in present]
-    if missing:
-        what = f"lacks frames {describe(missing)}" if present else "is offline"
-        raise RequestError(f"The plate {sequence.pattern} of {shot.name} {what}; relink or render it.")
-    first, last = shot.range.delivered.first, shot.range.delivered.last
-    while first - 1 in present and first > shot.range.looked_at.first:
+    plate = ImageSequence(shot.media.pattern)
+    present = set(plate.on_disk())
+    lost = [frame for frame in shot.range.used if frame not in present]
+    if lost:
+        what = f"lacks frames {describe(lost)}" if present else "is offline"
+        raise RequestError(f"The plate {plate.pattern} of {shot.name} {what}; relink or render it.")
+    for pattern in shot.mattes.values():
+        matte = ImageSequence(pattern)
+        if matte.is_still:
+            continue
+        drawn = set(matte.on_disk())
+        lost = [frame for frame in shot.range.used if frame not in drawn]
+        if lost:
+            what = f"lacks frames {describe(lost)}" if drawn else "does not exist"
+            raise RequestError(f"The matte {pattern} of {shot.name} {what}; draw and render it for the whole cut.")
+        present &= drawn
+    delivered = _run_of(present, shot.range.used, shot.range.delivered)
+    before, after = delivered.first - shot.range.delivered.first, shot.range.delivered.last - delivered.last
+    short = (shot.range.short[0] + before, shot.range.short[1] + after)
+    looked_at = _run_of(present, delivered, shot.range.looked_at)
+    shot.range = replace(shot.range, delivered=delivered, looked_at=looked_at, short=short)
+
+
+def _run_of(present: set[int], inner: FrameRange, outer: FrameRange) -> FrameRange:
+    """`inner` widened as far as there are files without a gap, at most to `outer`."""
+    first, last = inner.first, inner.last
+    while first > outer.first and first - 1 in present:
         first -= 1
-    while last + 1 in present and last < shot.range.looked_at.last:
+    while last < outer.last and last + 1 in present:
         last += 1
-    shot.range = replace(shot.range, looked_at=type(shot.range.used)(first, last))
+    return FrameRange(first, last)
 
 
-def _warn(cut: Cut, shot: Shot, handles: int) -> None:
+def _warn(cut: Cut, shot: Shot) -> None:
     assert shot.media is not None and shot.range is not None
     found = shot.range
     if any(found.short):
         before, after = found.short
-        shot.warnings.append(f"the media has fewer handles than asked for: {before} missing before, {after} after")
+        shot.warnings.append(f"there are fewer handles than asked for: {before} frames missing before, {after} after")
     if found.beyond:
         shot.warnings.append(f"the cut shows {found.beyond} frames that the media does not have")
     if found.speed == 0:
