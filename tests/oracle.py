@@ -81,10 +81,10 @@ def stacked(tracks: list[Track], frame: int) -> Picture:
     return seen
 
 
-def judge(base: Any, out: Any, cleaned: Mapping[tuple[int, int], tuple[str, str]], everywhere: bool) -> int:
+def judge(base: Any, out: Any, cleaned: Mapping[tuple[int, ...], tuple[str, str]], everywhere: bool) -> int:
     """Fail unless the result shows the base with every cleaned clip in place of its original.
 
-    `cleaned` gives, by track and child, the folder of the original and of the result. `everywhere` is False where
+    `cleaned` gives, by path of the clip, the folder of the original and of the result. `everywhere` is False where
     results lie over all tracks and so over what covered their clip: then each track is judged by itself. Returns how
     many frames of cleaned clips were judged.
     """

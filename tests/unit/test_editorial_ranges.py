@@ -141,7 +141,9 @@ def test_a_nest_that_shows_a_part_needs_a_part() -> None:
     assert source_range(cut, place, media_of(inside, "/edit"), 0, 0).used == FrameRange(1111, 1122)
 
 
-@pytest.mark.parametrize(("speed", "files"), [(1, (1101, 1120)), (-1, (1120, 1101)), (2, (1101, 1139)), (0, (1101, 1101))])
+@pytest.mark.parametrize(
+    ("speed", "files"), [(1, (1101, 1120)), (-1, (1120, 1101)), (2, (1101, 1139)), (0, (1101, 1101))]
+)
 def test_the_file_at_a_frame_of_the_cut(speed: float, files: tuple[int, int]) -> None:
     item = edits.clip("a", 100, 20, speed=speed)
     cut = Cut(edits.timeline([edits.gap(7), item]))

@@ -27,19 +27,6 @@ LOSSES = {
 }
 """What is lost on the way into OTIO, by ending; nothing where it is the format's own."""
 _PACKAGES = {".fcpxml": "pip install otio-fcpx-xml-adapter", ".fcpxmld": "pip install otio-fcpx-xml-adapter"}
-_RAISED = (
-    otio.exceptions.OTIOError,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What adapters of other people raise over a file that they cannot read."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +55,7 @@ def open_timeline(path: str, name: str = "") -> Opened:
     unknown = prescan(place) if ending in (".otio", ".otioz", ".otiod") else []
     try:
         read = otio.adapters.read_from_file(os.fspath(place))
-    except _RAISED as error:
+    except Exception as error:  # adapters are other people's plug-ins, and raise whatever they like over a bad file
         what = f"it holds {', '.join(unknown)}, which is not known here" if unknown else _said(error)
         raise RequestError(f"{path} cannot be read ({what}); export it again, best as .otio.") from error
     timeline = _timeline_in(read, path, name)

@@ -94,14 +94,15 @@ def _conform(options: argparse.Namespace) -> int:
     conform = Conform(opened.timeline, version.number, options.sequence_ref or "", options.placement)
     made = conform.run(found.results, found.failed)
     made.timeline.name = f"{opened.timeline.name or stem_of(opened.path)} VOID v{version.number:03d}"
-    for text in made.warnings:
+    for text in (*made.warnings, *made.refused.values()):
         _warn(text)
     adapters.write_otio(made.timeline, out)
     again = adapters.open_timeline(str(out))
     findings = check.check(again.timeline, opened.timeline, opened.folder)
     _print_findings(findings)
-    print(f"{out}: {len(found.results)} results on {', '.join(made.tracks) or 'no track'}")
-    return FAILED if findings or found.failed else DONE
+    laid = len(found.results) - len(made.refused)
+    print(f"{out}: {laid} results on {', '.join(made.tracks) or 'no track'}")
+    return FAILED if findings or found.failed or made.refused else DONE
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ import opentimelineio as otio
 from void_plugin.editorial.media import Media
 from void_plugin.editorial.runs import ONE, Piece, cut_short, fades_from_nothing, runs_of
 from void_plugin.editorial.times import range_of, tidy
-from void_plugin.editorial.walk import RESULTS_KEY, ZERO, Cut, Lane, base_path, facts_of, is_results
+from void_plugin.editorial.walk import RESULTS_KEY, ZERO, Cut, Lane, base_path, facts_of, is_results, offsets, through
 from void_plugin.errors import RequestError
 from void_plugin.frames import FrameRange
 
@@ -41,6 +41,8 @@ class Conformed:
     timeline: Any
     tracks: list[str]
     warnings: list[str]
+    refused: Mapping[tuple[int, ...], str] = field(default_factory=dict)
+    """Clips whose result could not be laid in, and why; they got a marker."""
 
 
 class Conform:
@@ -53,6 +55,7 @@ class Conform:
         self._version, self._reference, self._placement = version, reference, placement
         self._warnings: list[str] = []
         self._layers: list[_Layer] = []
+        self._refused: dict[tuple[int, ...], str] = {}
 
     @property
     def name(self) -> str:
@@ -63,7 +66,7 @@ class Conform:
         """Lay results, by the path of their clip, into a copy of the timeline.
 
         `failed` names the clips without a result, and why: they get a marker and nothing else. Raises RequestError
-        where a clip is not there, or a result cannot be laid over it.
+        where a clip is not there.
         """
         for path in (*results, *failed):
             place = self._cut.place(path)
@@ -74,16 +77,21 @@ class Conform:
             picked = {path[-1]: results[path] for path in results if path[:-1] == lane.path}
             if picked:
                 self._lay_lane(lane, picked)
-        tracks = self._insert()
-        for path, why in failed.items():
+        # Markers first: a new track changes which track a path means.
+        for path, why in {**failed, **self._refused}.items():
             self._mark_failed(path, why)
-        return Conformed(self.timeline, tracks, self._warnings)
+        tracks = self._insert()
+        return Conformed(self.timeline, tracks, self._warnings, self._refused)
 
     # -- one lane --------------------------------------------------------------------------------------------
 
     def _lay_lane(self, lane: Lane, picked: Mapping[int, Result]) -> None:
-        for run in runs_of(self._cut.places(lane), set(picked), self._cut.rate):
-            run = self._windowed(run, lane)
+        for whole in runs_of(self._cut.places(lane), set(picked), self._cut.rate):
+            try:
+                run = self._windowed(whole, lane)
+            except RequestError as error:
+                self._refused.update((piece.place.path, error.message) for piece in whole if piece.picked)
+                continue
             if fades_from_nothing(run):
                 names = ", ".join(repr(piece.place.name) for piece in run if piece.picked)
                 self._warnings.append(
@@ -100,19 +108,19 @@ class Conform:
         first, end = lane.window
         if run[0].start >= first and run[-1].stop <= end:
             return run
-        if any(piece.is_transition for piece in run):
-            name = next(piece.place.name for piece in run if piece.picked)
-            raise RequestError(f"A nest is cut within a dissolve of {name!r}; decompose it in place.")
-        return [
-            Piece(
-                piece.place,
-                max(piece.first, first - piece.place.start),
-                min(piece.end, end - piece.place.start),
-                piece.picked,
-            )
-            for piece in run
-            if piece.start < end and first < piece.stop
-        ]
+        kept = []
+        for piece in run:
+            if piece.is_transition:
+                shown = through(lane.window, piece.start, offsets(piece.place.item, self._cut.rate))
+                if shown is None:
+                    name = next(piece.place.name for piece in run if piece.picked)
+                    raise RequestError(f"A nest is cut within a dissolve of {name!r}; decompose it in place.")
+                if shown:
+                    kept.append(piece)
+            elif piece.start < end and first < piece.stop:
+                begin, stop = max(piece.first, first - piece.place.start), min(piece.end, end - piece.place.start)
+                kept.append(Piece(piece.place, begin, stop, piece.picked))
+        return kept
 
     def _item(self, piece: Piece, picked: Mapping[int, Result]) -> Any:
         place = piece.place

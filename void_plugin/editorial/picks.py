@@ -10,7 +10,7 @@ import opentimelineio as otio
 
 from void_plugin.editorial import notes
 from void_plugin.editorial.times import frames_of
-from void_plugin.editorial.walk import Cut, Place, is_results, retimes
+from void_plugin.editorial.walk import Cut, Place, is_results, offsets, retimes, through
 from void_plugin.errors import RequestError
 
 WORD = "VOID"
@@ -68,7 +68,7 @@ def pick(cut: Cut, wanted: Wanted) -> tuple[list[Pick], list[Skipped]]:
         _by_name(found, wanted)
         _by_marker(cut, found, wanted)
         if found.reasons:
-            why = _why_not(place)
+            why = _why_not(place, cut.rate)
             if why:
                 skipped.append(Skipped(place.name, place.start, why))
             else:
@@ -90,13 +90,24 @@ def topmost(cut: Cut, frame: Fraction) -> Place | None:
     return shown
 
 
-def _why_not(place: Place) -> str:
+def _why_not(place: Place, rate: Fraction) -> str:
     first, end = place.visible
     if not place.item.enabled or not place.lane.shown:
         return "it is switched off"
     if first >= end:
         return "the nest around it does not show it"
-    return place.lane.problem
+    return place.lane.problem or _cut_in_dissolve(place, rate)
+
+
+def _cut_in_dissolve(place: Place, rate: Fraction) -> str:
+    """Why a clip cannot be laid over a nest that ends within a transition of it; empty where it can."""
+    track, window = place.lane.track, place.lane.window
+    for at, edge in ((place.index - 1, place.start), (place.index + 1, place.end)):
+        if window is None or not 0 <= at < len(track) or not isinstance(track[at], otio.schema.Transition):
+            continue
+        if through(window, edge, offsets(track[at], rate)) is None:
+            return "the nest around it is cut within a dissolve; decompose that in place"
+    return ""
 
 
 def _by_name(found: Pick, wanted: Wanted) -> None:
@@ -163,7 +174,8 @@ def _by_timeline_marker(cut: Cut, wanted: Wanted, picks: dict[tuple[int, ...], P
         if place is None:
             skipped.append(Skipped(marker.name or "a marker", at, "no clip lies under it"))
             continue
-        if place.lane.problem:
-            skipped.append(Skipped(place.name, place.start, place.lane.problem))
+        problem = _why_not(place, cut.rate)
+        if problem:
+            skipped.append(Skipped(place.name, place.start, problem))
             continue
         _take(picks.setdefault(place.path, Pick(place)), marker, f"timeline {why}")

@@ -111,6 +111,14 @@ def offsets(transition: Any, rate: Fraction) -> tuple[Fraction, Fraction]:
     return frames_of(transition.in_offset, rate), frames_of(transition.out_offset, rate)
 
 
+def through(window: tuple[Fraction, Fraction], edge: Fraction, reach: tuple[Fraction, Fraction]) -> bool | None:
+    """Whether a window shows a transition at `edge` that reaches so far before and after it; None where in part."""
+    first, end = edge - reach[0], edge + reach[1]
+    if end <= window[0] or first >= window[1]:
+        return False
+    return True if window[0] <= first and end <= window[1] and window[0] < edge < window[1] else None
+
+
 def duration_of(item: Any, rate: Fraction) -> Fraction:
     """How long an item of a track is, in frames of a rate. Raises RequestError where nothing says it."""
     try:

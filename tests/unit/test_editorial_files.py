@@ -1,0 +1,187 @@
+"""Timelines as files: what can be read, what is said of the rest, and that nothing crashes the program."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import edits
+import opentimelineio as otio
+import pytest
+
+from void_plugin.editorial.adapters import LOSSES, open_timeline, to_text, write_otio
+from void_plugin.editorial.picks import Wanted
+from void_plugin.editorial.shots import Wishes, find_shots
+from void_plugin.editorial.walk import Cut
+from void_plugin.errors import RequestError
+
+SAMPLES = Path(__file__).parents[1] / "golden" / "otio"
+"""Sample timelines of OpenTimelineIO's own repository."""
+
+
+@pytest.fixture
+def base() -> Any:
+    return edits.timeline([edits.clip("a", 100, 20), edits.gap(4), edits.clip("b", 100, 20, speed=2)])
+
+
+def written(folder: Path, data: Any, name: str = "cut.otio") -> str:
+    path = folder / name
+    path.write_text(data if isinstance(data, str) else json.dumps(data))
+    return str(path)
+
+
+def test_what_is_written_reads_back_the_same(base: Any, tmp_path: Path) -> None:
+    write_otio(base, tmp_path / "cut.otio")
+    opened = open_timeline(str(tmp_path / "cut.otio"))
+    assert opened.timeline.is_equivalent_to(base) and opened.warnings == () and opened.folder == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no OTIO that can be read"),
+        ("{", "no OTIO that can be read"),
+        ("[1, 2]", "JSON but no OTIO"),
+        ("{}", "JSON but no OTIO"),
+        ("[" * 100_000, "no OTIO that can be read"),
+        ('{"OTIO_SCHEMA": "Timeline.99", "name": "x"}', "it holds Timeline.99, which is not known here"),
+        ('{"OTIO_SCHEMA": "Timeline.1", "name": "x"}', "cannot be read"),
+        ('{"OTIO_SCHEMA": "Clip.2"}', "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_timeline_says_so(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(RequestError, match=said):
+        open_timeline(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_or_of_no_known_kind_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="does not exist"):
+        open_timeline(str(tmp_path / "none.otio"))
+    with pytest.raises(RequestError, match=r"Nothing here reads \.drt: export the timeline as \.otio"):
+        open_timeline(written(tmp_path, "", "cut.drt"))
+    if "aaf" not in otio.adapters.suffixes_with_defined_adapters(read=True):
+        with pytest.raises(RequestError, match="pip install OpenTimelineIO-Plugins"):
+            open_timeline(written(tmp_path, "", "cut.aaf"))
+
+
+@pytest.mark.parametrize("where", ["children", "effects", "media"])
+def test_an_unknown_schema_is_named(base: Any, tmp_path: Path, where: str) -> None:
+    data = json.loads(to_text(base))
+    odd = {"OTIO_SCHEMA": "StudioThing.1", "name": "x"}
+    track = data["tracks"]["children"][0]
+    if where == "children":
+        track["children"].append(odd)
+    elif where == "effects":
+        track["children"][0]["effects"].append(odd)
+    else:
+        track["children"][0]["media_references"]["DEFAULT_MEDIA"] = odd
+    with pytest.raises(RequestError, match=r"it holds StudioThing\.1, which is not known here"):
+        open_timeline(written(tmp_path, data))
+
+
+def test_an_unknown_schema_in_notes_is_kept_and_warned_of(base: Any, tmp_path: Path) -> None:
+    data = json.loads(to_text(base))
+    data["tracks"]["children"][0]["metadata"]["studio"] = {"OTIO_SCHEMA": "StudioThing.1", "name": "x"}
+    opened = open_timeline(written(tmp_path, data))
+    assert "StudioThing.1" in opened.warnings[0] and "StudioThing.1" in to_text(opened.timeline)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_timeline_that_contains_itself_is_refused_before_it_can_crash_anything(
+    base: Any, tmp_path: Path, deep: bool
+) -> None:
+    data = json.loads(to_text(base))
+    data["tracks"]["OTIO_REF_ID"] = "top"
+    ring = {"OTIO_SCHEMA": "SerializableObjectRef.1", "id": "top"}
+    stack = {**json.loads(to_text(otio.schema.Stack("s"))), "children": [ring]}
+    data["tracks"]["children"][0]["children"].append(stack if deep else ring)
+    with pytest.raises(RequestError, match="contains itself"):
+        open_timeline(written(tmp_path, data))
+
+
+def test_an_empty_timeline_and_one_of_sound_alone_are_told(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="no video track"):
+        open_timeline(written(tmp_path, to_text(otio.schema.Timeline("x"))))
+    sound = otio.schema.Timeline("x")
+    sound.tracks.append(otio.schema.Track("A1", kind="Audio"))
+    with pytest.raises(RequestError, match="no video track"):
+        open_timeline(written(tmp_path, to_text(sound)))
+    with pytest.raises(RequestError, match="holds no clips"):
+        open_timeline(written(tmp_path, to_text(edits.timeline([edits.gap(4)]))))
+    with pytest.raises(RequestError, match="holds a Track and no timeline"):
+        open_timeline(written(tmp_path, to_text(otio.schema.Track("V1"))))
+
+
+def test_one_of_several_timelines_is_chosen_by_name(base: Any, tmp_path: Path) -> None:
+    other = edits.timeline([edits.clip("z", 100, 20)])
+    other.name = "other"
+    collection = otio.schema.SerializableCollection("all", [base, other])
+    path = written(tmp_path, to_text(collection))
+    with pytest.raises(RequestError, match="choose one with --timeline: 'edit', 'other'"):
+        open_timeline(path)
+    assert open_timeline(path, "other").timeline.name == "other"
+
+
+def test_a_clip_of_unknown_length_is_named(tmp_path: Path) -> None:
+    base = edits.timeline([edits.clip("a", 100, 20), otio.schema.Clip("no length")])
+    with pytest.raises(RequestError, match="how long 'no length' is"):
+        list(Cut(base).clips())
+
+
+def test_media_inside_of_a_bundle_are_told(base: Any, tmp_path: Path) -> None:
+    base.tracks[0][0].media_reference.target_url_base = "media"
+    with zipfile.ZipFile(tmp_path / "cut.otioz", "w") as bundle:
+        bundle.writestr("content.otio", to_text(base))
+        bundle.writestr("version.txt", "1.0.0")
+    opened = open_timeline(str(tmp_path / "cut.otioz"))
+    assert "unpack it" in opened.warnings[0]
+    shots, _ = find_shots(Cut(opened.timeline), opened.folder, Wanted(everything=True), Wishes())
+    assert "offline" in shots[0].problems[-1] or "has no matte" in shots[0].problems[0]
+    (tmp_path / "odd.otioz").write_bytes(b"PK no zip")
+    with pytest.raises(RequestError, match="cannot be read"):
+        open_timeline(str(tmp_path / "odd.otioz"))
+
+
+EDL = """TITLE: cut
+FCM: NON-DROP FRAME
+
+001  A001C001 V     C        01:00:10:00 01:00:12:00 01:00:00:00 01:00:02:00
+* FROM CLIP NAME: a.mov
+002  A001C002 V     C        00:00:00:00 00:00:01:00 01:00:02:00 01:00:03:00
+* FROM CLIP NAME: b.mov
+"""
+
+
+@pytest.mark.parametrize(
+    "text", [EDL, EDL.replace("01:00:02:00\n* FROM CLIP NAME: a", "01:00:03:00\n* FROM CLIP NAME: a")]
+)
+def test_an_edl_is_read_with_what_it_loses_said(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text, "cut.edl")
+    if text == EDL:
+        opened = open_timeline(path)
+        assert opened.warnings == (LOSSES[".edl"],)
+        assert [place.name for place in Cut(opened.timeline).clips()] == ["a.mov", "b.mov"]
+    else:  # record times that do not follow each other
+        with pytest.raises(RequestError, match="cannot be read"):
+            open_timeline(path)
+
+
+def test_what_an_adapter_stumbles_over_is_a_sentence(tmp_path: Path) -> None:
+    for text in ("", "<xmeml/>", "<a><b></a>", "\0\1\2"):
+        with pytest.raises(RequestError):
+            open_timeline(written(tmp_path, text, "cut.xml"))
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.otio")), ids=lambda path: path.stem)
+def test_every_sample_gives_shots_or_says_why_not(path: Path) -> None:
+    try:
+        opened = open_timeline(str(path))
+        shots, skipped = find_shots(Cut(opened.timeline), opened.folder, Wanted(everything=True), Wishes())
+    except RequestError as error:
+        assert path.name in error.message and len(error.message) < 600
+        return
+    assert shots or skipped
+    for shot in shots:
+        assert shot.problems and all(text.endswith(".") for text in shot.problems), "no sample has its media here"
