@@ -20,6 +20,7 @@ def add_otio(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     for command in (shots, submit, conform, check):
         command.add_argument("file", metavar="FILE", help="the timeline")
         command.add_argument("--timeline", metavar="NAME", help="which one, where the file holds several")
+        command.add_argument("--rate", type=float, default=24.0, metavar="FPS", help="rate of an EDL (%(default)g)")
     for command in (shots, submit):
         _add_picks(command)
     shots.add_argument("--json", action="store_true", help="print JSON")

@@ -371,9 +371,10 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 COMMANDS = ("remove", "preview", "demo", "jobs", "status", "cancel", "delete", "doctor", "engines", "nuke")
 NUKE = (["nuke", "install"], ["nuke", "uninstall"])
+OTIO = (["otio"], *(["otio", action] for action in ("shots", "submit", "conform", "check")))
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), *NUKE])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), *NUKE, *OTIO])
 def test_help_reads_without_leftovers_of_formatting(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main([*command, "--help"])

@@ -13,7 +13,7 @@ import pytest
 
 from void_plugin.editorial.adapters import LOSSES, open_timeline, to_text, write_otio
 from void_plugin.editorial.picks import Wanted
-from void_plugin.editorial.shots import Wishes, find_shots
+from void_plugin.editorial.shots import Wishes, find_shots, position
 from void_plugin.editorial.walk import Cut
 from void_plugin.errors import RequestError
 
@@ -162,10 +162,21 @@ def test_an_edl_is_read_with_what_it_loses_said(tmp_path: Path, text: str) -> No
     if text == EDL:
         opened = open_timeline(path)
         assert opened.warnings == (LOSSES[".edl"],)
-        assert [place.name for place in Cut(opened.timeline).clips()] == ["a.mov", "b.mov"]
+        cut = Cut(opened.timeline)
+        assert [place.name for place in cut.clips()] == ["a.mov", "b.mov"]
+        assert [position(cut, place) for place in cut.clips()] == ["01:00:00:00", "01:00:02:00"]
     else:  # record times that do not follow each other
-        with pytest.raises(RequestError, match="cannot be read"):
+        with pytest.raises(RequestError, match="cannot be read at 24 frames a second"):
             open_timeline(path)
+
+
+def test_the_rate_of_an_edl_is_what_the_user_says(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, EDL.replace("01:00:12:00 01:00:00:00 01:00:02:00", "01:00:11:24 01:00:00:00 01:00:01:24"), "c.edl"
+    )
+    with pytest.raises(RequestError, match="give --rate"):
+        open_timeline(path)
+    assert Cut(open_timeline(path, rate=25).timeline).rate == 25
 
 
 def test_what_an_adapter_stumbles_over_is_a_sentence(tmp_path: Path) -> None:

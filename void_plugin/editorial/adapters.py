@@ -13,8 +13,8 @@ from void_plugin.localfiles import write_whole
 
 PLUGINS = "pip install OpenTimelineIO-Plugins"
 LOSSES = {
-    ".edl": "An EDL holds one video track, no retimes that read back, no colours, and reels of 8 letters; transitions "
-    "are folded into clip lengths, so check them. Export OTIO for anything but a plain cut.",
+    ".edl": "An EDL holds one video track, no rate (see --rate), no retimes that read back, no colours, and reels of 8 "
+    "letters; transitions are folded into clip lengths, so check them. Export OTIO for anything but a plain cut.",
     ".xml": "FCP XML holds no image sequences, only their first file; speed changes may be lost. Check the ranges.",
     ".fcpxml": "FCPX XML loses effects and most transitions, and turns storylines into nests. Check the ranges.",
     ".fcpxmld": "FCPX XML loses effects and most transitions, and turns storylines into nests. Check the ranges.",
@@ -40,8 +40,8 @@ class Opened:
     warnings: tuple[str, ...]
 
 
-def open_timeline(path: str, name: str = "") -> Opened:
-    """Read a timeline; `name` chooses one where a file holds several.
+def open_timeline(path: str, name: str = "", rate: float = 24.0) -> Opened:
+    """Read a timeline; `name` chooses one where a file holds several, `rate` is that of an EDL, which says none.
 
     Raises RequestError, with what to do, for a file that cannot be read or holds no timeline with picture.
     """
@@ -54,11 +54,17 @@ def open_timeline(path: str, name: str = "") -> Opened:
         raise RequestError(f"Nothing here reads {ending or 'files without an ending'}: {how}.")
     unknown = prescan(place) if ending in (".otio", ".otioz", ".otiod") else []
     try:
-        read = otio.adapters.read_from_file(os.fspath(place))
+        read = otio.adapters.read_from_file(os.fspath(place), **({"rate": rate} if ending == ".edl" else {}))
     except Exception as error:  # adapters are other people's plug-ins, and raise whatever they like over a bad file
+        if ending == ".edl":
+            raise RequestError(
+                f"{path} cannot be read at {rate:g} frames a second ({_said(error)}); give --rate."
+            ) from error
         what = f"it holds {', '.join(unknown)}, which is not known here" if unknown else _said(error)
         raise RequestError(f"{path} cannot be read ({what}); export it again, best as .otio.") from error
     timeline = _timeline_in(read, path, name)
+    if ending == ".edl":
+        _straighten(timeline)
     if not any(track.kind == otio.schema.TrackKind.Video for track in timeline.find_children(otio.schema.Track)):
         raise RequestError(f"{path} has no video track; export the timeline with its picture.")
     if not timeline.find_clips():
@@ -107,3 +113,14 @@ def _timeline_in(read: Any, path: str, name: str) -> Any:
     kind = read.schema_name() if hasattr(read, "schema_name") else type(read).__name__
     more = f" of the name {name!r}" if name else ""
     raise RequestError(f"{path} holds a {kind} and no timeline{more}; export the timeline.")
+
+
+def _straighten(timeline: Any) -> None:
+    """Give a timeline its start where the reader of EDLs left it: as a range before the first frame of a track."""
+    for track in timeline.tracks:
+        shown = track.source_range
+        if shown is not None and shown.start_time.value < 0:
+            if timeline.global_start_time is None:
+                start = shown.start_time
+                timeline.global_start_time = otio.opentime.RationalTime(-start.value, start.rate)
+            track.source_range = None

@@ -107,7 +107,7 @@ def _conform(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     opened = _opened(options)
-    edit = adapters.open_timeline(options.against, options.timeline or "")
+    edit = adapters.open_timeline(options.against, options.timeline or "", options.rate)
     findings = check.check(opened.timeline, edit.timeline, edit.folder)
     if options.json:
         print(json.dumps([{"where": one.where, "text": one.text} for one in findings], indent=2, ensure_ascii=False))
@@ -122,7 +122,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _opened(options: argparse.Namespace) -> adapters.Opened:
-    opened = adapters.open_timeline(options.file, options.timeline or "")
+    opened = adapters.open_timeline(options.file, options.timeline or "", options.rate)
     for text in opened.warnings:
         _warn(text)
     return opened

@@ -116,7 +116,8 @@ def _external(reference: Any, name: str, folder: str, clip: Any) -> Media:
             whole, _ = contiguous(ImageSequence(pattern).on_disk())
             return _numbered(pattern, whole.first if whole else 0, reference, clip, "external")
         number = _NUMBER.search(os.path.basename(path))
-        many = reference.available_range is not None and reference.available_range.duration.value > 1
+        known = reference.available_range or clip.source_range
+        many = known is not None and known.duration.value > 1
         if number is not None and many:  # as Premiere names the first file for all
             stem = path[: len(path) - len(os.path.basename(path)) + number.start()]
             pattern = f"{stem}%0{len(number.group())}d{ending_of(path, number)}"
