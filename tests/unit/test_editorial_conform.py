@@ -19,7 +19,7 @@ from void_plugin.editorial.walk import Cut
 from void_plugin.errors import RequestError
 from void_plugin.frames import FrameRange
 
-TIMELINES = 2000
+TIMELINES = 2100
 Picked = dict[tuple[int, ...], Result]
 
 
@@ -151,6 +151,15 @@ def test_a_fade_from_black_is_warned_of() -> None:
     base = timeline([gap(10), dissolve(0, 6), clip("b", 300, 30)])
     conformed = Conform(base, 1).run({(0, 2): result_for(base.tracks[0][2])}, {})
     assert [text for text in conformed.warnings if "fades from or to nothing" in text]
+
+
+def test_a_wipe_is_copied_and_named_for_a_human_to_look_at() -> None:
+    wipe = dissolve(4, 6)
+    wipe.transition_type = "Custom_Transition"
+    conformed = Conform(timeline([clip("a", 100, 20), wipe, clip("b", 300, 30)]), 1)
+    made = conformed.run({(0, 2): result_for(clip("b", 300, 30))}, {})
+    assert "of the kind Custom_Transition, which is copied" in made.warnings[0]
+    assert made.timeline.tracks[1][2].is_equivalent_to(wipe)
 
 
 def test_a_result_changes_only_media_name_metadata_and_adds_its_marker() -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import edits
+import opentimelineio as otio
 import pytest
 from edits import RATE, Range, Time
 
+from void_plugin.editorial.check import check
 from void_plugin.editorial.collect import collect
+from void_plugin.editorial.conform import Conform
 from void_plugin.editorial.jobs import Making, folder_of, jobs_of, load_version, newest_version, stem_of, write_version
 from void_plugin.editorial.picks import Wanted
 from void_plugin.editorial.shots import Shot, Wishes, find_shots
@@ -80,8 +83,6 @@ def test_shots_that_share_half_of_their_frames_share_a_removal(base: Any, tmp_pa
 
 
 def test_a_note_says_more_than_the_command_line(base: Any, tmp_path: Path) -> None:
-    import opentimelineio as otio
-
     marker = otio.schema.Marker("VOID", Range(Time(21, RATE), Time(1, RATE)), "RED")
     marker.comment = "prompt: a wall\nhandles: 1"
     base.tracks[0][0].markers.append(marker)
@@ -135,6 +136,22 @@ def test_results_are_found_again_in_an_edit_that_was_slipped_and_reordered(base:
     second.source_range = Range(Time(30, RATE), Time(10, RATE))
     found = collect(Cut(base), str(tmp_path), load_version(newest_version(tmp_path / "cut_VOID")))
     assert "The cut now shows frames 1031-1040, and 1017-1034 were made" in found.failed[(0, 1)]
+
+
+def test_a_movie_comes_back_as_the_frames_that_were_taken_for_it(base: Any, tmp_path: Path) -> None:
+    movie = otio.schema.ExternalReference("/footage/a.mov", Range(Time(86400, RATE), Time(60, RATE)))
+    base.tracks[0][0].media_reference = movie
+    base.tracks[0][0].source_range = Range(Time(86420, RATE), Time(10, RATE))
+    for job in submitted(base, tmp_path, plate_root=f"{tmp_path}/p", handles=2):
+        deliver(job.request)
+    found = collect(Cut(base), str(tmp_path), load_version(tmp_path / "cut_VOID" / "v001"))
+    out = Conform(base, 1).run(found.results, found.failed).timeline
+    reference = out.tracks[1][0].media_reference
+    assert isinstance(reference, otio.schema.ImageSequenceReference) and reference.start_frame == 1019
+    assert reference.available_range == Range(Time(86418, RATE), Time(14, RATE))
+    assert check(out, base, str(tmp_path)) == []
+    reference.start_frame = 1020
+    assert "shows file 1022 where its clip shows 1021" in str(check(out, base, str(tmp_path))[0])
 
 
 def test_a_clip_that_is_gone_is_left_out_and_told(base: Any, tmp_path: Path) -> None:

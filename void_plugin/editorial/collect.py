@@ -79,6 +79,8 @@ def _result(
 ) -> Result:
     own, told = media_of(place.item, folder), row["media"]
     media = replace(own, kind=told["kind"], pattern=told["pattern"], first=told["first"], count=told["count"])
+    if own.kind != "sequence":
+        media = replace(media, schema="image_sequence")  # a movie's way of naming files says nothing about frames
     if own.written_rate != told["rate"] or abs(own.start - Fraction(told["start"])) > Fraction(1, 1000):
         raise RequestError("The clip shows other media than when it was submitted; submit the timeline again.")
     pattern, made = version.outputs(job)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -96,6 +97,8 @@ def _conform(options: argparse.Namespace) -> int:
     made.timeline.name = f"{opened.timeline.name or stem_of(opened.path)} VOID v{version.number:03d}"
     for text in (*made.warnings, *made.refused.values()):
         _warn(text)
+    if out.resolve().parent != opened.path.resolve().parent and _relative(opened.timeline):
+        _warn(f"media of the edit have relative paths, which {out.parent} changes; write it beside the edit.")
     adapters.write_otio(made.timeline, out)
     again = adapters.open_timeline(str(out))
     findings = check.check(again.timeline, opened.timeline, opened.folder)
@@ -126,6 +129,15 @@ def _opened(options: argparse.Namespace) -> adapters.Opened:
     for text in opened.warnings:
         _warn(text)
     return opened
+
+
+def _relative(timeline: Any) -> bool:
+    """True where a clip names its media by a path that counts from the timeline's folder."""
+    urls = []
+    for clip in timeline.find_clips():
+        reference = clip.media_reference
+        urls.append(getattr(reference, "target_url", None) or getattr(reference, "target_url_base", None) or "/")
+    return any("://" not in url and not re.match(r"[/\\]|[A-Za-z]:", url) for url in urls)
 
 
 def _found(options: argparse.Namespace) -> tuple[adapters.Opened, Cut, list[Shot], list[Skipped]]:

@@ -98,6 +98,13 @@ class Conform:
                     f"{names} fades from or to nothing: through the fade the original shows by up to a quarter; switch "
                     "the original clip off there."
                 )
+            self._warnings += [
+                f"{piece.place.name!r} is a transition of the kind {piece.place.item.transition_type}, which is copied "
+                "as it is; look at it."
+                for piece in run
+                if piece.is_transition
+                and piece.place.item.transition_type != otio.schema.TransitionTypes.SMPTE_Dissolve
+            ]
             items = [self._item(piece, picked) for piece in run]
             self._append(lane, run[0].start, run[-1].stop, items)
 
