@@ -162,6 +162,7 @@ def test_the_lease_of_a_killed_worker_is_taken_over_at_once(shot: Shot) -> None:
     job = farm_job(shot, request)
     victim = job.starting("solve", "--unit", "0")
     eventually(lambda: list(job.unit(0).glob("fill.*")), "a first frame")
+    pause(victim.pid)  # so that it cannot end before the other waits
     waiter = job.starting("solve", "--unit", "0")
     waiter.until("Waiting while process")
     victim.kill()
