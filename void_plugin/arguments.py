@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from void_plugin import __version__
 from void_plugin.errors import RequestError
+from void_plugin.farmarguments import add_farm, count
 from void_plugin.settings import CHOICES
 
 if TYPE_CHECKING:
@@ -44,12 +45,13 @@ def build_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="make a shot with known truth, remove its object and measure the result")
     demo.add_argument("--out", default="void_demo", help="folder for everything it makes (%(default)s)")
     demo.add_argument("--scene", help="which synthetic scene")
-    demo.add_argument("--frames", type=_count, metavar="N", help="how many frames")
-    demo.add_argument("--width", type=_count, metavar="PIXELS", help="width of the plate")
+    demo.add_argument("--frames", type=count, metavar="N", help="how many frames")
+    demo.add_argument("--width", type=count, metavar="PIXELS", help="width of the plate")
     demo.add_argument("--engine", default="recover", help="engine to use (%(default)s)")
-    demo.add_argument("--workers", type=_count, metavar="N", help="threads to use; default one a core")
+    demo.add_argument("--workers", type=count, metavar="N", help="threads to use; default one a core")
     _add_server(demo, transfer=True)
     _add_jobs(commands)
+    add_farm(commands)
     for name, text in (
         ("doctor", "what this machine and the configured server can run, and why not the rest"),
         ("engines", "the engines of the configured server, else of this machine"),
@@ -79,8 +81,8 @@ def _add_images_and_frames(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("frames").add_argument
     add("--frames", metavar="1001-1024", help="frames to deliver; default all on disk")
     add("--shot-range", metavar="1001-1100", help="frames that feed every estimate; default all on disk")
-    add("--context", type=_count, metavar="N", help="frames around --frames that may be looked at; default all")
-    add("--handles", type=_count, metavar="N", help="frames beyond the cut, delivered as well")
+    add("--context", type=count, metavar="N", help="frames around --frames that may be looked at; default all")
+    add("--handles", type=count, metavar="N", help="frames beyond the cut, delivered as well")
 
 
 def _add_result(parser: argparse.ArgumentParser) -> None:
@@ -111,8 +113,8 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
     add("--recover-grain", choices=("source", "clean"), help="keep the grain of one source, or average it (source)")
     add = parser.add_argument_group("engine void").add_argument
     add("--void-passes", type=int, choices=(1, 2), help="1, or 2 for a second pass that is steadier in time (1)")
-    add("--void-steps", type=_count, metavar="N", help="denoising steps of the first pass (30)")
-    add("--void-pass2-steps", type=_count, metavar="N", help="denoising steps of the second pass (50)")
+    add("--void-steps", type=count, metavar="N", help="denoising steps of the first pass (30)")
+    add("--void-pass2-steps", type=count, metavar="N", help="denoising steps of the second pass (50)")
     add("--void-guidance", type=float, metavar="X", help="how strongly the prompt leads the second pass (6)")
     add("--void-mask-levels", choices=CHOICES["void_mask_levels"], help="what the second pass is told (three)")
     add("--void-short-clips", choices=CHOICES["void_short_clips"], help="below 85 frames: pad, or run short (pad)")
@@ -130,9 +132,9 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("this run").add_argument
     add("--shot", metavar="NAME", help="name of the shot, for messages")
-    add("--priority", type=_count, metavar="0-100", help="place in the queue, higher first (50)")
+    add("--priority", type=count, metavar="0-100", help="place in the queue, higher first (50)")
     add("--request", metavar="FILE", help="run a saved request.json as it is")
-    add("--workers", type=_count, metavar="N", help="threads of a private server; default one a core")
+    add("--workers", type=count, metavar="N", help="threads of a private server; default one a core")
     add("--json", action="store_true", help="print the events as JSON lines, nothing else")
     _add_server(parser, transfer=True)
 
@@ -149,7 +151,7 @@ def _add_jobs(commands: Any) -> None:
     jobs = commands.add_parser("jobs", help="list your jobs, newest first")
     jobs.add_argument("--all", action="store_true", help="those of everyone, for supervisors")
     jobs.add_argument("--state", action="append", choices=STATES, help="only these; may be repeated")
-    jobs.add_argument("--limit", type=_count, default=20, metavar="N", help="how many at most (%(default)s)")
+    jobs.add_argument("--limit", type=count, default=20, metavar="N", help="how many at most (%(default)s)")
     status = commands.add_parser("status", help="say how a job stands")
     status.add_argument("job", metavar="JOB", help="its id, from `void jobs`")
     status.add_argument("--watch", action="store_true", help="follow it to its end; Ctrl-C leaves it alone")
@@ -160,13 +162,6 @@ def _add_jobs(commands: Any) -> None:
     for command in (jobs, status, cancel, delete):
         command.add_argument("--json", action="store_true", help="print JSON")
         _add_server(command)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number} is negative")
-    return number
 
 
 def check_usage(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:

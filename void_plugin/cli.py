@@ -44,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             show = doctor.show_engines if options.command == "engines" else doctor.show_machine
             return DONE if show(_config(options), os.environ, options.json) else FAILED
+        if options.command in ("submit", "farm"):
+            from void_plugin import farmcommands
+
+            act = farmcommands.submit if options.command == "submit" else farmcommands.run
+            return DONE if act(options, _config(options), os.environ) else FAILED
         from void_plugin import jobcommands
 
         return DONE if jobcommands.run(options, _config(options), os.environ) else FAILED
@@ -61,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _config(options: argparse.Namespace) -> Config:
     """The configuration of this machine with what the options say about the server."""
     config = load_config(os.environ)
-    if options.server is not None:
+    if getattr(options, "server", None) is not None:
         config = replace(config, server=options.server)
     if getattr(options, "transfer", None):
         config = replace(config, transfer=options.transfer)

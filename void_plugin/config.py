@@ -25,6 +25,10 @@ class Config:
     """How many bytes of decoded plate a job may keep in memory."""
     engines: Mapping[str, str] = field(default_factory=dict)
     """More engines by name, each as `module:Class`."""
+    farms: Mapping[str, str] = field(default_factory=dict)
+    """More backends of `void submit` by name, each as `module:Class`."""
+    site: str = ""
+    """TOML file that says what the site's farm is like; empty takes the defaults."""
     server: str = ""
     """Address of the server that runs jobs: `host:port` or `unix:/path`; empty starts a private one for each job."""
     token_file: str = ""
@@ -57,6 +61,7 @@ ENVIRONMENT: Dict[str, str] = {
     "server_command": "VOID_SERVER_COMMAND",
     "workers": "VOID_WORKERS",
     "cache_bytes": "VOID_CACHE_BYTES",
+    "site": "VOID_SITE",
     "server": "VOID_SERVER",
     "token_file": "VOID_TOKEN_FILE",
     "tls_ca": "VOID_TLS_CA",
@@ -138,7 +143,7 @@ def _value(key: str, value: Any, path: str) -> Any:
             number = -1
         if number >= 0:
             return number
-    elif key == "engines":
+    elif key in ("engines", "farms"):
         if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
             return dict(value)
     elif key == "shared_roots":

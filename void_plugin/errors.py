@@ -129,6 +129,7 @@ CODES: Dict[str, Code] = {
     "farm.failed": Code(FarmError, "UNKNOWN", False, 1),
     "farm.unknown": Code(FarmError, "UNKNOWN", False, 1),
     "farm.site": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.plan": Code(FarmError, "UNKNOWN", False, 1),
     "farm.bundle": Code(FarmError, "UNKNOWN", False, 1),
     "farm.program": Code(FarmError, "UNKNOWN", False, 1),
     "farm.unreachable": Code(FarmError, "UNKNOWN", True, 1),

@@ -146,18 +146,23 @@ def _steps(
     stop: threading.Event,
 ) -> int:
     from void_server.plan import Plan, plate_frames
+    from void_server.planfacts import planned_line
     from void_server.runner import Job
     from void_server.verify import verify
 
     workers = machine.workers or os.cpu_count() or 1
     alone = options.step in ("plan", "all")  # farms run single units and frames side by side
-    with Job(request, folder, log, machine, workers, stop.is_set, alone=alone) as job:
+    # A farm is planned for on a workstation, which need not be able to solve.
+    runs = options.step != "plan"
+    with Job(request, folder, log, machine, workers, stop.is_set, alone=alone, runs_engine=runs) as job:
         if options.step == "all":
             job.run()
             return 0
         if options.step == "plan":
             job.start()
             plan = job.plan()
+            if options.events:
+                print(planned_line(folder, plan, job.frames, job.engines), flush=True)
             print(f"{len(plan.units)} units for frames {plan.shot_range} in {folder.path}", file=sys.stderr)
             return 0
         plan = Plan.load(folder)

@@ -236,7 +236,8 @@ def pick_engine(
 ) -> tuple[str, str]:
     """The engine, and why where the request said `auto`. Raises JobError where it is to run and cannot here."""
     name = allowance.engine or request.engine
-    if name != "auto" and not runs:
+    # Asked for real pixels only, an engine is another one wherever it is asked.
+    if name != "auto" and not runs and request.settings.source != "recovered":
         return name, allowance.reason
     name, reason = choose_engine(name, machine, request.settings)
     return name, allowance.reason or reason

@@ -57,6 +57,10 @@ class Farm(ABC):
     """As it stands in `FARMS` and before the colon of a job's name."""
     keeps_sessions: bool = False
     """True where tasks that one worker runs in a row share a session, so that the model stays loaded between them."""
+    is_here: bool = False
+    """True where this machine does the work."""
+    carries_files: bool = False
+    """True where inputs travel to workers that share no storage with this machine."""
     poll_seconds: float = POLL_SECONDS
 
     def __init__(self, site: Site, environment: Mapping[str, str]) -> None:

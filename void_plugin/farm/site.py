@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from void_plugin import config
 from void_plugin.errors import FarmError
 
 
@@ -27,10 +28,8 @@ class Rates:
 
     load: float = 60.0
     """Loading the model."""
-    window_pass1: float = 70.0
-    """The first pass over one window of 85 frames."""
-    window_pass2: float = 135.0
-    """The second pass over one window."""
+    step: float = 1.4
+    """One denoising step over one window of 85 frames at 672x384, without guidance."""
     recover_frame: float = 2.0
     """Finding real pixels for one frame."""
     compose_frame: float = 2.0
@@ -55,8 +54,10 @@ class Site:
     """Farm that `void submit` uses where none is named."""
     engine: str = ""
     """What `auto` in a request means on this farm: `void` or `recover`; empty takes what this machine can run."""
-    command: tuple[str, ...] = ("void-server",)
-    """How a worker starts void-server."""
+    memory: str = "auto"
+    """How workers use the memory of a GPU: `auto`, `full`, `swap`, `offload` or `fp8`."""
+    command: tuple[str, ...] = ()
+    """How a worker starts void-server; none takes it from the worker's PATH, and on this machine what is configured."""
     openjd: tuple[str, ...] = ("openjd",)
     """How a worker starts the openjd command, where the queue manager does not speak OpenJD itself."""
     conda_packages: str = "void-server"
@@ -92,6 +93,7 @@ class Site:
 
 _LISTS = ("command", "openjd", "shared_roots")
 _COUNTS = ("gpu_memory_mib", "units_per_task", "frames_per_task")
+_CHOICES = {"memory": config.CHOICES["memory"], "engine": ("", "void", "recover")}
 _INSIDE = ("path", "rates_measured", "sections")
 
 
@@ -138,6 +140,9 @@ def _value(path: str, key: str, value: Any) -> Any:
     elif key == "path_mapping":
         if isinstance(value, list) and all(_is_mapping(item) for item in value):
             return tuple(PathMapping(item["here"], item["there"]) for item in value)
+    elif key in _CHOICES:
+        if value in _CHOICES[key]:
+            return value
     elif isinstance(value, str):
         return value
     raise FarmError(f"The site file {path} has the unusable value {value!r} for {key} in [farm].", "farm.site")

@@ -1,0 +1,120 @@
+"""The farms that the contract suite is run over, each with what it needs to run in a test.
+
+A bench gives a farm whose workers run `tests/fakes/fake_worker.py`. A new backend adds its bench to `BENCHES`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from farms import plan_of, recover_units, request_of
+
+from void_plugin.farm import Bundle, Farm, JobRef, JobStatus, Options, Site, open_farm
+from void_plugin.farm.template import Wanted, make_bundle
+from void_plugin.frames import FrameRange
+from void_plugin.request import ImageInput, Output
+
+FAKES = Path(__file__).parent / "fakes"
+WORKER = (sys.executable, str(FAKES / "fake_worker.py"))
+PATIENCE = 120.0
+"""Seconds after which a test gives up on a job; how long it takes decides nothing."""
+
+
+class Bench(ABC):
+    """One farm, set up below a folder of its own; use as a context manager."""
+
+    name: str
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment: dict[str, str] = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    @property
+    def site(self) -> Site:
+        """What the site file would say."""
+        return Site(command=WORKER, openjd=(sys.executable, "-m", "openjd"))
+
+    def farm(self) -> Farm:
+        """The farm as a user has it."""
+        return open_farm(self.name, self.site, self.environment)
+
+    @abstractmethod
+    def absent(self) -> Farm | None:
+        """The farm on a machine where its program is not; None where there is nothing that could be absent."""
+
+    def bundle(self, **told: Any) -> Bundle:
+        """A bundle of two solving, two composing and one verifying task; `told` is what the fake worker is told."""
+        show = self.folder / "show"
+        request = request_of(
+            plate=ImageInput(str(show / "plate" / "sh010.%04d.exr")),
+            object_matte=ImageInput(str(show / "roto" / "object.%04d.exr")),
+            outputs=(Output("patch", str(show / "comp" / "sh010.%04d.exr")),),
+            frames=FrameRange(1001, 1008),
+        )
+        job = show / "comp" / ".void" / "sh010"
+        for path in (show / "plate", show / "roto", job):
+            path.mkdir(parents=True, exist_ok=True)
+        (job / "fake.json").write_text(json.dumps(told))
+        bundle_folder = job / "farm" / str(1 + len(list(job.glob("farm/*"))))
+        bundle_folder.mkdir(parents=True)
+        plan = replace(plan_of(request, recover_units(FrameRange(1001, 1008))), folder=str(job))
+        site = replace(self.site, frames_per_task=4)
+        made = make_bundle(request, plan, site, str(bundle_folder), WORKER, Wanted(units_per_task=1))
+        for name, text in made.files.items():
+            (bundle_folder / name).write_text(text)
+        return made.bundle
+
+    def submit(self, **told: Any) -> tuple[Farm, JobRef]:
+        """A job that was just submitted."""
+        farm = self.farm()
+        return farm, farm.submit(self.bundle(**told), Options())
+
+    def until(self, farm: Farm, ref: JobRef, wanted: Callable[[JobStatus], bool]) -> JobStatus:
+        """Wait for a state of a job."""
+        deadline = time.monotonic() + PATIENCE
+        while not wanted(status := farm.status(ref)):
+            assert time.monotonic() < deadline, f"still {status}"
+            time.sleep(0.1)
+        return status
+
+    def ended(self, farm: Farm, ref: JobRef) -> JobStatus:
+        """Let a job go on to its end."""
+        return self.until(farm, ref, lambda status: status.has_ended)
+
+    def calls(self) -> list[dict[str, str]]:
+        """What the fake worker was called with."""
+        path = self.folder / "show" / "comp" / ".void" / "sh010" / "calls.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+class LocalBench(Bench):
+    name = "local"
+
+    def absent(self) -> Farm | None:
+        return None  # what it needs is a package of this Python, which cannot be taken away for one test
+
+
+BENCHES: Mapping[str, type[Bench]] = {"local": LocalBench}
+
+
+def require(program: str) -> None:
+    """Skip the test where a program is absent, unless $VOID_REQUIRE names it: then fail."""
+    if shutil.which(program) is None:
+        wanted = os.environ.get("VOID_REQUIRE", "").replace(",", " ").split()
+        (pytest.fail if program in wanted else pytest.skip)(f"the program {program} is not here")
