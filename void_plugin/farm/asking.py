@@ -1,0 +1,70 @@
+"""Starts a queue manager's program and waits for what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from void_plugin.errors import FarmError
+from void_plugin.programs import child_environment, kill_group
+
+ANSWER_SECONDS = 180.0
+"""How long a program may take to answer a question; what moves files may take as long as it needs."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program said, and how it ended."""
+
+    status: int
+    text: str
+    """From stdout."""
+    complaint: str
+    """From stderr."""
+
+    @property
+    def last_words(self) -> str:
+        """The last line with words, of the complaint where there is one."""
+        lines = [line.strip() for line in (self.complaint or self.text).splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+
+def ask(command: Sequence[str], environment: Mapping[str, str], seconds: float | None = ANSWER_SECONDS) -> Answer:
+    """Run a command to its end.
+
+    Raises FarmError: `farm.program` where it cannot be started, `farm.unreachable` where it does not end in time.
+    """
+    own_group: dict[str, Any] = {"process_group": 0}
+    if sys.platform == "win32":
+        own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=child_environment(command, environment),
+            **own_group,
+        )
+    except OSError as error:
+        raise FarmError(
+            f"The program {command[0]} cannot be started: {error.strerror or error}. Install it, or name it in the "
+            "site file.",
+            "farm.program",
+        ) from error
+    with process:
+        try:
+            text, complaint = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            kill_group(process)
+            raise FarmError(
+                f"The program {command[0]} did not answer within {seconds:.0f} seconds; is its queue manager there?",
+                "farm.unreachable",
+            ) from error
+        except BaseException:  # Ctrl-C: the child has its own process group and would live on
+            kill_group(process)
+            raise
+    return Answer(process.returncode, text.decode("utf-8", "replace"), complaint.decode("utf-8", "replace"))
