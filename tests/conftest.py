@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from shots import Shot, build_shot
+from slurmfarm import slurm_farm
 
+__all__ = ["slurm_farm"]
 ROOT = Path(__file__).parents[1]
 
 

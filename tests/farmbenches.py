@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import time
+import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 from farms import plan_of, recover_units, request_of
+from slurmfarm import TABLE, SlurmFarm
 
 from void_plugin.farm import Bundle, Farm, JobRef, JobStatus, Options, Site, open_farm
 from void_plugin.farm.template import Wanted, make_bundle
@@ -34,6 +36,10 @@ class Bench(ABC):
     """One farm, set up below a folder of its own; use as a context manager."""
 
     name: str
+    uses: tuple[str, ...] = ()
+    """Fixtures that the bench is made of, beside its folder."""
+    marks: tuple[pytest.MarkDecorator, ...] = ()
+    """Marks of all tests that are run over it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -110,7 +116,27 @@ class LocalBench(Bench):
         return None  # what it needs is a package of this Python, which cannot be taken away for one test
 
 
-BENCHES: Mapping[str, type[Bench]] = {"local": LocalBench}
+class SlurmBench(Bench):
+    """A real Slurm of three nodes."""
+
+    name = "slurm"
+    uses = ("slurm_farm",)
+    marks = (pytest.mark.xdist_group("slurm"),)
+
+    def __init__(self, folder: Path, slurm: SlurmFarm) -> None:
+        super().__init__(folder)
+        self.slurm = slurm
+        self.environment.update(slurm.environment)
+
+    @property
+    def site(self) -> Site:
+        return replace(super().site, sections={"slurm": tomllib.loads(TABLE)})
+
+    def absent(self) -> Farm | None:
+        return open_farm(self.name, self.site, {**self.environment, "PATH": "/nowhere"})
+
+
+BENCHES: Mapping[str, type[Bench]] = {"local": LocalBench, "slurm": SlurmBench}
 
 
 def require(program: str) -> None:

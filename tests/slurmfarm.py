@@ -6,6 +6,7 @@ are links to /dev/null. It runs as whoever runs the tests, on free ports, and di
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
@@ -14,7 +15,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,16 +24,15 @@ import pytest
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "sinfo", "setpriv")
 GPU_NODES = {"gpu1": ("h200", "vram141"), "gpu2": ("l4", "vram24")}
 NODES = (*GPU_NODES, "cpu1")
-SITE = """
-[farm.slurm]
+TABLE = """
 partition = "gpu"
 cpu_partition = "cpu"
 gpus = [
-    {memory_mib = 23034, feature = "vram24", gres = "gpu:l4"},
-    {memory_mib = 143771, feature = "vram141", gres = "gpu:h200"},
+    {name = "vram24", vram_mib = 23034},
+    {name = "vram141", vram_mib = 143771},
 ]
 """
-"""What a site file says of this farm."""
+"""What `[farm.slurm]` of a site file says of this farm."""
 PATIENCE = 240.0
 """Seconds after which something that must happen is taken not to; nothing is measured against it."""
 
@@ -80,12 +80,18 @@ class SlurmFarm:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf")}
+        """Jobs have a temporary folder of their own: numbers begin anew with each farm."""
+        return {**os.environ, "PATH": search_path(), "SLURM_CONF": self._configuration, "TMPDIR": str(self.scratch)}
+
+    @property
+    def scratch(self) -> Path:
+        """Where jobs have their temporary files."""
+        return self.folder / "tmp"
 
     def boot(self) -> None:
         """Start the controller and the nodes, and wait until they are idle."""
-        (self.folder / "state").mkdir(parents=True)
-        (self.folder / "spool").mkdir()
+        for name in ("state", "spool", "tmp"):
+            (self.folder / name).mkdir()
         host, ports = socket.gethostname().split(".")[0], free_ports(1 + len(NODES))
         lines = [
             CONFIGURATION.format(
@@ -193,19 +199,18 @@ class SlurmFarm:
 
     @property
     def _configuration(self) -> str:
-        return self.environment["SLURM_CONF"]
+        return str(self.folder / "slurm.conf")
 
 
-def missing(environment: Mapping[str, str]) -> list[str]:
-    """Programs of Slurm that this machine has not."""
-    path = os.pathsep.join([environment.get("PATH", ""), "/usr/sbin", "/sbin"])
-    return [program for program in PROGRAMS if shutil.which(program, path=path) is None]
+def search_path() -> str:
+    """$PATH and where Debian keeps daemons, which only root looks."""
+    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
 @pytest.fixture(scope="session")
 def slurm_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmFarm]:
     """The farm, booted once for all tests that have the mark `xdist_group("slurm")`."""
-    absent = missing(os.environ)
+    absent = [program for program in PROGRAMS if shutil.which(program, path=search_path()) is None]
     if absent:
         reason = f"{', '.join(absent)} not installed: apt-get install slurmctld slurmd slurm-client"
         if "slurm" in re.split(r"[\s,]+", os.environ.get("VOID_REQUIRE", "")):
@@ -231,10 +236,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def parent_of(pid: int) -> int:

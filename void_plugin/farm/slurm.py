@@ -115,10 +115,10 @@ class Slurm(Farm):
         for name in dict.fromkeys((table.partition, table.cpu_partition)):
             if name and name not in partitions:
                 found.append(Finding("error", f"The site file names the partition {name}, which is not there."))
-        for name in (name for kind in table.gpus for name in (kind.feature, kind.gres) if name):
-            word = re.compile(rf"(?:^|,){re.escape(name)}(?:[,:(]|$)")
+        for kind in table.gpus:
+            word = re.compile(rf"(?:^|,){re.escape(kind.name)}(?:[,:(]|$)")
             if not any(word.search(node) for node in nodes):
-                found.append(Finding("warning", f"The site file names {name} in gpus, which no node has."))
+                found.append(Finding("warning", f"The site file names {kind.name} in gpus, which no node has."))
         if not table.gpus:
             found.append(
                 Finding("info", "The site file lists no gpus in [farm.slurm], so their memory is not asked for.")

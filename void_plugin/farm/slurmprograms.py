@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from void_plugin.errors import FarmError
+from void_plugin.farm.asking import ask
 from void_plugin.farm.slurmstate import FORMAT, Queue, read_queue
+from void_plugin.programs import how_it_ended
 
-ANSWER_SECONDS = 60.0
-"""How long a program may take; by themselves they try a controller that is away for a while."""
 _AWAY = ("unable to contact slurm controller", "socket timed out", "connection refused", "unable to connect")
 """How they say so, in small letters."""
 _NO_JOB = "invalid job id"
@@ -75,27 +74,11 @@ class SlurmPrograms:
         path = shutil.which(program, path=self.environment.get("PATH"))
         if path is None:
             raise FarmError(f"Slurm's program {program} is not on PATH; submit where Slurm is.", "farm.program")
-        try:
-            done = subprocess.run(
-                [path, *arguments],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                env=dict(self.environment),
-                timeout=ANSWER_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            text = f"{program} did not answer within {ANSWER_SECONDS:.0f} s; try again once Slurm's controller is back."
-            raise FarmError(text, "farm.unreachable") from error
-        except OSError as error:
-            raise FarmError(f"{path} cannot be started: {error.strerror or error}.", "farm.program") from error
-        if done.returncode == 0:
-            return done.stdout
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        said = _PREFIXES.sub("", lines[-1], count=1).rstrip(".") if lines else f"exit code {done.returncode}"
-        if any(words in done.stderr.lower() for words in _AWAY):
+        answer = ask([path, *arguments], self.environment)
+        if answer.status == 0:
+            return answer.text
+        said = _PREFIXES.sub("", answer.last_words, count=1).rstrip(".") or how_it_ended(answer.status)
+        if any(words in answer.complaint.lower() for words in _AWAY):
             raise FarmError(f"Slurm's controller is away ({said}); try again later.", "farm.unreachable")
         raise FarmError(f"{program} refuses: {said}.", "farm.refused")
 

@@ -51,6 +51,8 @@ def sbatch_options(bundle: Bundle, table: SlurmSite, step: Step, options: Option
     Raises FarmError where no GPU has the memory.
     """
     throttle = f"%{table.at_once}" if table.at_once else ""
+    # Where some steps have GPUs, tags are for them: other nodes will hardly have the same features.
+    is_tagged = step.needs.gpus or not any(other.needs.gpus for other in bundle.steps)
     found = [
         f"--job-name={bundle.name} {step.name}",
         f"--array=0-{len(step.tasks) - 1}{throttle}",
@@ -64,11 +66,10 @@ def sbatch_options(bundle: Bundle, table: SlurmSite, step: Step, options: Option
         "--requeue",
         # Without it, what waits for a task that has failed waits for ever.
         "--kill-on-invalid-dep=yes",
-        *table.place(step.needs),
+        *table.place(step.needs, options.tags if is_tagged else ()),
     ]
-    constraint = table.constraint(step.needs, options.tags)
     qos = table.urgent_qos if options.priority > 50 and table.urgent_qos else table.qos
-    for name, value in (("constraint", constraint), ("account", table.account), ("qos", qos)):
+    for name, value in (("account", table.account), ("qos", qos)):
         if value:
             found.append(f"--{name}={value}")
     if options.priority < 50:
@@ -134,7 +135,8 @@ fail() {
 }
 
 # A folder of our own for sessions: OpenJD's belongs to whoever came first. What killed tasks left here goes.
-base=${TMPDIR:-/tmp}/void-slurm-$UID
+[ -w "$TMPDIR" ] || TMPDIR=/tmp
+base=$TMPDIR/void-slurm-$UID
 mkdir -p -m 700 "$base"
 [ -O "$base" ] || fail "The folder $base on $HOSTNAME cannot be made or belongs to somebody else; remove it." 65
 exec 8>"$base/lock"

@@ -1,40 +1,28 @@
-"""What a site says of its Slurm cluster: `[farm.slurm]` of the site file, checked, and which GPUs a task may have.
+"""What a site says of its Slurm cluster in `[farm.slurm]`, and which nodes a task may have.
 
 [farm.slurm]
 partition = "gpu"
 cpu_partition = "cpu"
 gpus = [
-    {memory_mib = 23034, feature = "vram24", gres = "gpu:l4"},
-    {memory_mib = 143771, feature = "vram141", gres = "gpu:h200"},
+    {name = "vram24", vram_mib = 23034},
+    {name = "vram141", vram_mib = 143771},
 ]
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from void_plugin.errors import FarmError
 from void_plugin.farm.bundle import Needs
 from void_plugin.farm.site import Site
+from void_plugin.farm.sitetable import GpuKind, read_table
 
 SHORTEST_LIMIT = 10
-"""Minutes: a task is told of its end some minutes before, and must get something done until then."""
-_TEXTS = ("partition", "cpu_partition", "account", "qos", "urgent_qos")
-_LISTS = ("setup", "options")
-_WORD = re.compile(r"[A-Za-z0-9_.:/-]+")
-
-
-@dataclass(frozen=True)
-class GpuKind:
-    """One kind of GPU that the cluster has."""
-
-    memory_mib: int
-    feature: str = ""
-    """Feature of the nodes that have it."""
-    gres: str = ""
-    """What it is called as a resource, such as `gpu:h200`."""
+"""Minutes: a task is told some minutes before its time is up, and must get something done until then."""
+GRES = "gpu"
+"""What Slurm calls GPUs."""
 
 
 @dataclass(frozen=True)
@@ -58,95 +46,60 @@ class SlurmSite:
     options: tuple[str, ...] = ()
     """More options of sbatch for every step."""
     gpus: tuple[GpuKind, ...] = ()
-    """All kinds of GPU, so that memory can be asked for, which Slurm does not know."""
+    """All kinds of GPU, because Slurm does not know their memory: a feature of the nodes, or a type as `gpu:l4`."""
 
-    def place(self, needs: Needs) -> list[str]:
-        """Options of sbatch that put a task on a node with what it needs, save features.
+    def partition_of(self, needs: Needs) -> str:
+        """Where a task runs; empty is the cluster's default."""
+        return self.partition if needs.gpus else self.cpu_partition or self.partition
+
+    def place(self, needs: Needs, tags: Sequence[str]) -> list[str]:
+        """Options of sbatch that put a task on a node with what it needs and all of these features.
 
         Raises FarmError where no kind of GPU has the memory.
         """
         found = ["--nodes=1", "--ntasks=1", f"--cpus-per-task={max(1, needs.cores)}"]
         if needs.memory_mib:
             found.append(f"--mem={needs.memory_mib}M")
-        partition = self.partition_of(needs)
-        if partition:
+        if partition := self.partition_of(needs):
             found.append(f"--partition={partition}")
+        names = self._fitting(needs)
+        features = [name for name in names if not _is_type(name)]
+        wanted = list(tags)
+        if features:
+            wanted.insert(0, features[0] if len(features) == 1 else f"({'|'.join(features)})")
         if needs.gpus:
-            found.append(f"--gres={self._gres(needs)}:{needs.gpus}")
+            # Slurm knows "this feature or that one", and nothing like it for types: there it is the smallest.
+            found.append(f"--gres={GRES if features or not names else names[0]}:{needs.gpus}")
+        if wanted:
+            found.append(f"--constraint={'&'.join(wanted)}")
         return found
 
-    def partition_of(self, needs: Needs) -> str:
-        """Where a task runs; empty is the cluster's default."""
-        return self.partition if needs.gpus else self.cpu_partition or self.partition
-
-    def constraint(self, needs: Needs, tags: tuple[str, ...]) -> str:
-        """Features that a node must have, as `--constraint` takes them; empty where any will do.
-
-        Raises FarmError where no kind of GPU has the memory.
-        """
-        kinds = self.fitting(needs)
-        wanted = list(tags)
-        if kinds and all(kind.feature for kind in kinds):
-            features = list(dict.fromkeys(kind.feature for kind in kinds))
-            wanted.insert(0, features[0] if len(features) == 1 else f"({'|'.join(features)})")
-        return "&".join(wanted)
-
-    def fitting(self, needs: Needs) -> list[GpuKind]:
-        """Kinds of GPU with enough memory, smallest first; none where a task needs none or no kind is known.
-
-        Raises FarmError where no kind is large enough.
-        """
+    def _fitting(self, needs: Needs) -> list[str]:
+        """Names of the kinds of GPU with enough memory, smallest first; none where it does not matter."""
         if not needs.gpus or not self.gpus:
             return []
-        kinds = sorted(self.gpus, key=lambda kind: kind.memory_mib)
-        found = [kind for kind in kinds if kind.memory_mib >= needs.vram_mib]
+        kinds = sorted(self.gpus, key=lambda kind: kind.vram_mib)
+        found = [kind.name for kind in kinds if kind.vram_mib >= needs.vram_mib]
         if not found:
             raise FarmError(
-                f"A GPU with {needs.vram_mib} MiB is needed, and the largest in [farm.slurm] has "
-                f"{kinds[-1].memory_mib} MiB; set memory to offload in the site file, or ask for less with --vram.",
+                f"A GPU with {needs.vram_mib} MiB is needed, and the largest in [farm.slurm] has {kinds[-1].vram_mib} "
+                "MiB; set memory to offload in the site file, or ask for less with --vram.",
                 "farm.refused",
             )
         return found
 
-    def _gres(self, needs: Needs) -> str:
-        kinds = self.fitting(needs)
-        names = [kind.gres for kind in kinds if kind.gres]
-        if not names:
-            return "gpu"
-        # Slurm knows no "this resource or that one": where features do not tell the kinds apart, the smallest is taken.
-        return names[0].split(":")[0] if all(kind.feature for kind in kinds) else names[0]
-
 
 def slurm_site(site: Site) -> SlurmSite:
     """The table of a site. Raises FarmError naming what cannot be used."""
-    known = [item.name for item in fields(SlurmSite)]
-    table = site.section("slurm", known)
-    return SlurmSite(**{key: _value(site.path, key, value) for key, value in table.items()})
+    table = read_table(site, "slurm", SlurmSite)
+    if 0 < table.time_limit < SHORTEST_LIMIT:
+        raise FarmError(
+            f"The site file {site.path} has a time_limit of {table.time_limit} minutes in [farm.slurm], in which no "
+            f"task gets anything done; give it {SHORTEST_LIMIT} or more.",
+            "farm.site",
+        )
+    return table
 
 
-def _value(path: str, key: str, value: Any) -> Any:
-    if key in _TEXTS:
-        if isinstance(value, str) and (not value or _WORD.fullmatch(value)):
-            return value
-    elif key in _LISTS:
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return tuple(value)
-    elif key == "gpus":
-        if isinstance(value, list):
-            return tuple(_kind(path, item) for item in value)
-    elif type(value) is int and (value == 0 or value >= (SHORTEST_LIMIT if key == "time_limit" else 1)):
-        return value
-    raise FarmError(f"The site file {path} has the unusable value {value!r} for {key} in [farm.slurm].", "farm.site")
-
-
-def _kind(path: str, item: Any) -> GpuKind:
-    if isinstance(item, dict) and set(item) <= {"memory_mib", "feature", "gres"}:
-        memory, names = item.get("memory_mib"), [item.get("feature", ""), item.get("gres", "")]
-        are_names = any(names) and all(isinstance(name, str) and _WORD.fullmatch(name or "none") for name in names)
-        if type(memory) is int and memory > 0 and are_names:
-            return GpuKind(memory, *names)
-    raise FarmError(
-        f"The site file {path} has the unusable value {item!r} for gpus in [farm.slurm]; each needs memory_mib, and a "
-        "feature or a gres.",
-        "farm.site",
-    )
+def _is_type(name: str) -> bool:
+    return name.startswith(f"{GRES}:")
