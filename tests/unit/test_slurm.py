@@ -146,7 +146,7 @@ def test_tags_are_for_steps_with_gpus_and_for_all_where_there_are_none() -> None
         ]
 
     assert tagged("packed") == ["Solve"]
-    assert tagged("recover") == ["Recover", "Compose", "Verify"]
+    assert tagged("recover") == ["Solve", "Compose", "Verify"]
 
 
 def test_each_step_waits_for_all_of_those_before_it() -> None:
