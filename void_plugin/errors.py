@@ -136,7 +136,7 @@ CODES: Dict[str, Code] = {
     "farm.refused": Code(FarmError, "UNKNOWN", False, 1),
     "farm.busy": Code(FarmError, "UNKNOWN", True, 1),
     "farm.job_unknown": Code(FarmError, "UNKNOWN", False, 1),
-    "farm.checks": Code(FarmError, "UNKNOWN", False, 1),
+    "farm.worker": Code(FarmError, "UNKNOWN", False, 69),
 }
 
 DEFAULT_CODES: Dict[Type[VoidError], str] = {

@@ -19,7 +19,7 @@ from void_plugin.config import CHOICES, Config, load_config
 from void_plugin.errors import EXIT_STOPPED, Cancelled, JobError, VoidError
 from void_plugin.events import Failed, Stopped
 from void_plugin.frames import FrameRange
-from void_server import models
+from void_server import daemoncommands, farmworker, models
 from void_server import options as serving
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         machine = _machine(options, load_config(os.environ))
         if options.command == "task":
-            return _task(options, machine)
+            return farmworker.run(options, machine) if options.farm else _task(options, machine)
+        if options.command == "daemon":
+            return daemoncommands.run(options)
         if options.command == "serve":
             return _serve(options)
         if options.command == "engines":
@@ -64,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     task = commands.add_parser("task", help="run one step of a job, or all of them")
     task.add_argument("step", choices=STEPS)
     task.add_argument("job", help="a request file or a job folder")
-    task.add_argument("--unit", type=int, action="append", help="solve only this unit (may be repeated)")
+    task.add_argument(
+        "--unit", type=farmworker.unit_numbers, action="append", help="solve only these units, for example 3 or 0-3,7"
+    )
     task.add_argument("--frames", type=FrameRange.parse, help="compose only these frames, for example 1001-1010")
     task.add_argument("--events", action="store_true", help="print events on stdout, one JSON object a line")
     task.add_argument("--workers", type=int, help="threads to use; default: all cores")
@@ -73,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
         "--watch-stdin", action="store_true", help="stop with a checkpoint when stdin ends (the starter died)"
     )
     _add_void(task)
+    farmworker.add_arguments(task)
+    daemoncommands.add_arguments(
+        commands.add_parser("daemon", help="keep a model loaded between the tasks of a farm's session")
+    )
     serving.add_arguments(commands.add_parser("serve", help="serve jobs over gRPC"))
     engines = commands.add_parser("engines", help="list the engines and why some cannot run here")
     engines.add_argument("--json", action="store_true")
@@ -167,7 +175,8 @@ def _steps(
             return 0
         plan = Plan.load(folder)
         if options.step == "solve":
-            wanted = set(options.unit) if options.unit else {unit.index for unit in plan.units_for(job.frames)}
+            named = {index for given in options.unit or () for index in given}
+            wanted = named or {unit.index for unit in plan.units_for(job.frames)}
             job.solve(plan, [unit for unit in plan.units if unit.index in wanted])
         elif options.step == "compose":
             job.compose(plan, options.frames or job.frames)

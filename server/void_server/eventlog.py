@@ -13,6 +13,8 @@ from typing import TextIO
 from void_plugin.events import Event, Progressed, Warned, to_line
 from void_server.jobfolder import JobFolder, open_file, write_error
 
+PLAN_SHARE, SOLVE_SHARE = 0.25, 0.6
+"""Rough shares of a job's time for the progress bar; the rest is composing."""
 PROGRESS_SECONDS = 0.2
 """Progress is told at most five times a second: enough for an eye, little for a log."""
 
@@ -27,31 +29,41 @@ class EventLog:
         stream: TextIO | None,
         tell: Callable[[Event], None] | None = None,
         told: Sequence[Event] = (),
+        written: bool = True,
     ) -> None:
-        """`stream` gets the lines, `tell` the events; those of `told` were told before and are only written down."""
+        """`stream` gets the lines, `tell` the events; those of `told` were told before and are only written down.
+
+        Not `written`, events are told only: one file takes lines from one machine at a time.
+        """
         folder.create()
         self._job, self._stream, self._tell = job, stream, tell
         self._lock = threading.Lock()
         self._number = 0
         self._path = folder.path / folder.events.name
-        cut_short = b""
-        descriptor = open_file(folder.events, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-        with open(descriptor, "rb", closefd=False) as lines:
-            for line in lines:
-                self._number += 1
-                cut_short = b"" if line.endswith(b"\n") else line
-        self._file = open(descriptor, "a", encoding="utf-8")  # noqa: SIM115 - open as long as the job
-        if cut_short:  # by a kill; the next line must not become part of it
-            self._file.write("\n")
+        self._file = self._opened(folder) if written else None
         self._last_progress = 0.0
         self._fraction = 0.0
         self.warnings: list[Warned] = []
         for event in told:
             self._write(event)
 
+    def _opened(self, folder: JobFolder) -> TextIO:
+        """The file, behind the lines that are in it, whose number goes on."""
+        cut_short = b""
+        descriptor = open_file(folder.events, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        with open(descriptor, "rb", closefd=False) as lines:
+            for line in lines:
+                self._number += 1
+                cut_short = b"" if line.endswith(b"\n") else line
+        file = open(descriptor, "a", encoding="utf-8")  # noqa: SIM115 - open as long as the job
+        if cut_short:  # by a kill; the next line must not become part of it
+            file.write("\n")
+        return file
+
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def emit(self, event: Event) -> None:
         """Tell one event and write it with this job's id and the next number.
@@ -69,6 +81,8 @@ class EventLog:
     def _write(self, event: Event) -> str:
         self._number += 1
         line = to_line(replace(event, job=self._job, number=self._number)) + "\n"
+        if self._file is None:
+            return line
         try:
             self._file.write(line)
             self._file.flush()

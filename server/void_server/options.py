@@ -194,7 +194,7 @@ def settings_from(options: argparse.Namespace, environment: Mapping[str, str]) -
                 raise RequestError(f"{_flag(name)} {error}, not {getattr(options, name)!r}.") from error
     limits = {name: given.pop(name) for name in _LIMITS if name in given}
     if options.path_mapping_rules:
-        given["path_mapping"] = _mapping_rules(_path(options.path_mapping_rules, here))
+        given["path_mapping"] = mapping_rules(_path(options.path_mapping_rules, here))
     values.update(given, private=options.private, limits=replace(values.get("limits", Limits()), **limits))
     values["identities"] = {
         # Own limits are written against those for all, which a flag may have changed.
@@ -234,7 +234,7 @@ class _File:
             values["limits"] = Limits(**self._values(table["limits"], _LIMITS, "limits."))
         if "path_mapping_rules" in table:
             rules = self._value(_Key(_path, ""), table["path_mapping_rules"], "path_mapping_rules")
-            values["path_mapping"] = _mapping_rules(rules)
+            values["path_mapping"] = mapping_rules(rules)
         if "path_mapping" in table:
             values["path_mapping"] = _rules(table["path_mapping"], self.path, "path_mapping") + values.get(
                 "path_mapping", ()
@@ -275,12 +275,14 @@ class _File:
         return table
 
 
-def _mapping_rules(path: str) -> tuple[PathMapping, ...]:
-    """The rules of an OpenJD file."""
+def mapping_rules(path: str) -> tuple[PathMapping, ...]:
+    """The rules of an OpenJD file, which a session without any leaves empty."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RequestError(f"The path mapping rules {path} cannot be read: {error}.") from error
+    if content == {}:
+        return ()
     if not isinstance(content, dict) or content.get("version") != "pathmapping-1.0":
         raise RequestError(f'{path} holds no path mapping rules of OpenJD; its "version" must be "pathmapping-1.0".')
     return _rules(content.get("path_mapping_rules", []), path, "path_mapping_rules")

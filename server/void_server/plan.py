@@ -22,7 +22,10 @@ from void_server.allowance import ANYTHING, Allowance
 from void_server.colour import PEAKS, WORKING_SPACE, Colour, Config, choose_peak, plate_space
 from void_server.engines import Engine, Engines, Frames, IsCancelled, Tell, Unit, Warn
 from void_server.footage import Footage
-from void_server.jobfolder import JobFolder, read_json, write_json
+from void_server.jobfolder import JobFolder, write_json
+from void_server.planfile import PIXELS_VERSION as PIXELS_VERSION
+from void_server.planfile import PLAN_VERSION as PLAN_VERSION
+from void_server.planfile import damaged, read_plan
 from void_server.preflight import Preflight
 from void_server.quadmask import Reach
 from void_server.raster import RasterFrames
@@ -32,10 +35,6 @@ from void_server.units import units_of
 from void_server.view import PlateFrames
 from void_server.windows import evenly
 
-PLAN_VERSION = 4
-"""Layout of plan.json; another number means the plan is made anew."""
-PIXELS_VERSION = 4
-"""Raised whenever equal inputs give other pixels, so that no old unit is ever reused."""
 COMPOSE_SETTINGS = (
     "compression", "grain", "coverage_channel", "weight_channel", "change_channel", "source_channel",
 )  # fmt: skip
@@ -125,15 +124,8 @@ class Plan:
     @classmethod
     def load(cls, folder: JobFolder) -> Plan:
         """Read plan.json. Raises RequestError where it is missing, broken or of another version."""
-        data = read_json(folder.plan)
+        data = read_plan(folder)
         try:
-            version, pixels = data.pop("plan_version"), data.pop("pixels_version")
-            if (version, pixels) != (PLAN_VERSION, PIXELS_VERSION):
-                raise RequestError(
-                    f"{folder.plan} was made by another version (plan {version}, pixels {pixels}; this is "
-                    f"{PLAN_VERSION}, {PIXELS_VERSION}); plan the job again.",
-                    "request.plan",
-                )
             for name in ("canvas", "display", "roi", "grain_area"):
                 data[name] = Box(**data[name])
             data["reach"] = Reach(**data["reach"])
@@ -147,7 +139,7 @@ class Plan:
             )
             return cls(**data)
         except (KeyError, TypeError, ValueError) as error:
-            raise RequestError(f"{folder.plan} is damaged ({error!r}); plan the job again.", "request.plan") from error
+            raise damaged(folder, error) from error
 
 
 def make_plan(
@@ -169,7 +161,7 @@ def make_plan(
     facts = Preflight(footage, request, workers, allowance).run()
     shot_range = request.shot_range or FrameRange(0, 0)
     engine, real = engines.main, engines.real
-    key = _plan_key(request, footage, engines, config)
+    key = plan_key(request, footage, engines, config)
     kept = _kept_plan(folder, key)
     if kept is not None:
         _warn_about(kept, request, engine, warn)
@@ -258,7 +250,8 @@ def base_space(config: Config, space: str) -> str:
     return space if config.is_linear(space) else WORKING_SPACE
 
 
-def _plan_key(request: RemovalRequest, footage: Footage, engines: Engines, config: Config) -> str:
+def plan_key(request: RemovalRequest, footage: Footage, engines: Engines, config: Config) -> str:
+    """Names everything that decides a plan; `request` has its ranges and its rate resolved."""
     stable = request.rooted().to_dict()
     # Where things lie and which part is asked for does not decide pixels; file sizes and times do.
     for name in ("request_id", "frames", "priority", "roots", "outputs", "context", "handles", "shot"):

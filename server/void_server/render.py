@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
-from void_plugin.errors import Cancelled
+from void_plugin.errors import Cancelled, VoidError
 from void_plugin.events import FrameReady
 from void_plugin.frames import FrameRange
 from void_plugin.request import Output, RemovalRequest
@@ -18,19 +18,17 @@ from void_server.beneath import Roots
 from void_server.colour import Config as ColourConfig
 from void_server.compose import Composed, Composer
 from void_server.engines import Engines, Frames, IsCancelled, Unit
-from void_server.eventlog import EventLog
+from void_server.eventlog import PLAN_SHARE, SOLVE_SHARE, EventLog
 from void_server.exr import ImageFiles
 from void_server.fills import Fills
 from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, write_json
+from void_server.lease import Lease, Leases
 from void_server.likeness import Likeness
 from void_server.plan import GRAIN, Plan, engine_frames, plate_frames
 from void_server.recovered import is_whole
 from void_server.solve import is_solved, skip_unit, solve_unit, solved_unit
 from void_server.view import PlateFrames
-
-PLAN_SHARE, SOLVE_SHARE = 0.25, 0.6
-"""Rough shares of a job's time for the progress bar; the rest is composing."""
 
 PROBLEMS = {
     "ring_contaminated": "what lies around the region differs from the generated picture by more than colour, so its "
@@ -65,6 +63,8 @@ class Render:
     roots: Roots | None
     cancelled: IsCancelled
     stepped: Stepped
+    leases: Leases | None = None
+    """Given, other processes may be at the same units: each is solved under its lease."""
 
     def run(self, units: list[Unit], frames: FrameRange | None) -> None:
         """Solve some units and compose some frames, each as soon as its unit is solved; None composes none."""
@@ -161,22 +161,36 @@ class Render:
                 before = now
                 tracker.unit(unit, done, text, window, pass_number)
 
-            if not self._is_needless(unit, base, fills):
-                solve_unit(
-                    unit,
-                    self.engines.named(unit.engine),
-                    views[unit.engine],
-                    self.files,
-                    self.folder,
-                    progress,
-                    lambda: self.cancelled() or tracker.stopped,
-                    self.log.warn,
-                    self._likeness_before(unit),
-                )
+            def solve(cancelled: IsCancelled) -> None:
+                if not self._is_needless(unit, base, fills):
+                    solve_unit(
+                        unit,
+                        self.engines.named(unit.engine),
+                        views[unit.engine],
+                        self.files,
+                        self.folder,
+                        progress,
+                        cancelled,
+                        self.log.warn,
+                        self._likeness_before(unit),
+                        shared=self.leases is not None,
+                    )
+
+            self._under_lease(unit, solve, lambda: self.cancelled() or tracker.stopped)
             tracker.unit(unit, 1.0, "")
             return unit
 
         return work
+
+    def _under_lease(self, unit: Unit, solve: Callable[[IsCancelled], None], stopped: IsCancelled) -> None:
+        """Solve a unit alone, or find that another process has; again where that took it over and left it undone."""
+        if self.leases is None:
+            solve(stopped)
+            return
+        while not is_solved(self.folder, unit):
+            with self.leases.held(unit.key, f"unit {unit.index}") as lease:
+                if lease is not None:
+                    _solve_as_holder(lease, solve, stopped)
 
     def _is_needless(self, unit: Unit, base: PlateFrames, fills: Fills) -> bool:
         """True where real pixels fill all of a unit that a model would generate, which then is committed as it is.
@@ -246,6 +260,16 @@ def _entry(composed: Composed, frame: int, output: Output, facts: dict[str, floa
         "broken_pixels": composed.broken_pixels,
         "facts": facts,
     }
+
+
+def _solve_as_holder(lease: Lease, solve: Callable[[IsCancelled], None], stopped: IsCancelled) -> None:
+    """Solve under a lease, or give up without a word once another process has taken it over."""
+    try:
+        solve(lambda: stopped() or lease.is_lost())
+    except (Cancelled, VoidError):
+        # The other one writes the same files, so what went wrong may be no fault at all.
+        if stopped() or not lease.is_lost():
+            raise
 
 
 class _Tracker:

@@ -34,7 +34,8 @@ def frame_key(plan: Plan, frame: int, output: Output, request: RemovalRequest) -
         plan.key,
         *(unit.key for unit in plan.units if frame in unit.frames),
         output.kind,
-        request.output_sequence(output).pattern,
+        # By root: a folder has other paths on other machines.
+        request.rooted().outputs[request.outputs.index(output)].pattern,
         *(getattr(request.settings, name) for name in COMPOSE_SETTINGS),
     ]
     return Digest.of_text(json.dumps(parts)).sha256[:32]

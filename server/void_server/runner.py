@@ -24,15 +24,16 @@ from void_server.allowance import ANYTHING, Allowance
 from void_server.beneath import Roots
 from void_server.colour import Config as ColourConfig
 from void_server.engines import Engine, IsCancelled, Kept, Setup, Unit, choose_engine, open_engines
-from void_server.eventlog import EventLog
+from void_server.eventlog import PLAN_SHARE, EventLog
 from void_server.exr import ImageFiles
 from void_server.folderlock import locked
 from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, write_text
+from void_server.lease import Leases
 from void_server.plan import Plan, make_plan
 from void_server.preflight import open_folder, resolve_ranges
 from void_server.rate import with_rate
-from void_server.render import PLAN_SHARE, Render, Stepped
+from void_server.render import Render, Stepped
 from void_server.solve import is_solved
 
 _TEMPORARY = re.compile(r"\.(.+?)(?:\.\d+)?\.\d+\.tmp\Z")
@@ -67,6 +68,8 @@ class Job:
     stepped: Stepped = lambda seconds: None
     runs_engine: bool = True
     """False where only what the engine would change is asked for: it need not be able to run here."""
+    leases: Leases | None = None
+    """What units are solved under where other processes may be at the same ones."""
 
     def __enter__(self) -> Job:
         with ExitStack() as opened:
@@ -218,6 +221,7 @@ class Job:
             roots=self.allowance.roots,
             cancelled=self.cancelled,
             stepped=self.stepped,
+            leases=self.leases,
         ).run(units, frames)
         self.timings["render"] = self.timings.get("render", 0.0) + time.monotonic() - begun
 

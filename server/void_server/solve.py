@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from void_plugin.errors import JobError
+from void_plugin.errors import Cancelled, JobError
 from void_server.engines import KEEP, Engine, Fill, Frames, IsCancelled, Progress, Unit, Warn, unheard
 from void_server.exr import FIXED_DATE, ImageFile, ImageFiles, NewPart
 from void_server.jobfolder import JobFolder, make_folder, read_json, remove_folder, write_json
@@ -73,16 +73,20 @@ def solve_unit(
     cancelled: IsCancelled,
     warn: Warn = unheard,
     before: Likeness | None = None,
+    shared: bool = False,
 ) -> None:
     """Fill every frame of a unit and commit it; a committed unit is left as it is.
 
-    `before` is the likeness of what this unit continues. Raises JobError where the engine breaks its contract.
+    `before` is the likeness of what this unit continues. Where a unit is `shared`, another process may take it over at
+    any time: then its folder is never emptied, and nothing is written once `cancelled`. Raises JobError where the
+    engine breaks its contract.
     """
     if is_solved(folder, unit):
         return
     place = folder.unit(unit.key)
     shelf = JobShelf(folder, unit, warn)
-    remove_folder(place)  # what a killed run left half-done
+    if not shared:
+        remove_folder(place)  # what a killed run left half-done
     make_folder(place)
     facts: dict[str, dict[str, float]] = {}
     wanted = [frame for frame in unit.frames if frames.hole(frame) is not None]
@@ -90,6 +94,8 @@ def solve_unit(
     pairs: list[Pair] = []
     for fill in engine.solve(unit, frames, progress, cancelled, shelf):
         _check(fill, engine, frames, set(wanted) - {int(frame) for frame in facts})
+        if shared and cancelled():
+            raise Cancelled
         files.write(str(place / f"fill.{fill.frame}.exr"), [_part(fill, engine)])
         facts[str(fill.frame)] = {name: float(value) for name, value in fill.facts.items()}
         if fill.frame in compared:
@@ -104,6 +110,8 @@ def solve_unit(
         manifest["likeness"] = likeness.values()
         if not likeness.known and wanted:
             warn("nothing_untouched", None, _NOTHING_UNTOUCHED)
+    if shared and cancelled():
+        raise Cancelled
     write_json(folder.unit_manifest(unit.key), manifest)
     shelf.clear()
 

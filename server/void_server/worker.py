@@ -164,6 +164,9 @@ class Worker:
             return "failed"
 
     def _work(self, task: Task, voice: Voice, stack: contextlib.ExitStack) -> None:
+        if task.order["kind"] == "task":
+            self._farm_task(task, voice)
+            return
         from void_server import preview
         from void_server.allowance import Allowance
         from void_server.beneath import Roots
@@ -202,6 +205,22 @@ class Worker:
                 preview.run(job, announced=True)
             else:
                 job.run(announced=True)
+
+    def _farm_task(self, task: Task, voice: Voice) -> None:
+        """Run a step of a farm's job, which says where everything lies."""
+        from void_server.farmorder import Order
+        from void_server.farmtask import FarmTask
+
+        FarmTask(
+            order=Order.from_dict(task.order["order"]),
+            machine=self._machine,
+            workers=self._machine.workers,
+            tell=voice.tell,
+            cancelled=lambda: self._is_cancelled(task),
+            warm=self._warm_up(()),
+            device=self._device,
+            stepped=self._life.stepped,
+        ).run()
 
     def _announce(self, request: RemovalRequest, allowance: Allowance, voice: Voice, runs: bool) -> list[Event]:
         """Say that work has begun before any file is looked at: storage can be slow, and people wait."""

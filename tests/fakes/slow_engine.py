@@ -84,6 +84,15 @@ class AbsentEngine(SlowEngine):
         return Readiness("There is no GPU here.")
 
 
+class CardEngine(SlowEngine):
+    """Says that it needs a GPU, and does without."""
+
+    name = "card"
+
+    def limits(self) -> EngineLimits:
+        return EngineLimits(devices=("cuda",))
+
+
 class LeanEngine(SlowEngine):
     """Says what it was told of the machine, as an engine that has weights."""
 

@@ -1,0 +1,87 @@
+"""Processes of this machine: which is which, who began a session, and when one is gone."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+ENTRANCES = frozenset({"sudo", "su", "doas", "runuser", "setsid"})
+"""Programs that only lead to another user or session, and end with what they lead to."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class _Stat(NamedTuple):
+    name: str
+    state: str
+    parent: int
+    session: int
+    started: int
+
+
+def this_machine() -> str:
+    """Names this machine until it is started anew, together with the space that its process numbers belong to."""
+    boot = _BOOT.read_text("ascii").strip() if _BOOT.exists() else socket.gethostname()
+    return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+
+
+def started_at(pid: int) -> int:
+    """When a process began, in ticks since the machine did; 0 where there is none of that number, or it has ended.
+
+    Number and begin together are never given twice.
+    """
+    stat = _stat(pid)
+    return 0 if stat is None or stat.state in "ZX" else stat.started
+
+
+def lives(pid: int, started: int) -> bool:
+    """True while the process of this number and begin runs."""
+    return started != 0 and started_at(pid) == started
+
+
+def owner_of(pid: int) -> int:
+    """The process that began the session in which a process runs; 0 where that cannot be told.
+
+    It is the nearest ancestor outside the session, past those that only lead into it.
+    """
+    here = _stat(pid)
+    at = here
+    while at is not None and at.parent > 1:
+        parent = at.parent
+        at = _stat(parent)
+        if at is not None and here is not None and at.session != here.session and at.name not in ENTRANCES:
+            return parent
+    return 0
+
+
+def when_gone(pid: int, call: Callable[[], None]) -> None:
+    """Call, from a thread of its own, as soon as a process has ended; at once where there is none."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        call()
+        return
+    threading.Thread(target=_wait_and_call, args=(handle, call), daemon=True).start()
+
+
+def _wait_and_call(handle: int, call: Callable[[], None]) -> None:
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    poll.poll()
+    os.close(handle)
+    call()
+
+
+def _stat(pid: int) -> _Stat | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    # The name may hold blanks and brackets of its own.
+    before, _, after = text.rpartition(")")
+    words = after.split()
+    return _Stat(before.partition("(")[2], words[0], int(words[1]), int(words[3]), int(words[19]))
