@@ -8,16 +8,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benches import SECONDS, eventually, slow_environment
+from benches import SECONDS, slow_environment
 from shots import Shot
 
 from void_plugin.request import RemovalRequest
 
+RUNNING: list[Running] = []
+"""Every process that a test started; what is left of them ends with the test."""
 SERVER = (sys.executable, "-P", "-m", "void_server")
 
 
@@ -45,6 +47,7 @@ class Running:
             command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how
         )
         self._said: list[str] = []
+        RUNNING.append(self)
 
     @property
     def pid(self) -> int:
@@ -64,6 +67,15 @@ class Running:
 
     def kill(self) -> None:
         self.process.kill()
+
+    def close(self) -> None:
+        """End it, where a test did not."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
 
     def ended(self) -> Done:
         rest, complaint = self.process.communicate(timeout=SECONDS)
@@ -137,12 +149,12 @@ class FarmJob:
 
 def farm_job(shot: Shot, request: RemovalRequest | None = None) -> FarmJob:
     """A planned job on a machine that knows the slow engine."""
-    return FarmJob(shot, request or shot.request(), slow_environment(shot.folder)).planned()
+    return FarmJob(shot, request or shot.request(), slow_environment(shot.folder.parent)).planned()
 
 
 def solve_whole(shot: Shot, request: RemovalRequest) -> tuple[dict[str, str], dict[str, Any]]:
     """What `task all` delivers for a request, and result.json; nothing of it is left."""
-    job = FarmJob(shot, request, slow_environment(shot.folder))
+    job = FarmJob(shot, request, slow_environment(shot.folder.parent))
     path = shot.folder / "whole.json"
     path.write_text(request.to_json())
     done = job.run("task", "all", path, "--workers", "2")
@@ -152,11 +164,6 @@ def solve_whole(shot: Shot, request: RemovalRequest) -> tuple[dict[str, str], di
     out = Path(request.output_sequence(request.outputs[0]).folder)
     out.rename(shot.folder / "whole")
     return found
-
-
-def until_there(find: Callable[[], Any], what: str) -> Any:
-    """What `find` gives as soon as that is something."""
-    return eventually(find, what)
 
 
 def pause(pid: int) -> None:

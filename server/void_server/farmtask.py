@@ -161,7 +161,7 @@ class FarmTask:
         job.finish(plan)
 
     def _say(self, text: str) -> None:
-        self.tell(Progressed(step=self.order.step, text=text))
+        self.tell(Progressed(text=text))
 
 
 def _as_planned(request: RemovalRequest, plan: Plan) -> RemovalRequest:

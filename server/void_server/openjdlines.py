@@ -52,11 +52,13 @@ class Lines:
         self._write(text)
 
     def hear(self, event: Event) -> None:
-        """Tell an event of the task."""
+        """Tell an event of the task; what goes on beside its steps is of none of them."""
         if isinstance(event, Started):
             self.status(f"{event.engine} on {event.device}")
-        elif isinstance(event, Progressed):
+        elif isinstance(event, Progressed) and event.step:
             self._hear_progress(event)
+        elif isinstance(event, Progressed):
+            self.status(event.text)
         elif isinstance(event, Warned):
             self.say(f"warning: {event.text}")
         elif isinstance(event, FrameReady):
