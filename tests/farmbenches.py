@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clouds import FARM, QUEUE, Cloud
+from cues import CueFarm
+from deadlines import PROGRAM, Repository
 from farms import plan_of, recover_units, request_of
 from slurmfarm import TABLE, SlurmFarm
 
@@ -116,6 +119,101 @@ class LocalBench(Bench):
         return None  # what it needs is a package of this Python, which cannot be taken away for one test
 
 
+class OpenCueBench(Bench):
+    """A real RQD, told by a stand-in Cuebot what to run."""
+
+    name = "opencue"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.cue = CueFarm(folder / "cue")
+        self.environment.update(self.cue.environment)
+
+    def __enter__(self) -> Bench:
+        self.cue.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.cue.__exit__(*failure)
+
+    @property
+    def site(self) -> Site:
+        return self._site(self.cue.python)
+
+    def absent(self) -> Farm | None:
+        return open_farm(self.name, self._site(["/nowhere/bin/python"]), self.environment)
+
+    def _site(self, python: list[str]) -> Site:
+        table = {"python": python, "cuebot": [self.cue.cuebot], "show": "testing"}
+        return replace(super().site, sections={self.name: table})
+
+
+class DeadlineCloudBench(Bench):
+    """The real `deadline` command, talking to a stand-in service that runs jobs with openjd."""
+
+    name = "deadline-cloud"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.cloud = Cloud(folder / "cloud")
+        self.environment = {**self.cloud.environment, "XDG_STATE_HOME": str(folder / "state")}
+
+    def __enter__(self) -> Bench:
+        self.cloud.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.cloud.__exit__(*failure)
+
+    @property
+    def site(self) -> Site:
+        return self._site(self.cloud.command)
+
+    def absent(self) -> Farm | None:
+        return open_farm(self.name, self._site(["/nowhere/bin/deadline"]), self.environment)
+
+    def _site(self, command: list[str]) -> Site:
+        table = {"command": command, "farm_id": FARM, "queue_id": QUEUE}
+        return replace(super().site, sections={self.name: table})
+
+
+class Deadline10Bench(Bench):
+    """A stand-in deadlinecommand, and behind it a stand-in repository and its worker."""
+
+    name = "deadline10"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.repository = Repository()
+        self.environment["FAKE_DEADLINE"] = self.repository.url
+
+    def __enter__(self) -> Bench:
+        self.repository.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.repository.__exit__(*failure)
+
+    @property
+    def site(self) -> Site:
+        return replace(super().site, sections={self.name: {"command": PROGRAM}})
+
+    def absent(self) -> Farm | None:
+        site = replace(super().site, sections={self.name: {"command": ["/nowhere/deadlinecommand"]}})
+        return open_farm(self.name, site, self.environment)
+
+
+class Deadline10ServiceBench(Deadline10Bench):
+    """The same, through the web service."""
+
+    @property
+    def site(self) -> Site:
+        return replace(super().site, sections={self.name: {"url": self.repository.url}})
+
+    def absent(self) -> Farm | None:
+        return None  # there is no program
+
+
 class SlurmBench(Bench):
     """A real Slurm of three nodes."""
 
@@ -136,7 +234,14 @@ class SlurmBench(Bench):
         return open_farm(self.name, self.site, {**self.environment, "PATH": "/nowhere"})
 
 
-BENCHES: Mapping[str, type[Bench]] = {"local": LocalBench, "slurm": SlurmBench}
+BENCHES: Mapping[str, type[Bench]] = {
+    "local": LocalBench,
+    "opencue": OpenCueBench,
+    "deadline-cloud": DeadlineCloudBench,
+    "deadline10": Deadline10Bench,
+    "deadline10-service": Deadline10ServiceBench,
+    "slurm": SlurmBench,
+}
 
 
 def require(program: str) -> None:

@@ -1,4 +1,4 @@
-"""A Cuebot with one host: takes jobs as the real one does, and has a real RQD run their frames. Runs in OpenCue's Python.
+"""A Cuebot with one host: takes jobs as the real one does and has a real RQD run their frames, in OpenCue's Python.
 
 `python cuebot.py --rqd PORT --logs FOLDER` prints its own port. It refuses what Cuebot refuses (root, a second job of a
 name, names out of order), reads memory as Cuebot does (`40000m`; a bare number is GiB), and lets a frame fail for good
@@ -83,11 +83,9 @@ class Job:
 
     @property
     def is_over(self):
-        return (
-            all(frame.state == SUCCEEDED for frame in self.frames)
-            or self.killed
-            and not any(frame.state == RUNNING for frame in self.frames)
-        )
+        if self.killed:
+            return not any(frame.state == RUNNING for frame in self.frames)
+        return all(frame.state == SUCCEEDED for frame in self.frames)
 
     def is_open(self, layer):
         """Whether all that a layer waits for has succeeded."""

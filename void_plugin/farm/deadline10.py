@@ -17,7 +17,7 @@ from void_plugin.farm.deadline10queue import Command, Queue, Service, Stand
 from void_plugin.farm.jobs import Artefacts, Finding, JobRef, JobStatus, Options, StepStatus
 from void_plugin.farm.records import Record
 from void_plugin.farm.sitetable import GpuKind, read_table, smallest
-from void_plugin.farm.taskscript import script_name, script_path, task_script
+from void_plugin.farm.taskscript import SHELL, script_name, script_path, task_logs, task_script
 from void_plugin.farm.telling import failure, job_status, step_state
 
 JOB_INFO, PLUGIN_INFO = "job_info.job", "plugin_info.job"
@@ -126,9 +126,7 @@ class Deadline10(Farm):
 
     def logs(self, ref: JobRef) -> Iterator[str]:
         record = self.records.find(ref)
-        queue = self._queue()
-        for _, _, job_id in record.facts["steps"]:
-            yield from queue.logs(job_id)
+        return task_logs(record.bundle, self.name, [(name, tasks) for name, tasks, _ in record.facts["steps"]])
 
     def doctor(self) -> list[Finding]:
         try:
@@ -175,9 +173,10 @@ class Deadline10(Farm):
 
     def _plugin_info(self, bundle: Bundle, step: Step) -> dict[str, str]:
         return {
-            "Executable": "/bin/sh",
+            "Executable": SHELL,
             "Arguments": f"<QUOTE>{script_path(bundle, self.name, step)}<QUOTE> <STARTFRAME>",
             "StartupDirectory": bundle.folder,
+            "Shell": "default",
             "ShellExecute": "false",
             "SingleFramesOnly": "true",
         }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import bz2
 import json
 import re
 import urllib.error
 import urllib.parse
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +50,6 @@ class Queue(ABC):
         """End a job: all that is not done counts as failed. Deadline has no other word for cancelling."""
 
     @abstractmethod
-    def logs(self, job_id: str) -> Iterator[str]:
-        """The lines of the reports of a job's tasks."""
-
-    @abstractmethod
     def findings(self) -> list[Finding]:
         """Whether Deadline can be reached; never raises."""
 
@@ -77,12 +72,6 @@ class Command(Queue):
 
     def fail(self, job_id: str) -> None:
         self._run("-FailJob", job_id)
-
-    def logs(self, job_id: str) -> Iterator[str]:
-        for kind in ("-GetJobLogReportFilenames", "-GetJobErrorReportFilenames"):
-            for name in self._run(kind, job_id).splitlines():
-                if name.strip():
-                    yield from _report(Path(name.strip()))
 
     def findings(self) -> list[Finding]:
         try:
@@ -132,12 +121,6 @@ class Service(Queue):
     def fail(self, job_id: str) -> None:
         self._call("PUT", "jobs", {"Command": "fail", "JobID": job_id})
 
-    def logs(self, job_id: str) -> Iterator[str]:
-        for kind in ("alllogcontents", "allerrorcontents"):
-            told = self._call("GET", "jobreports?" + urllib.parse.urlencode({"JobID": job_id, "Data": kind}))
-            for report in told if isinstance(told, list) else ():
-                yield from str(report).splitlines()
-
     def findings(self) -> list[Finding]:
         try:
             told = self._call("GET", "repository?Directory=root")
@@ -180,19 +163,6 @@ def _info(folder: str, name: str) -> dict[str, str]:
     """A job or plug-in info file as the mapping that the web service wants."""
     text = (Path(folder) / name).read_text(encoding="utf-8")
     return dict(line.split("=", 1) for line in text.splitlines())
-
-
-def _report(path: Path) -> Iterator[str]:
-    """The lines of a report, which lies in the repository and may be packed."""
-    try:
-        if path.suffix == ".bz2":
-            with bz2.open(path, "rt", encoding="utf-8", errors="replace") as stream:
-                yield from (line.rstrip("\r\n") for line in stream)
-        else:
-            with open(path, encoding="utf-8", errors="replace") as stream:
-                yield from (line.rstrip("\r\n") for line in stream)
-    except OSError as error:
-        raise FarmError(f"Cannot read Deadline's report {path}: {error.strerror or error}.") from error
 
 
 def _last(text: str) -> str:

@@ -24,12 +24,13 @@ from void_plugin.farm.bundle import Bundle, Needs, Step
 from void_plugin.farm.jobs import Artefacts, Finding, JobRef, JobStatus, Options, StepStatus
 from void_plugin.farm.records import Record
 from void_plugin.farm.sitetable import GpuKind, read_table, smallest
-from void_plugin.farm.taskscript import script_name, script_path, task_script
+from void_plugin.farm.taskscript import SHELL, script_name, script_path, task_logs, task_script
 from void_plugin.farm.telling import failure, job_status, step_state
 
 CHILD = str(Path(__file__).with_name("opencue_child.py"))
 JOB = "opencue/job.json"
 SETUP = (
+    "export PYTHONUNBUFFERED=1  # RQD reads one line at a time and loses some where many come at once",
     # RQD says which GPUs a frame has, but not to CUDA, which counts them in another order unless told.
     'if [ -n "$CUE_GPU_CORES" ]; then',
     '    export CUDA_VISIBLE_DEVICES="$CUE_GPU_CORES" CUDA_DEVICE_ORDER=PCI_BUS_ID',
@@ -128,17 +129,7 @@ class OpenCue(Farm):
 
     def logs(self, ref: JobRef) -> Iterator[str]:
         record = self.records.find(ref)
-        order = {name.lower(): place for place, (name, _) in enumerate(record.facts["steps"])}
-        frames = self._ask("frames", ref.id)["frames"]
-        frames.sort(key=lambda frame: (order.get(frame["layer"], len(order)), frame["number"]))
-        for frame in frames:
-            try:
-                with open(frame["log"], encoding="utf-8", errors="replace") as stream:
-                    yield from (line.rstrip("\n") for line in stream)
-            except FileNotFoundError:
-                continue  # it has not run yet, or its host keeps its logs elsewhere
-            except OSError as error:
-                raise FarmError(f"Cannot read the log {frame['log']}: {error.strerror or error}.") from error
+        return task_logs(record.bundle, self.name, record.facts["steps"])
 
     def doctor(self) -> list[Finding]:
         try:
@@ -153,7 +144,7 @@ class OpenCue(Farm):
         table, needs = self._table, step.needs
         return {
             "name": step.name,
-            "command": f"/bin/sh {shlex.quote(script_path(bundle, self.name, step))} #IFRAME#",
+            "command": f"{SHELL} {shlex.quote(script_path(bundle, self.name, step))} #IFRAME#",
             "range": f"0-{len(step.tasks) - 1}",
             "cores": needs.cores,
             "memory": f"{needs.memory_mib}m",

@@ -7,13 +7,11 @@ together with ours. So it imports nothing of ours. Actions:
     xml FILE         the job of a JSON file as the XML that Cuebot takes; nothing is submitted
     launch FILE      submit that job
     status ID        how a job and its layers stand
-    frames ID        its frames, and where their logs are
     kill ID          end a job
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import sys
@@ -24,8 +22,6 @@ from typing import Any
 
 SOMETIMES = ("gpus", "gpu_memory", "tags", "limits", "service")
 """What a layer may leave to Cuebot."""
-PAGE = 500
-"""Frames that Cuebot is asked for at once."""
 ROOT = "OpenCue runs no jobs of root; submit as the user whose files they are."
 
 
@@ -78,22 +74,6 @@ def status(argument: str) -> dict[str, Any]:
     return {"name": job.name(), "state": job_pb2.JobState.Name(job.state()), "paused": job.isPaused(), "layers": layers}
 
 
-def frames(argument: str) -> dict[str, Any]:
-    """The frames of a job: layer, number, and where each writes its log."""
-    import opencue
-
-    job = opencue.api.getJob(argument)
-    found: list[dict[str, Any]] = []
-    for page in itertools.count(1):
-        some = job.getFrames(limit=PAGE, page=page)
-        for frame in some:
-            log = os.path.join(job.logDir(), f"{job.name()}.{frame.name()}.rqlog")
-            found.append({"layer": frame.layer(), "number": frame.number(), "log": log})
-        if len(some) < PAGE:
-            break
-    return {"frames": found}
-
-
 def kill(argument: str) -> dict[str, Any]:
     """End a job; what runs is killed."""
     import opencue
@@ -129,7 +109,7 @@ def _launcher(path: str, scratch: str) -> Any:
 
 
 ACTIONS: dict[str, Callable[[str], dict[str, Any]]] = {
-    action.__name__: action for action in (about, xml, launch, status, frames, kill)
+    action.__name__: action for action in (about, xml, launch, status, kill)
 }
 
 

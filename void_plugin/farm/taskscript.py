@@ -1,20 +1,25 @@
 """A shell script for each step, for queue managers that give a task nothing but its number.
 
-The script lies beside the bundle. So the command that the queue holds is short, the same for all tasks of a step, and
+The scripts lie beside the bundle. So the command that the queue holds is short, the same for all tasks of a step, and
 needs no quoting that differs from one queue manager to the next.
+
+A script also keeps a copy of what its task writes. RQD loses the last lines of a frame, which say why it failed, and
+logs of queue managers lie where only their own programs find them.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from void_plugin.errors import FarmError
 from void_plugin.farm.bundle import Bundle, Step, task_command
 from void_plugin.farm.site import Site
 
+SHELL = "/bin/bash"
 NO_TASK = 64
-"""Exit code for a number that no task has: a job that the queue has changed is bad data, never to be retried."""
+"""Exit code for a number that no task has: a job that was changed in the queue is bad data, never to be retried."""
 
 
 def script_path(bundle: Bundle, farm: str, step: Step) -> str:
@@ -28,15 +33,31 @@ def script_name(farm: str, step: Step) -> str:
 
 
 def task_script(bundle: Bundle, site: Site, step: Step, setup: Sequence[str] = ()) -> str:
-    """The text of a script whose argument is the number of a task, from 0; it becomes that task's command.
+    """The text of a script that runs the task whose number, from 0, is its argument; `setup` are lines that come first.
 
-    `setup` are lines that come first.
+    It ends as the task ends.
     """
-    lines = ["#!/bin/sh", f"# {bundle.name}, {step.name}: run by the queue manager with the number of a task.", *setup]
-    lines.append('case "$1" in')
-    lines += [
-        f"{number}) exec {shlex.join(task_command(bundle, site, step.name, [task]))} ;;"
-        for number, task in enumerate(step.tasks)
-    ]
+    lines = [f"#!{SHELL}", f"# {bundle.name}, {step.name}: run by the queue manager with the number of a task."]
+    lines += ["set -o pipefail", "trap : TERM  # the task is told too, and is to end first", *setup, 'case "$1" in']
+    for number, task in enumerate(step.tasks):
+        lines.append(f"{number}) {shlex.join(task_command(bundle, site, step.name, [task]))} ;;")
     lines.append(f'*) echo "{step.name} has no task $1." >&2; exit {NO_TASK} ;;')
-    return "\n".join([*lines, "esac", ""])
+    lines.append("esac 2>&1 | (trap '' TERM INT; exec tee -a \"${0%.sh}.$1.log\")")
+    return "\n".join([*lines, ""])
+
+
+def task_logs(folder: str, farm: str, steps: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """The lines of all copies below a bundle's folder: steps by name and number of tasks, in order.
+
+    Raises FarmError for one that cannot be read.
+    """
+    for step, tasks in steps:
+        for number in range(tasks):
+            path = Path(folder) / farm / f"{step}.{number}.log"
+            try:
+                with open(path, encoding="utf-8", errors="replace") as stream:
+                    yield from (line.rstrip("\r\n") for line in stream)
+            except FileNotFoundError:
+                continue  # it has not run yet
+            except OSError as error:
+                raise FarmError(f"Cannot read {path}: {error.strerror or error}.") from error
