@@ -55,9 +55,8 @@ check: venv
 	    void_plugin/__init__.py void_plugin/errors.py void_plugin/frames.py \
 	    void_plugin/request.py void_plugin/events.py void_plugin/config.py void_plugin/settings.py
 
-# Tests that share a farm are kept in one process.
 test: check
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto
 
 soak: venv
 	$(BIN)/python tests/soak.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from shots import Shot, build_shot
@@ -31,3 +32,18 @@ def data() -> Path:
 def pinned_ocio(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without $OCIO, whatever the machine has set."""
     monkeypatch.delenv("OCIO", raising=False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Spread tests one by one, but keep those of Slurm in one process, so that they boot one farm.
+
+    The mark `xdist_group` does not do that: xdist 3.8 writes it into an attribute that pytest 9.2 no longer reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneFarm(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "slurm" if "slurm" in nodeid else nodeid
+
+    return OneFarm(config, log)

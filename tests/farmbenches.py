@@ -41,8 +41,6 @@ class Bench(ABC):
     name: str
     uses: tuple[str, ...] = ()
     """Fixtures that the bench is made of, beside its folder."""
-    marks: tuple[pytest.MarkDecorator, ...] = ()
-    """Marks of all tests that are run over it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -219,7 +217,6 @@ class SlurmBench(Bench):
 
     name = "slurm"
     uses = ("slurm_farm",)
-    marks = (pytest.mark.xdist_group("slurm"),)
 
     def __init__(self, folder: Path, slurm: SlurmFarm) -> None:
         super().__init__(folder)

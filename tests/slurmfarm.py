@@ -209,7 +209,7 @@ def search_path() -> str:
 
 @pytest.fixture(scope="session")
 def slurm_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmFarm]:
-    """The farm, booted once for all tests that have the mark `xdist_group("slurm")`."""
+    """The farm, booted once: conftest keeps all tests that use it in one process."""
     absent = [program for program in PROGRAMS if shutil.which(program, path=search_path()) is None]
     if absent:
         reason = f"{', '.join(absent)} not installed: apt-get install slurmctld slurmd slurm-client"

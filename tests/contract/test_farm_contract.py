@@ -15,7 +15,7 @@ from void_plugin.farm import FARMS, JobRef, Options, errors_in, open_farm
 from void_plugin.farm.jobs import LEVELS, STATES
 
 
-@pytest.fixture(params=[pytest.param(name, marks=kind.marks) for name, kind in sorted(BENCHES.items())])
+@pytest.fixture(params=sorted(BENCHES))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     kind = BENCHES[request.param]
     with kind(tmp_path, *map(request.getfixturevalue, kind.uses)) as bench:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from farmbenches import SlurmBench
+from farmbenches import WORKER, SlurmBench
 from slurmfarm import GPU_NODES, SlurmFarm, free_ports
 
 from void_plugin.errors import FarmError
@@ -18,7 +18,7 @@ from void_plugin.farm import Bundle, Farm, JobRef, Options, errors_in, open_farm
 from void_plugin.farm.bundle import Needs
 from void_plugin.farm.slurmscript import exit_name
 
-pytestmark = pytest.mark.xdist_group("slurm")
+pytestmark = pytest.mark.slow
 TOLD = ("SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES", "SLURM_RESTART_COUNT", "TMPDIR")
 
 
@@ -116,7 +116,7 @@ def test_bad_data_is_not_tried_again(bench: SlurmBench) -> None:
 def test_a_task_whose_time_is_up_stops_and_goes_on_later(bench: SlurmBench, gate: Path) -> None:
     farm, ref = submit(bench, until=str(gate))
     until_both_run(bench, farm, ref)
-    bench.slurm.run("scancel", "--batch", "--signal=USR1", f"{ref.id}_0")  # what --signal has Slurm send
+    bench.slurm.run("scontrol", "update", f"jobid={ref.id}_0", "timelimit=5")
     bench.until(farm, ref, lambda status: len(calls(bench, "stopped")) == 1)
     gate.touch()
     assert bench.ended(farm, ref).state == "succeeded"
@@ -163,6 +163,17 @@ def test_a_job_that_is_cancelled_while_it_waits_never_runs(bench: SlurmBench) ->
     assert status.state == "queued"
     farm.cancel(ref)
     assert bench.ended(farm, ref).state == "cancelled" and not bench.calls()
+
+
+@pytest.mark.parametrize("missing", ["openjd", "command"])
+def test_a_worker_without_our_programs_says_so(bench: SlurmBench, missing: str) -> None:
+    site = replace(bench.site, **{missing: ("/nowhere/program",)})
+    farm, bundle = open_farm("slurm", site, bench.environment), bench.bundle()
+    if missing == "command":
+        template = Path(bundle.template)
+        template.write_text(template.read_text().replace(f'"{WORKER[0]}"', '"/nowhere/program"'))
+    status = bench.ended(farm, farm.submit(bundle, Options()))
+    assert status.state == "failed" and "/nowhere/program" in status.text, (status, [*farm.logs(status.ref)])
 
 
 def test_what_slurm_has_forgotten_is_read_from_what_tasks_left(bench: SlurmBench) -> None:

@@ -220,6 +220,13 @@ def test_a_failure_is_told_in_the_words_of_the_task(tmp_path: Path) -> None:
     assert stands(tmp_path, queue).text == f"Solve 1 failed (FAILED); its log is {tmp_path / 'Solve.1.log'}."
     (tmp_path / "Solve.1.log").write_text("0:00:01\topenjd_fail: The matte of sh010 is empty.\n")
     assert stands(tmp_path, queue).text == "Solve 1 failed: The matte of sh010 is empty."
+    log = ["Output:", "Traceback (most recent call last):", "", "KeyError: 'x'", "",
+           "Process pid 7 exited with code: 1 (unsigned) / 0x1 (hex)", "--- Exiting Environment: Model", "Output:",
+           "Process pid 8 exited with code: 0 (unsigned) / 0x0 (hex)"]  # fmt: skip
+    (tmp_path / "Solve.1.log").write_text("".join(f"0:00:01\t{line}\n" for line in log))
+    assert stands(tmp_path, queue).text == "Solve 1 failed: KeyError: 'x'"
+    (tmp_path / "Solve.1.log").write_text("".join(f"0:00:01\t{line}\n" for line in [log[0], *log[5:]]))
+    assert stands(tmp_path, queue).text.startswith("Solve 1 failed (FAILED); its log is ")
 
 
 def test_a_job_that_waits_says_for_what(tmp_path: Path) -> None:

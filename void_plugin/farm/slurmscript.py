@@ -47,7 +47,7 @@ def minutes(step: Step, table: SlurmSite) -> int:
 def sbatch_options(bundle: Bundle, table: SlurmSite, step: Step, options: Options) -> list[str]:
     """What sbatch is told of a step, save what it waits for and its script.
 
-    All that matters is said here, so that neither variables of the submitting user nor defaults of the cluster decide.
+    What matters is said here, where it wins over $SBATCH_… of the user and over the cluster's defaults.
     Raises FarmError where no GPU has the memory.
     """
     throttle = f"%{table.at_once}" if table.at_once else ""
@@ -157,6 +157,8 @@ export PYTHONUNBUFFERED=1
 *) fail "This job has no task $task." 65 ;;
 esac
 
+command -v "${command[0]}" >/dev/null ||
+    fail "The worker $SLURMD_NODENAME has no program ${command[0]}; install it, or name it in the site file." 69
 begun=$(stat -c %s "$log")
 "${command[@]}" 9>&- &
 child=$!

@@ -23,6 +23,7 @@ TAIL_BYTES = 8192
 
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD")
 _WORKING = ("RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING")
+_ENDED = re.compile(r"exited with code: -?[1-9]")
 _TOLD = re.compile(r"openjd_(progress|status|fail): ?(.*)")
 
 
@@ -176,11 +177,12 @@ def _why(steps: Sequence[SubmittedStep], tasks: Mapping[str, Sequence[TaskState]
     for step in steps:
         for index, task in enumerate(tasks[step.name]):
             if task.state == "failed":
-                said = _last(folder / log_name(step.name, index), "fail")
+                log = folder / log_name(step.name, index)
+                said = _last(log, "fail") or _last_words(log)
                 if said:
                     return f"{step.name} {index} failed: {said}"
                 how = f" ({task.reason})" if task.reason else ""
-                return f"{step.name} {index} failed{how}; its log is {folder / log_name(step.name, index)}."
+                return f"{step.name} {index} failed{how}; its log is {log}."
     return ""
 
 
@@ -193,12 +195,26 @@ def _progress(log: Path) -> float:
 
 def _last(log: Path, kind: str) -> str:
     """What a task last said of one kind; empty where it said nothing lately."""
+    found = (match for line in reversed(_tail(log)) if (match := _TOLD.search(line)) and match[1] == kind)
+    match = next(found, None)
+    return match[2].strip() if match else ""
+
+
+def _last_words(log: Path) -> str:
+    """What a program said just before it ended badly; empty where none did, or without a word."""
+    before = ""
+    for line in _tail(log):
+        said = line.partition("\t")[2].strip()
+        if _ENDED.search(said):
+            return before
+        before = "" if said == "Output:" else said or before
+    return ""
+
+
+def _tail(log: Path) -> list[str]:
     try:
         with open(log, "rb") as stream:
             stream.seek(max(0, log.stat().st_size - TAIL_BYTES))
-            lines = stream.read().decode("utf-8", "replace").splitlines()
+            return stream.read().decode("utf-8", "replace").splitlines()
     except OSError:  # not begun, or not visible here yet
-        return ""
-    found = (match for line in reversed(lines) if (match := _TOLD.search(line)) and match[1] == kind)
-    match = next(found, None)
-    return match[2].strip() if match else ""
+        return []

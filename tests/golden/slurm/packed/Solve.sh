@@ -57,6 +57,8 @@ case $task in
 *) fail "This job has no task $task." 65 ;;
 esac
 
+command -v "${command[0]}" >/dev/null ||
+    fail "The worker $SLURMD_NODENAME has no program ${command[0]}; install it, or name it in the site file." 69
 begun=$(stat -c %s "$log")
 "${command[@]}" 9>&- &
 child=$!
