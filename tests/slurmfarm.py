@@ -55,7 +55,7 @@ SchedulerParameters=sched_interval=2,bf_interval=2
 ReturnToService=2
 SlurmdTimeout=10
 KillWait=5
-MinJobAge={age}
+MinJobAge=3600
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
 GresTypes=gpu
@@ -74,14 +74,13 @@ class SlurmFarm:
     """The farm; `environment` is that of somebody who uses it."""
 
     folder: Path
-    keeps_seconds: int = 3600
-    """How long the controller remembers jobs that have ended."""
     _daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
         """Jobs have a temporary folder of their own: numbers begin anew with each farm."""
-        return {**os.environ, "PATH": search_path(), "SLURM_CONF": self._configuration, "TMPDIR": str(self.scratch)}
+        outside = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
+        return {**outside, "PATH": search_path(), "SLURM_CONF": self._configuration, "TMPDIR": str(self.scratch)}
 
     @property
     def scratch(self) -> Path:
@@ -93,11 +92,7 @@ class SlurmFarm:
         for name in ("state", "spool", "tmp"):
             (self.folder / name).mkdir()
         host, ports = socket.gethostname().split(".")[0], free_ports(1 + len(NODES))
-        lines = [
-            CONFIGURATION.format(
-                host=host, user=getpass.getuser(), age=self.keeps_seconds, folder=self.folder, port=ports[0]
-            )
-        ]
+        lines = [CONFIGURATION.format(host=host, user=getpass.getuser(), folder=self.folder, port=ports[0])]
         gpus = []
         for name, port in zip(NODES, ports[1:], strict=True):
             line = f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=256000"
@@ -115,7 +110,8 @@ class SlurmFarm:
         self._start("slurmctld", "slurmctld", "-D")
         for name in NODES:
             self.start_node(name)
-        self.wait_until(lambda: self.run("sinfo", "-h", "-N", "-o", "%T").split() == ["idle"] * len(NODES))
+        idle = ["idle"] * len(NODES)
+        self.wait_until(lambda: self._ask("sinfo", "-h", "-N", "-o", "%T").stdout.split() == idle, "three idle nodes")
 
     def start_node(self, name: str) -> None:
         """Start the daemon of a node."""
@@ -135,11 +131,16 @@ class SlurmFarm:
     def bring_back(self, name: str) -> None:
         """Start a lost node, and have it take jobs again."""
         self.start_node(name)
-        self.wait_until(lambda: "idle" in self.run("sinfo", "-h", "-n", name, "-o", "%T") or self._resume(name))
+
+        def is_back() -> bool:
+            self._ask("scontrol", "update", f"nodename={name}", "state=resume")  # refused where it is back already
+            return self.run("sinfo", "-h", "-n", name, "-o", "%T").strip() in ("idle", "mixed", "allocated")
+
+        self.wait_until(is_back, f"the return of {name}")
 
     def run(self, *command: str) -> str:
         """What one of Slurm's programs prints; it must succeed."""
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        done = self._ask(*command)
         assert done.returncode == 0, f"{command}: {done.stderr}\n{self.last_words()}"
         return done.stdout
 
@@ -182,20 +183,15 @@ class SlurmFarm:
     def _start(self, name: str, *command: str) -> None:
         # In the foreground and with us as parent, so that a killed test run leaves no farm behind.
         words = ["setpriv", "--pdeathsig", "KILL", "--", *command, "-f", self._configuration]
-        log = open(self.folder / f"{name}.out", "wb")  # noqa: SIM115 - the daemon's
-        with log:
+        with open(self.folder / f"{name}.out", "wb") as log:
             self._daemons[name] = subprocess.Popen(
                 words, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
-    def _resume(self, name: str) -> bool:
-        subprocess.run(
-            ["scontrol", "update", f"nodename={name}", "state=resume"],
-            env=self.environment,
-            capture_output=True,
-            check=False,
+    def _ask(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
-        return False
 
     @property
     def _configuration(self) -> str:

@@ -177,6 +177,7 @@ def stands(folder: Path, queue: str, is_cancelled: bool = False) -> JobStatus:
         ("7|0|PENDING|Resources\n7|1|PENDING|Priority\n8|0|PENDING|Dependency", "queued"),
         ("7|0|RUNNING|None\n7|1|PENDING|Priority\n8|0|PENDING|Dependency", "running"),
         ("7|0|COMPLETED|None\n7|1|PENDING|BeginTime\n8|0|PENDING|Dependency", "running"),
+        ("7|0|FAILED|NonZeroExitCode\n7|1|PENDING|Priority\n8|0|PENDING|Dependency", "running"),
         ("7|0|COMPLETED|None\n7|1|COMPLETED|None\n8|0|PENDING|Dependency", "running"),
         ("7|0|COMPLETED|None\n7|1|COMPLETED|None\n8|0|COMPLETING|None", "running"),
         ("7|0|COMPLETED|None\n7|1|COMPLETED|None\n8|0|COMPLETED|None", "succeeded"),

@@ -89,19 +89,27 @@ class Slurm(Farm):
         # Kept first: a task that is stopped ends like one that has failed.
         self.records.save(replace(record, facts={**record.facts, "cancelled": True}))
         arrays = [step.array for step in _steps(record)]
-        self._programs.cancel(arrays, "--state=PENDING")
-        # Only the script gets the signal, and has openjd stop; a plain scancel gives it no more than KillWait seconds.
-        self._programs.cancel(arrays, "--batch", "--signal=TERM")
+        try:
+            self._programs.cancel(arrays, "--state=PENDING")
+            # Only the script gets the signal and has openjd stop; scancel alone leaves no more than KillWait seconds.
+            self._programs.cancel(arrays, "--batch", "--signal=TERM")
+        except FarmError:
+            self.records.save(record)
+            raise
 
     def logs(self, ref: JobRef) -> Iterator[str]:
         record = self.records.find(ref)
         for step in _steps(record):
             for index in range(step.count):
                 path = Path(record.bundle) / FOLDER / log_name(step.name, index)
-                if path.is_file():
-                    yield f"== {step.name} {index}"
+                try:
                     with open(path, encoding="utf-8", errors="replace") as stream:
+                        yield f"== {step.name} {index}"
                         yield from (line.rstrip("\n") for line in stream)
+                except FileNotFoundError:
+                    continue  # it has not run yet
+                except OSError as error:
+                    raise FarmError(f"Cannot read the log {path}: {error.strerror or error}.") from error
 
     def doctor(self) -> list[Finding]:
         try:

@@ -117,7 +117,7 @@ def _task(step: SubmittedStep, index: int, queue: Queue, folder: Path) -> TaskSt
 
 def _step(name: str, tasks: Sequence[TaskState], is_cancelled: bool) -> StepStatus:
     counts = Counter(task.state for task in tasks)
-    if counts["running"] or (counts["queued"] and counts["succeeded"]):
+    if counts["running"] or 0 < counts["queued"] < len(tasks):
         state = "running"
     elif counts["queued"]:
         state = "queued"
@@ -131,13 +131,11 @@ def _step(name: str, tasks: Sequence[TaskState], is_cancelled: bool) -> StepStat
 
 def _job_state(steps: Sequence[StepStatus], is_cancelled: bool) -> str:
     states = {step.state for step in steps}
-    # Something that still runs or waits can change: a failure is told once nothing of the job is left.
-    if "running" in states or ("queued" in states and "succeeded" in states):
+    if states in ({"queued"}, {"succeeded"}):
+        return states.pop()
+    # A failure is told once nothing of the job runs or waits any more.
+    if states & {"running", "queued"}:
         return "running"
-    if "queued" in states:
-        return "queued" if states == {"queued"} else "running"
-    if states == {"succeeded"}:
-        return "succeeded"
     if is_cancelled:
         return "cancelled"
     return next(state for state in ("failed", "cancelled", "unknown") if state in states)
