@@ -54,7 +54,7 @@ SlurmdParameters=config_overrides
 SchedulerParameters=sched_interval=2,bf_interval=2
 ReturnToService=2
 SlurmdTimeout=10
-KillWait=5
+KillWait=60
 MinJobAge=3600
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none

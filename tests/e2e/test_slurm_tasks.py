@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -148,12 +150,28 @@ def test_a_cancelled_job_cools_down_before_it_ends(bench: SlurmBench, gate: Path
 
 
 def test_scancel_by_somebody_else_ends_a_job_as_gently(bench: SlurmBench, gate: Path) -> None:
-    farm, ref = submit(bench, until=str(gate))
+    farm, ref = submit(bench, until=str(gate), stops=3)
     until_both_run(bench, farm, ref)
     bench.slurm.run("scancel", ref.id)
     assert bench.ended(farm, ref).state == "cancelled"
     assert len(calls(bench, "stopped")) == 2
-    assert sum("Local Session ended" in line for line in farm.logs(ref)) == 2
+    log = "\n".join(farm.logs(ref))
+    assert log.count("Interruption signal") == 2, "openjd may hang when it is told twice"
+    assert log.count("Local Session ended") == 2
+
+
+def test_what_killed_tasks_left_is_swept_and_what_is_in_use_is_not(bench: SlurmBench) -> None:
+    folder = bench.slurm.scratch / f"void-slurm-{os.getuid()}"
+    killed, half_made, used = folder / "7000001", folder / "7000002", folder / "7000003"
+    for path in (killed, half_made, used):
+        (path / "OpenJD").mkdir(parents=True)
+    (killed / "lock").touch()
+    with open(used / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        farm, ref = submit(bench)
+        assert bench.ended(farm, ref).state == "succeeded"
+        assert not killed.exists() and not half_made.exists() and used.exists()
+    shutil.rmtree(used)
 
 
 def test_a_job_that_is_cancelled_while_it_waits_never_runs(bench: SlurmBench) -> None:

@@ -2,9 +2,9 @@
 
 `fake.json`, all keys optional: `seconds` a task takes, `until` (a file that tasks wait for), `fail` (name of a step
 whose tasks fail, or `start` for the daemon), `code` they end with, `times` each fails before it succeeds, `deaf` (true
-takes no notice of SIGTERM), `tell` (variables of the environment that are noted). Planning looks at no pixel: four
-frames each are a unit, and the JSON object $FAKE_PLAN says what else (`device`, `solved`, `warn`, `fail`, `changes` of
-the line about the plan).
+takes no notice of SIGTERM), `stops` (seconds that stopping takes), `tell` (variables of the environment that are
+noted). Planning looks at no pixel: four frames each are a unit, and the JSON object $FAKE_PLAN says what else
+(`device`, `solved`, `warn`, `fail`, `changes` of the line about the plan).
 
 Every call is a line in `calls.jsonl` of the job folder: what was called, and how it went. Like the real one it ends
 with its starter.
@@ -69,6 +69,7 @@ def _task(options: argparse.Namespace) -> int:
     while (passed := time.monotonic() - begun) < seconds or not until.exists():
         print(f"openjd_progress: {min(100, 100 * passed / seconds if seconds else 50):.1f}", flush=True)
         if stopped.wait(min(0.05, seconds or 0.05)):
+            time.sleep(told.get("stops", 0.0))
             print("openjd_status: stopped", flush=True)
             _note(options, "stopped")
             return STOPPED
