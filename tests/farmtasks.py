@@ -147,14 +147,15 @@ class FarmJob:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.glob("*.exr"))}
 
 
-def farm_job(shot: Shot, request: RemovalRequest | None = None) -> FarmJob:
+def farm_job(shot: Shot, request: RemovalRequest | None = None, **environment: str) -> FarmJob:
     """A planned job on a machine that knows the slow engine."""
-    return FarmJob(shot, request or shot.request(), slow_environment(shot.folder.parent)).planned()
+    known = {**slow_environment(shot.folder.parent), **environment}
+    return FarmJob(shot, request or shot.request(), known).planned()
 
 
-def solve_whole(shot: Shot, request: RemovalRequest) -> tuple[dict[str, str], dict[str, Any]]:
+def solve_whole(shot: Shot, request: RemovalRequest, **environment: str) -> tuple[dict[str, str], dict[str, Any]]:
     """What `task all` delivers for a request, and result.json; nothing of it is left."""
-    job = FarmJob(shot, request, slow_environment(shot.folder.parent))
+    job = FarmJob(shot, request, {**slow_environment(shot.folder.parent), **environment})
     path = shot.folder / "whole.json"
     path.write_text(request.to_json())
     done = job.run("task", "all", path, "--workers", "2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import uuid
@@ -23,7 +24,7 @@ from void_plugin.settings import RenderSettings
 from void_server.gpus import LOCKS
 
 VOID = RenderSettings(
-    source="generated", void_raster="112x64", void_short_clips="short", void_passes=1, void_steps=400, seed=3
+    source="generated", void_raster="48x32", void_short_clips="short", void_passes=1, void_steps=200, seed=3
 )
 """So many steps that there is time to stop it."""
 
@@ -409,6 +410,11 @@ def test_a_model_stays_loaded_and_goes_on_from_its_checkpoint(tmp_path: Path) ->
         session.status()["worker"]
     }
     assert session.daemon("stop").ended().code == 0 and session.is_clean()
+    there = jobs[1].environment.pop("VOID_WEIGHTS")
+    shutil.rmtree(jobs[1].folder / "units")
+    done = jobs[1].task("solve", "--unit", "0", "--weights", tmp_path / "nowhere")
+    assert done.code == 69 and "The weights of VOID are not complete" in done.of("fail")[0]
+    assert str(there) not in done.of("fail")[0]
     found = jobs[0].bytes()
     (shots[0].folder / "out").rename(shots[0].folder / "kept")
     done = jobs[0].run("task", "all", shots[0].folder / "request.json")

@@ -93,16 +93,6 @@ class CardEngine(SlowEngine):
         return EngineLimits(devices=("cuda",))
 
 
-class NumbEngine(SlowEngine):
-    """Never says whether it can run, as one whose driver hangs."""
-
-    name = "numb"
-
-    def readiness(self) -> Readiness:
-        time.sleep(3600)
-        return Readiness()
-
-
 class LeanEngine(SlowEngine):
     """Says what it was told of the machine, as an engine that has weights."""
 
@@ -113,3 +103,13 @@ class LeanEngine(SlowEngine):
 
     def advice(self) -> Iterator[tuple[str, str]]:
         yield "memory", self.readiness().memory
+
+
+class NumbEngine(SlowEngine):
+    """Never says whether it can run, as one whose driver hangs."""
+
+    name = "numb"
+
+    def readiness(self) -> Readiness:
+        time.sleep(3600)
+        return Readiness()
