@@ -26,6 +26,12 @@ from foreign import foreign_bin
 
 FARM, QUEUE = "farm-" + "f" * 32, "queue-" + "9" * 32
 PLACE = "/2023-10-12/farms/[^/]+/queues/[^/]+"
+BUCKET = "studio-bucket"
+KEYS = {"accessKeyId": "k", "secretAccessKey": "s", "sessionToken": "t", "expiration": "2099-01-01T00:00:00Z"}
+IDENTITY = (
+    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/me</Arn><UserId>me</UserId>"
+    "<Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
 NO_ACTIONS: dict[str, Any] = {"sessionActions": []}
 
 
@@ -66,6 +72,10 @@ class Cloud:
         self.jobs: dict[str, Job] = {}
         self.asked: list[tuple[str, str]] = []
         """Every request: method and path."""
+        self.objects: dict[str, bytes] = {}
+        """What lies in the queue's bucket, by key."""
+        self.lifecycle = ("CREATE_COMPLETE", "Job creation completed successfully")
+        """How far a job has come, and what is said of it."""
         self.errors: dict[str, tuple[int, str, str]] = {}
         """Operations that are turned away: status, kind, message."""
         self.queue: dict[str, Any] = {"queueId": QUEUE, "farmId": FARM, "displayName": "Night", "status": "IDLE",
@@ -104,6 +114,10 @@ class Cloud:
             "HOME": str(home), "DEADLINE_CONFIG_FILE_PATH": str(home / "config"),
         }  # fmt: skip
 
+    def carry(self) -> None:
+        """Give the queue a bucket, so that files travel."""
+        self.queue["jobAttachmentSettings"] = {"s3BucketName": BUCKET, "rootPrefix": "void"}
+
     def cancel(self, job: Job) -> None:
         """End a job; what runs is told, and may write its checkpoint."""
         if job.state in ("READY", "RUNNING"):
@@ -113,8 +127,10 @@ class Cloud:
 
     # -- what is asked ---------------------------------------------------------------------------------------
 
-    def answer(self, method: str, path: str, target: str, body: bytes) -> tuple[int, dict[str, Any]] | None:
-        """Status and document for a request; None where there is no answer to it."""
+    def answer(self, method: str, path: str, target: str, body: bytes) -> tuple[int, Any] | None:
+        """Status and document for a request: JSON as a mapping, XML as text; None where there is no answer to it."""
+        if path.startswith(f"/{BUCKET}"):
+            return self._object(method, path.removeprefix(f"/{BUCKET}").lstrip("/"), body)
         for operation, asked, pattern, reply in self._operations():
             match = re.fullmatch(pattern, target or path)
             if asked == method and match:
@@ -135,8 +151,19 @@ class Cloud:
             ("ListSessions", "GET", f"{job}/sessions", self._about(self._sessions)),
             ("ListSessionActions", "GET", f"{job}/session-actions", self._about(lambda job, body: NO_ACTIONS)),
             ("GetSession", "GET", f"{job}/sessions/(session-[0-9a-f]+)", self._session),
+            ("AssumeQueueRoleForUser", "GET", f"{PLACE}/user-roles", lambda match, body: (200, {"credentials": KEYS})),
+            ("GetCallerIdentity", "POST", "/", lambda match, body: (200, IDENTITY)),
             ("GetLogEvents", "POST", r"Logs_\d+\.GetLogEvents", self._events),
         ]  # fmt: skip
+
+    def _object(self, method: str, key: str, body: bytes) -> tuple[int, Any]:
+        """What S3 does with an object, or says of all of them where no key is given."""
+        if method == "PUT":
+            self.objects[key] = body
+            return 200, ""
+        if not key:
+            return 200, f"<ListBucketResult><Name>{BUCKET}</Name><KeyCount>0</KeyCount></ListBucketResult>"
+        return (200, self.objects[key].decode()) if key in self.objects else (404, "")
 
     def _about(self, reply: Callable[[Job, bytes], dict[str, Any]]) -> Callable[[re.Match[str], bytes], Any]:
         """An operation about one job."""
@@ -163,13 +190,13 @@ class Cloud:
     def _job(self, job: Job, body: bytes) -> dict[str, Any]:
         counts = Counter(job.counts)
         rest = sum(job.tasks.values()) - sum(counts.values())
-        counts["CANCELED" if job.state == "CANCELED" else "PENDING"] += rest
+        counts["CANCELED" if job.state == "CANCELED" else "PENDING"] += max(0, rest)
         began = {"startedAt": job.sessions[0].started} if job.sessions else {}
         return {
-            "jobId": job.id, "name": job.template["name"], "lifecycleStatus": "CREATE_COMPLETE",
-            "lifecycleStatusMessage": "Job creation completed successfully", "priority": job.body["priority"],
+            "jobId": job.id, "name": job.template["name"], "lifecycleStatus": self.lifecycle[0],
+            "lifecycleStatusMessage": self.lifecycle[1], "priority": job.body["priority"],
             "taskRunStatus": job.state, "taskRunStatusCounts": dict(counts), "parameters": job.body["parameters"],
-            "maxRetriesPerTask": job.body["maxRetriesPerTask"], **began, **_created(),
+            "maxRetriesPerTask": job.body["maxRetriesPerTask"], **began, **_created(), **_attached(job),
         }  # fmt: skip
 
     def _update(self, job: Job, body: bytes) -> dict[str, Any]:
@@ -244,16 +271,18 @@ class Cloud:
                 cloud.asked.append((self.command, target or path))
                 told = cloud.answer(self.command, path, target, body)
                 status, document = told or (501, {"__type": "NotInThisTest", "message": f"{self.command} {path}"})
-                text = json.dumps(document).encode()
+                is_json = isinstance(document, dict)
+                text = json.dumps(document).encode() if is_json else document.encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", "application/json" if is_json else "text/xml")
                 self.send_header("Content-Length", str(len(text)))
-                if "__type" in document:
+                if is_json and "__type" in document:
                     self.send_header("x-amzn-ErrorType", document["__type"])
                 self.end_headers()
-                self.wfile.write(text)
+                if self.command != "HEAD":
+                    self.wfile.write(text)
 
-            do_GET = do_POST = do_PUT = do_PATCH = handle_one
+            do_GET = do_POST = do_PUT = do_PATCH = do_HEAD = handle_one
 
             def log_message(self, format: str, *arguments: Any) -> None:
                 """Nothing on the tests' terminal."""
@@ -280,6 +309,10 @@ def _summary(session: Session) -> dict[str, Any]:
         "sessionId": session.id, "fleetId": "fleet-" + "1" * 32, "workerId": "worker-" + "1" * 32,
         "startedAt": session.started, "lifecycleStatus": "ENDED" if ended else "STARTED", **ended,
     }  # fmt: skip
+
+
+def _attached(job: Job) -> dict[str, Any]:
+    return {"attachments": job.body["attachments"]} if "attachments" in job.body else {}
 
 
 def _created() -> dict[str, str]:

@@ -6,12 +6,15 @@ another user; the files it sees stay the same.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +23,35 @@ import pytest
 from foreign import foreign_bin, is_required
 
 CUEBOT = Path(__file__).parent / "fakes" / "cuebot.py"
+MARK = "VOID_TEST_CUE"
+"""A variable that all frames of a farm have."""
 PATIENCE = 60.0
 """Seconds after which a program that does not start fails the test."""
-GPUS = "8192 MiB, 8000 MiB, 1"
-"""What nvidia-smi says on the host, as RQD asks it."""
+SMI = """#!/bin/sh
+case "$*" in
+*uuid*) echo '{uuid}, A small one, 8192'; echo 'GPU-of-somebody-else, A large one, 81920' ;;
+*) echo '8192 MiB, 8000 MiB, 2'; echo '81920 MiB, 80000 MiB, 2' ;;
+esac
+"""
+"""The host's nvidia-smi: what our worker asks, and what RQD asks."""
+
+
+class Frame:
+    """A process of a frame."""
+
+    def __init__(self, entry: Path) -> None:
+        self._entry = entry
+
+    @property
+    def environment(self) -> list[bytes]:
+        try:
+            return (self._entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            return []  # it has just ended, or is none of ours
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(self._entry.name), signal.SIGKILL)
 
 
 class CueFarm:
@@ -34,9 +62,11 @@ class CueFarm:
         self.bin = foreign_bin("opencue")
         self._as_user = _as_user()
         self.python = [*self._as_user, str(self.bin / "python")]
-        self.environment = {**os.environ, "USER": "artist", "LOGNAME": "artist", "HOME": str(folder)}
+        self.environment = {**os.environ, "USER": "artist", "LOGNAME": "artist", "HOME": str(folder), MARK: str(folder)}
         self._programs: list[subprocess.Popen[bytes]] = []
         self.cuebot = ""
+        self.gpu = f"GPU-{uuid.uuid4()}"
+        """The first of the host's GPUs, which RQD hands out first."""
 
     def __enter__(self) -> CueFarm:
         self.logs.mkdir(parents=True)
@@ -52,6 +82,13 @@ class CueFarm:
         for program in reversed(self._programs):
             program.kill()
             program.communicate()
+        for frame in self.frames():
+            frame.kill()  # RQD does not take its frames along
+
+    def frames(self) -> list[Frame]:
+        """What RQD's frames still have running."""
+        mark = f"{MARK}={self.folder}".encode()
+        return [frame for path in Path("/proc").glob("[0-9]*") if mark in (frame := Frame(path)).environment]
 
     def said(self) -> str:
         """What the programs complained about."""
@@ -78,7 +115,7 @@ class CueFarm:
         path.write_text(
             f"[Override]\nOVERRIDE_CUEBOT={host}\nCUEBOT_GRPC_PORT={bot}\nRQD_GRPC_PORT={port}\n"
             "OVERRIDE_HOSTNAME=host1\nOVERRIDE_CORES=2\nOVERRIDE_IS_DESKTOP=false\nOVERRIDE_MEMORY=8000000\n"
-            "RQD_USE_PATH_ENV_VAR=true\nGPU=true\n"
+            "RQD_USE_PATH_ENV_VAR=true\nRQD_USE_ALL_HOST_ENV_VARS=true\nGPU=true\n"
         )
         return path
 
@@ -87,7 +124,7 @@ class CueFarm:
         folder = self.folder / "bin"
         folder.mkdir(exist_ok=True)
         program = folder / "nvidia-smi"
-        program.write_text(f"#!/bin/sh\necho '{GPUS}'\n")
+        program.write_text(SMI.format(uuid=self.gpu))
         program.chmod(0o755)
         return folder
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import urllib.parse
+from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -40,6 +41,8 @@ class Job:
     state: int = ACTIVE
     tasks: list[str] = field(default_factory=list)
     """State of each: Queued, Rendering, Completed or Failed."""
+    errors: Counter[int] = field(default_factory=Counter)
+    """How often each has failed."""
 
     @property
     def needs(self) -> list[str]:
@@ -53,6 +56,8 @@ class Repository:
         self.jobs: dict[str, Job] = {}
         self.refuses: str = ""
         """Name of a job that is not taken."""
+        self.is_stubborn = False
+        """True where no job is given up."""
         self._changed, self._over = threading.Condition(), False
         self._process: subprocess.Popen[bytes] | None = None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -112,7 +117,7 @@ class Repository:
 
     def _fail(self, job_id: str) -> tuple[int, Any]:
         job = self.jobs.get(job_id)
-        if job is None or job.state in (COMPLETED, FAILED):
+        if job is None or job.state in (COMPLETED, FAILED) or self.is_stubborn:
             return 500, f"The job {job_id} cannot be failed."
         if "Rendering" in job.tasks:
             self._kill()
@@ -143,7 +148,9 @@ class Repository:
             status = self._process.wait()
             with self._changed:
                 if job.state == ACTIVE:
-                    job.tasks[frame] = "Failed" if status else "Completed"
+                    job.errors[frame] += status != 0
+                    again = job.errors[frame] < int(job.info["FailureDetectionTaskErrors"])
+                    job.tasks[frame] = ("Queued" if again else "Failed") if status else "Completed"
                     if not {"Queued", "Rendering"} & set(job.tasks):
                         job.state = FAILED if "Failed" in job.tasks else COMPLETED
 

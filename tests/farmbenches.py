@@ -82,7 +82,8 @@ class Bench(ABC):
         bundle_folder.mkdir(parents=True)
         plan = replace(plan_of(request, recover_units(FrameRange(1001, 1008))), folder=str(job))
         site = replace(self.site, frames_per_task=4)
-        made = make_bundle(request, plan, site, str(bundle_folder), WORKER, Wanted(units_per_task=1))
+        read = {str(path): path.stat().st_size for path in show.rglob("*.exr")}
+        made = make_bundle(request, plan, site, str(bundle_folder), WORKER, Wanted(units_per_task=1), inputs=read)
         for name, text in made.files.items():
             (bundle_folder / name).write_text(text)
         return made.bundle

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from void_plugin.farm import Artefacts, Bundle, Options, open_farm
 from void_plugin.farm.planning import Plan, Unit
 from void_plugin.farm.site import PathMapping, Site
 from void_plugin.farm.template import Made, Wanted, make_bundle
@@ -108,3 +110,42 @@ def fixed_bundles() -> dict[str, Made]:
         ),
         "one_frame": make_bundle(one, plan_of(one, recover_units(FrameRange(1017, 1020), 4)), Site(), where),
     }  # fmt: skip
+
+
+QUEUE_SITES: Mapping[str, Mapping[str, Any]] = {
+    "opencue": {
+        "python": ["/opt/opencue/bin/python"],
+        "cuebot": ["cuebot1", "cuebot2:8443"],
+        "facility": "lax",
+        "show": "xy",
+        "tags": ["general"],
+        "limits": ["void"],
+        "gpus": [{"name": "gpu48", "vram_mib": 48000}, {"name": "gpu80", "vram_mib": 81000}],
+    },
+    "deadline-cloud": {
+        "profile": "studio",
+        "farm_id": "farm-" + "f" * 32,
+        "queue_id": "queue-" + "9" * 32,
+        "storage_profile_id": "sp-" + "5" * 32,
+        "max_failed_tasks": 3,
+    },
+    "deadline10": {
+        "pool": "comp",
+        "secondary_pool": "all",
+        "group": "linux",
+        "limits": ["void"],
+        "gpu_limits": ["gpu"],
+        "department": "comp",
+        "gpus": [{"name": "gpu48", "vram_mib": 48000}, {"name": "gpu80", "vram_mib": 81000}],
+    },
+}
+"""A site's table for each of the queue managers whose translations tests/golden/queues holds."""
+
+
+def queue_artefacts(farm: str, bundle: Bundle) -> Artefacts:
+    """A bundle in the words of a farm at that site."""
+    site = Site(path="site.toml", openjd=("/opt/void/bin/openjd",), sections={farm: QUEUE_SITES[farm]})
+    artefacts = open_farm(farm, site, {}).translate(bundle, Options(priority=70, retries=2))
+    ours = str(Path(__file__).parents[1])
+    commands = tuple(tuple(word.replace(ours, "/opt/void") for word in command) for command in artefacts.commands)
+    return Artefacts(artefacts.files, commands)

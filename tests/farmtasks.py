@@ -82,6 +82,13 @@ class Running:
         return Done(self.process.returncode, [*self._said, *rest.splitlines()], complaint)
 
 
+def ended_pid() -> int:
+    """The number of a process that is gone."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
 @dataclass
 class FarmJob:
     """One shot's job, and how its tasks are run on this machine."""
@@ -147,14 +154,15 @@ class FarmJob:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.glob("*.exr"))}
 
 
-def farm_job(shot: Shot, request: RemovalRequest | None = None) -> FarmJob:
+def farm_job(shot: Shot, request: RemovalRequest | None = None, **environment: str) -> FarmJob:
     """A planned job on a machine that knows the slow engine."""
-    return FarmJob(shot, request or shot.request(), slow_environment(shot.folder.parent)).planned()
+    known = {**slow_environment(shot.folder.parent), **environment}
+    return FarmJob(shot, request or shot.request(), known).planned()
 
 
-def solve_whole(shot: Shot, request: RemovalRequest) -> tuple[dict[str, str], dict[str, Any]]:
+def solve_whole(shot: Shot, request: RemovalRequest, **environment: str) -> tuple[dict[str, str], dict[str, Any]]:
     """What `task all` delivers for a request, and result.json; nothing of it is left."""
-    job = FarmJob(shot, request, slow_environment(shot.folder.parent))
+    job = FarmJob(shot, request, {**slow_environment(shot.folder.parent), **environment})
     path = shot.folder / "whole.json"
     path.write_text(request.to_json())
     done = job.run("task", "all", path, "--workers", "2")
@@ -164,6 +172,17 @@ def solve_whole(shot: Shot, request: RemovalRequest) -> tuple[dict[str, str], di
     out = Path(request.output_sequence(request.outputs[0]).folder)
     out.rename(shot.folder / "whole")
     return found
+
+
+def with_gpus(job: FarmJob, *rows: str) -> None:
+    """Put an `nvidia-smi` on the job's PATH that lists these GPUs."""
+    folder = job.shot.folder / "bin"
+    folder.mkdir(exist_ok=True)
+    program = folder / "nvidia-smi"
+    program.write_text("#!/bin/sh\n" + "".join(f"echo '{row}'\n" for row in rows))
+    program.chmod(0o755)
+    job.environment["PATH"] = f"{folder}{os.pathsep}{job.environment['PATH']}"
+    job.environment.pop("CUDA_VISIBLE_DEVICES", None)
 
 
 def pause(pid: int) -> None:

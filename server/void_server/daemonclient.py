@@ -18,6 +18,8 @@ from void_plugin.events import Event, Failed, from_line
 from void_server.daemonfile import Connection, read_connection
 from void_server.farmorder import Order
 
+VARIABLE = "VOID_DAEMON"
+"""Tells tasks of a session where its daemon is: path of the connection file."""
 POLL_SECONDS = 0.2
 """How often it is looked whether the task is to stop."""
 _CHUNK = 1 << 16
@@ -97,7 +99,7 @@ class DaemonLink:
         self._send({"do": "status"})
         while True:
             for message in self._read(POLL_SECONDS):
-                return message
+                return {name: value for name, value in message.items() if name != "say"}
 
     def _send(self, message: Mapping[str, Any]) -> None:
         try:

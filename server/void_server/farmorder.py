@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from void_plugin.errors import FarmError, RequestError
-from void_plugin.frames import FrameRange, describe
+from void_plugin.frames import Digest, FrameRange, describe
 from void_plugin.request import INPUTS, RemovalRequest
 from void_server.jobfolder import JobFolder
 from void_server.planfile import PlanFile
 from void_server.visibility import Patience
 
+LONGEST_PART = 100
+"""Characters of a list of units in a file name."""
 STEPS = ("plan", "solve", "compose", "verify")
 """Steps that are tasks."""
 
@@ -40,6 +42,8 @@ class Order:
     def label(self) -> str:
         """Names the task among those of its job; fit for a file name."""
         part = describe(self.units).replace(", ", ",") if self.step == "solve" else self.frames
+        if len(part) > LONGEST_PART:
+            part = Digest.of_text(part).sha256[:12]
         return f"{self.step}-{part}" if part else self.step
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,10 +112,9 @@ def read_plan(order: Order, patience: Patience) -> PlanFile:
 
 def is_done(order: Order, plan: PlanFile) -> bool:
     """True where all units of a solve were solved before, which a look at their manifests says."""
-    if order.step != "solve" or not order.units:
-        return False
     folder = JobFolder(order.job)
-    return all(folder.unit_manifest(plan.units[index]).exists() for index in order.units)
+    wanted = order.units or tuple(plan.units)
+    return order.step == "solve" and all(folder.unit_manifest(plan.units[index]).exists() for index in wanted)
 
 
 def given_frames(text: str, request: RemovalRequest) -> FrameRange:

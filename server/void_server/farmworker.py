@@ -19,12 +19,12 @@ from typing import Any, TextIO
 from void_plugin.config import Config
 from void_plugin.errors import EXIT_STOPPED, Cancelled, JobError, RequestError, VoidError
 from void_plugin.frames import describe
-from void_server.daemonclient import DaemonLink
+from void_server.daemonclient import VARIABLE, DaemonLink
 from void_server.farmorder import STEPS, Order, is_done, read_plan
 from void_server.gpus import farm_environment, large_enough, visible_gpus
 from void_server.openjdlines import Lines
 from void_server.options import mapping_rules
-from void_server.processes import owner_of, when_gone
+from void_server.processes import session_owner, when_gone
 from void_server.settings import map_path
 from void_server.visibility import Patience
 
@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                       "request on this worker (may be repeated)")  # fmt: skip
     farm.add_argument("--path-mapping", metavar="FILE", help="path mapping rules of OpenJD, for roots not given")
     farm.add_argument("--key", default="", help="key of the plan, or of the unit, that the task was submitted for")
-    farm.add_argument("--daemon", metavar="FILE", help="connection file of the daemon that keeps the model loaded")
+    farm.add_argument("--daemon", metavar="FILE", help="connection file of the daemon that keeps the model "
+                      f"loaded; default: ${VARIABLE}")  # fmt: skip
     farm.add_argument("--vram", type=int, default=0, metavar="MIB", help="memory that the GPU must have")
     farm.add_argument("--wait-for-files", type=float, default=60.0, metavar="SECONDS", help="for files of others that "
                       "are not there yet; default: 60")  # fmt: skip
@@ -98,7 +99,7 @@ class _Worker:
             signal.signal(number, lambda *_: self._stop.set())
         owner = self._options.owner_pid
         if owner is None:
-            owner = 0 if outlives else owner_of(os.getpid())
+            owner = 0 if outlives else session_owner(os.environ)
         if owner:
             when_gone(owner, self._end_orphaned)
         if self._options.watch_stdin:
@@ -151,8 +152,9 @@ class _Worker:
         return {**{name: map_path(rules, path) for name, path in known.items()}, **given}
 
     def _attempt(self, order: Order) -> None:
-        if self._options.daemon and order.step == "solve":
-            with DaemonLink(self._options.daemon) as link:
+        daemon = self._options.daemon or os.environ.get(VARIABLE)
+        if daemon and order.step == "solve":
+            with DaemonLink(daemon) as link:
                 link.run(order, self._stop.is_set, self._taken, self.lines.hear)
             return
         if order.step == "solve" and self._options.vram and self._machine.device == "cuda":

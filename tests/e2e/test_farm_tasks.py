@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from benches import eventually, gone, slow
-from farmtasks import SERVER, FarmJob, farm_job, go_on, pause, solve_whole
+from farmtasks import SERVER, FarmJob, ended_pid, farm_job, go_on, pause, solve_whole, with_gpus
 from shots import Shot, build_shot, load_exr, save_exr
+from tinyvoid import build_weights
 
 from void_plugin.request import Output
+from void_plugin.settings import RenderSettings
 
 
 @pytest.fixture
@@ -205,6 +207,24 @@ def test_a_task_solves_what_its_units_continue_from(shot: Shot) -> None:
     assert job.solved() == [0, 1]
 
 
+@pytest.mark.slow
+def test_a_generated_unit_is_preceded_by_the_real_pixels_that_it_fills_up(long_shot: Shot) -> None:
+    weights = build_weights(long_shot.folder / "weights", passes=1)
+    settings = RenderSettings(void_raster="48x32", void_short_clips="short", void_passes=1, void_steps=3)
+    request = long_shot.request(engine="void", settings=settings)
+    model = {"VOID_DEVICE": "cpu", "VOID_WEIGHTS": str(weights)}
+    wanted, result = solve_whole(long_shot, request, **model)
+    job = farm_job(long_shot, request, **model)
+    engines = [unit["engine"] for unit in job.plan["units"]]
+    assert engines == ["recover", "recover", "recover", "void"]
+    solves = [job.starting("solve", "--unit", index) for index in (3, 1)]
+    assert [solve.ended().code for solve in solves] == [0, 0]
+    assert job.solved() == [0, 1, 2, 3]
+    job.must("compose")
+    job.must("verify")
+    assert job.bytes() == wanted and without_times(job.result) == without_times(result)
+
+
 def test_a_task_ends_with_whoever_began_its_session(shot: Shot) -> None:
     job = farm_job(shot, slow(shot, step=30))
     # As a farm's worker does it: each task in a session of its own.
@@ -220,6 +240,13 @@ def test_a_task_ends_with_whoever_began_its_session(shot: Shot) -> None:
     owner.ended()
     eventually(lambda: gone(pid), "the end of the task")
     assert not job.leases()
+
+
+def test_a_task_whose_session_was_killed_before_it_began_does_nothing(shot: Shot) -> None:
+    job = farm_job(shot, slow(shot, step=30)).planned()
+    job.environment["VOID_OWNER_PID"] = str(ended_pid())
+    assert job.task("solve", "--unit", "0").code == 143
+    assert not job.solved() and not job.leases()
 
 
 # -- storage that is late, or elsewhere ---------------------------------------------------------------------------
@@ -346,6 +373,28 @@ def test_a_worker_without_a_mapped_root_says_which(shot: Shot) -> None:
     done = job.task("solve", "--unit", "0", "--root", f"output={shot.folder}/nowhere")
     assert done.code == 69
     assert f"no folder {shot.folder}/nowhere" in done.of("fail")[0] and "<output>" in done.of("fail")[0]
+
+
+def test_frames_that_are_rendered_after_planning_change_nothing(shot: Shot) -> None:
+    wanted, _ = solve_whole(shot, shot.request())
+    job = farm_job(shot)
+    for pattern in (shot.plate, shot.matte):
+        shutil.copy(pattern % 1008, pattern % 1009)
+    job.must("solve")
+    job.must("compose")
+    job.must("verify")
+    assert job.bytes() == wanted and job.result["frames_asked"] == "1001-1008"
+
+
+def test_workers_run_the_engine_of_the_plan_whatever_they_would_choose(shot: Shot) -> None:
+    marks, request = marked(shot)
+    job = farm_job(shot, request)
+    asked = json.loads((job.folder / "request.json").read_text())
+    (job.folder / "request.json").write_text(json.dumps({**asked, "engine": "auto"}))
+    job.must("solve")
+    job.must("compose")
+    assert len(list(marks.iterdir())) == 1 and job.result["engine"] == "slow"
+    assert job.result["reason"] == "The engine slow was chosen when the job was planned."
 
 
 def test_changed_inputs_are_warned_about(shot: Shot) -> None:
@@ -485,17 +534,6 @@ def test_a_full_disk_is_tried_again_and_then_told_with_figures(shot: Shot) -> No
 
 
 # -- GPUs ---------------------------------------------------------------------------------------------------------
-
-
-def with_gpus(job: FarmJob, *rows: str) -> None:
-    """Put an `nvidia-smi` on PATH that lists these GPUs."""
-    folder = job.shot.folder / "bin"
-    folder.mkdir(exist_ok=True)
-    program = folder / "nvidia-smi"
-    program.write_text("#!/bin/sh\n" + "".join(f"echo '{row}'\n" for row in rows))
-    program.chmod(0o755)
-    job.environment["PATH"] = f"{folder}{os.pathsep}{job.environment['PATH']}"
-    job.environment.pop("CUDA_VISIBLE_DEVICES", None)
 
 
 def test_too_little_memory_on_the_gpu_is_found_before_anything_is_loaded(shot: Shot) -> None:

@@ -26,8 +26,9 @@ def main(words: list[str]) -> int:
 
 
 def answer(words: list[str]) -> str:
-    if words == ["-Version"]:
-        return "v10.4.1.6 Release (stand-in)"
+    if words == ["-GetPoolNames"]:
+        call("GET", "repository?Directory=root")
+        return "none\ncomp"
     if words[0] == "-GetJob":
         jobs = call("GET", f"jobs?JobID={words[1]}")
         return "\n".join(f"{key}={value}" for key, value in fields(jobs[0]).items()) if jobs else "No job was found."

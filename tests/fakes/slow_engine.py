@@ -107,3 +107,13 @@ class LeanEngine(SlowEngine):
 
     def advice(self) -> Iterator[tuple[str, str]]:
         yield "memory", self.readiness().memory
+
+
+class NumbEngine(SlowEngine):
+    """Never says whether it can run, as one whose driver hangs."""
+
+    name = "numb"
+
+    def readiness(self) -> Readiness:
+        time.sleep(3600)
+        return Readiness()

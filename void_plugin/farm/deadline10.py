@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from void_plugin.errors import FarmError
 from void_plugin.farm import Farm
@@ -17,7 +18,7 @@ from void_plugin.farm.deadline10queue import Command, Queue, Service, Stand
 from void_plugin.farm.jobs import Artefacts, Finding, JobRef, JobStatus, Options, StepStatus
 from void_plugin.farm.records import Record
 from void_plugin.farm.sitetable import GpuKind, read_table, smallest
-from void_plugin.farm.taskscript import SHELL, script_name, script_path, task_logs, task_script
+from void_plugin.farm.taskscript import SHELL, limit_seconds, script_name, script_path, task_logs, task_script
 from void_plugin.farm.telling import failure, job_status, step_state
 
 JOB_INFO, PLUGIN_INFO = "job_info.job", "plugin_info.job"
@@ -43,7 +44,7 @@ class Table:
     """More limits of steps with GPUs."""
     department: str = ""
     user: str = ""
-    """Who the job is of; the web service's own user where none is given."""
+    """Who the job is of; none takes the user who submits. The web service would take its own."""
 
 
 class Deadline10(Farm):
@@ -54,7 +55,7 @@ class Deadline10(Farm):
 
     def check(self, bundle: Bundle, options: Options) -> list[Finding]:
         table = self._table
-        found = self._queue().findings()
+        found = list(self._findings)
         gpu_steps = [step for step in bundle.steps if step.needs.gpus]
         for step in gpu_steps:
             if table.gpus and smallest(table.gpus, step.needs.vram_mib) is None:
@@ -130,7 +131,7 @@ class Deadline10(Farm):
 
     def doctor(self) -> list[Finding]:
         try:
-            return self._queue().findings()
+            return list(self._findings)
         except FarmError as error:
             return [Finding("error", error.message, error.code)]
 
@@ -146,7 +147,7 @@ class Deadline10(Farm):
             "BatchName": bundle.name,
             "Comment": bundle.job_folder,
             "Department": table.department,
-            "UserName": table.user,
+            "UserName": table.user or self.environment.get("USER") or self.environment.get("USERNAME", ""),
             "Pool": table.pool,
             "SecondaryPool": table.secondary_pool,
             "Group": group,
@@ -155,7 +156,7 @@ class Deadline10(Farm):
             "Frames": f"0-{len(step.tasks) - 1}",
             "ChunkSize": "1",
             "ConcurrentTasks": "1",  # a second task on a worker would want the same GPU
-            "TaskTimeoutSeconds": str(step.timeout),
+            "TaskTimeoutSeconds": str(limit_seconds(step)),
             "OnTaskTimeout": "Error",
             "EnableAutoTimeout": "false",
             "OverrideTaskFailureDetection": "true",
@@ -190,6 +191,11 @@ class Deadline10(Farm):
     def _queue(self) -> Queue:
         table = self._table
         return Service(table.url) if table.url else Command(table.command, self.environment)
+
+    @cached_property
+    def _findings(self) -> tuple[Finding, ...]:
+        """Whether Deadline can be reached; asked once for all shots of a submission."""
+        return tuple(self._queue().findings())
 
     def _stands(self, record: Record) -> dict[str, Stand]:
         """How each of a job's jobs stands, by its id."""

@@ -75,9 +75,10 @@ class Command(Queue):
 
     def findings(self) -> list[Finding]:
         try:
-            return [Finding("info", f"Deadline {_last(self._run('-Version'))} answers.")]
+            pools = self._run("-GetPoolNames").split()  # unlike its version, they lie in the repository
         except FarmError as error:
             return [Finding("error", error.message, error.code)]
+        return [Finding("info", f"Deadline's repository answers; it has the pools {', '.join(pools)}.")]
 
     def _stand(self, job_id: str) -> Stand:
         text = self._run("-GetJob", job_id)

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class DeadlineCloud(Farm):
     poll_seconds = 15.0
 
     def check(self, bundle: Bundle, options: Options) -> list[Finding]:
-        found = self._program()
+        found = list(self._program)
         if options.tags:
             text = "Deadline Cloud chooses workers by what a step asks for; --tags is not used."
             found.append(Finding("warning", text, "tags"))
@@ -135,7 +136,7 @@ class DeadlineCloud(Farm):
 
     def doctor(self) -> list[Finding]:
         try:
-            found = self._program()
+            found = list(self._program)
             if found[0].level == "error":
                 return found
             fields = _fields(self._run(["queue", "get", *self._place()]).text)
@@ -156,14 +157,16 @@ class DeadlineCloud(Farm):
                  ("--queue-id", table.queue_id))  # fmt: skip
         return [word for option, value in given if value for word in (option, value)]
 
-    def _program(self) -> list[Finding]:
+    @cached_property
+    def _program(self) -> tuple[Finding, ...]:
+        """Whether the command is here; asked once for all shots of a submission."""
         try:
             answer = self._run(["--version"])
         except FarmError as error:
             if error.code == "farm.site":
                 raise
-            return [Finding("error", error.message, error.code)]
-        return [Finding("info", f"{answer.text.strip()}; its telemetry is off.")]
+            return (Finding("error", error.message, error.code),)
+        return (Finding("info", f"{answer.text.strip()}; its telemetry is off."),)
 
     def _job(self, ref: JobRef) -> dict[str, Any]:
         return _fields(self._run(["job", "get", *self._place(), "--job-id", ref.id]).text)

@@ -14,6 +14,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,12 @@ from void_plugin.farm.bundle import Bundle, Needs, Step
 from void_plugin.farm.jobs import Artefacts, Finding, JobRef, JobStatus, Options, StepStatus
 from void_plugin.farm.records import Record
 from void_plugin.farm.sitetable import GpuKind, read_table, smallest
-from void_plugin.farm.taskscript import SHELL, script_name, script_path, task_logs, task_script
+from void_plugin.farm.taskscript import SHELL, limit_seconds, script_name, script_path, task_logs, task_script
 from void_plugin.farm.telling import failure, job_status, step_state
 
 CHILD = str(Path(__file__).with_name("opencue_child.py"))
 JOB = "opencue/job.json"
-SETUP = (
-    "export PYTHONUNBUFFERED=1  # RQD reads one line at a time and loses some where many come at once",
-    # RQD says which GPUs a frame has, but not to CUDA, which counts them in another order unless told.
-    'if [ -n "$CUE_GPU_CORES" ]; then',
-    '    export CUDA_VISIBLE_DEVICES="$CUE_GPU_CORES" CUDA_DEVICE_ORDER=PCI_BUS_ID',
-    "fi",
-)
+SETUP = ("export PYTHONUNBUFFERED=1  # RQD reads one line at a time and loses some where many come at once",)
 LEAST_NAME = 3
 """Characters of a name that Cuebot takes at least: letters, digits, dots and underscores."""
 MOST_RETRIES = 1
@@ -71,12 +66,17 @@ class OpenCue(Farm):
 
     def check(self, bundle: Bundle, options: Options) -> list[Finding]:
         table = self._table
-        found = self._about()
+        found = list(self._about)
         for step in bundle.steps:
             if table.gpus and step.needs.gpus and smallest(table.gpus, step.needs.vram_mib) is None:
                 most = max(kind.vram_mib for kind in table.gpus)
                 text = f"{step.name} asks for {step.needs.vram_mib} MiB of GPU memory; the site file knows GPUs of up "
                 found.append(Finding("error", f"{text}to {most}. Ask for less with --vram.", "vram"))
+        if any(step.needs.gpus for step in bundle.steps) and not (table.gpus or options.tags):
+            text = "Cuebot adds up the memory of all GPUs of a host, so that two of 24 GB pass for one of 48; name the "
+            found.append(
+                Finding("warning", f"{text}tags of hosts as gpus in the site file, or one with --tags.", "vram")
+            )
         bad = [tag for tag in (*table.tags, *options.tags) if not re.fullmatch(r"[\w.]{3,}", tag)]
         if bad:
             text = f"OpenCue takes tags of three or more letters, digits, dots and underscores, not {', '.join(bad)}."
@@ -133,7 +133,7 @@ class OpenCue(Farm):
 
     def doctor(self) -> list[Finding]:
         try:
-            found = self._about()
+            found = list(self._about)
         except FarmError as error:
             return [Finding("error", error.message, error.code)]
         return found
@@ -149,12 +149,12 @@ class OpenCue(Farm):
             "cores": needs.cores,
             "memory": f"{needs.memory_mib}m",
             "gpus": needs.gpus,
-            # Cuebot reads a bare number as GiB, whatever it keeps and pyoutline says.
-            "gpu_memory": f"{needs.vram_mib}m" if needs.gpus else "",
+            # In one sum, as Cuebot counts what a host has. It reads a bare number as GiB, though it keeps KiB.
+            "gpu_memory": f"{needs.gpus * needs.vram_mib}m" if needs.gpus else "",
             "tags": self._tags(needs, options),
             "limits": list(table.limits) if needs.gpus else [],
             "service": table.service,
-            "timeout": math.ceil(step.timeout / 60),
+            "timeout": math.ceil(limit_seconds(step) / 60),
             "after": list(step.after),
         }
 
@@ -171,21 +171,22 @@ class OpenCue(Farm):
     def _table(self) -> Table:
         return read_table(self.site, self.name, Table)
 
-    def _about(self) -> list[Finding]:
-        """Packages, the user, Cuebot."""
+    @cached_property
+    def _about(self) -> tuple[Finding, ...]:
+        """Packages, the user, Cuebot; asked once for all shots of a submission."""
         try:
             told = self._ask("about", "")
         except FarmError as error:
             if error.code == "farm.site":
                 raise
-            return [Finding("error", error.message, error.code)]
+            return (Finding("error", error.message, error.code),)
         if told["uid"] == 0:
             text = "OpenCue runs no jobs of root; submit as the user whose files they are."
-            return [Finding("error", text, "farm.refused")]
+            return (Finding("error", text, "farm.refused"),)
         if told["error"]:
-            return [Finding("error", f"No Cuebot answers: {told['error'].rstrip('.')}.", "farm.unreachable")]
+            return (Finding("error", f"No Cuebot answers: {told['error'].rstrip('.')}.", "farm.unreachable"),)
         versions = ", ".join(f"{name} {version}" for name, version in sorted(told["versions"].items()))
-        return [Finding("info", f"Cuebot answers; jobs are submitted with {versions}.")]
+        return (Finding("info", f"Cuebot answers; jobs are submitted with {versions}."),)
 
     def _ask(self, action: str, argument: str) -> dict[str, Any]:
         table = self._table

@@ -18,8 +18,18 @@ from void_plugin.farm.bundle import Bundle, Step, task_command
 from void_plugin.farm.site import Site
 
 SHELL = "/bin/bash"
+OWNER = "export VOID_OWNER_PID=$$  # what the task starts ends with this, even where it was killed before that began"
 NO_TASK = 64
 """Exit code for a number that no task has: a job that was changed in the queue is bad data, never to be retried."""
+
+AROUND_SECONDS = 1800
+"""What the queue manager allows a task beyond its own limit: loading the model, letting it go, writing a checkpoint.
+OpenJD's limits come first, because they give notice."""
+
+
+def limit_seconds(step: Step) -> int:
+    """After so long the queue manager ends a task."""
+    return step.timeout + AROUND_SECONDS
 
 
 def script_path(bundle: Bundle, farm: str, step: Step) -> str:
@@ -38,11 +48,13 @@ def task_script(bundle: Bundle, site: Site, step: Step, setup: Sequence[str] = (
     It ends as the task ends.
     """
     lines = [f"#!{SHELL}", f"# {bundle.name}, {step.name}: run by the queue manager with the number of a task."]
-    lines += ["set -o pipefail", "trap : TERM  # the task is told too, and is to end first", *setup, 'case "$1" in']
+    lines += ["set -o pipefail", "trap : TERM  # the task is told too, and is to end first", OWNER, *setup]
+    lines.append('case "$1" in')
     for number, task in enumerate(step.tasks):
         lines.append(f"{number}) {shlex.join(task_command(bundle, site, step.name, [task]))} ;;")
     lines.append(f'*) echo "{step.name} has no task $1." >&2; exit {NO_TASK} ;;')
-    lines.append("esac 2>&1 | (trap '' TERM INT; exec tee -a \"${0%.sh}.$1.log\")")
+    # A copy that cannot be written fails no task, and is the last to hear of a signal.
+    lines.append("esac 2>&1 | (trap '' TERM INT; tee -a \"${0%.sh}.$1.log\"; true)")
     return "\n".join([*lines, ""])
 
 
