@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pythons import sidecar_python
 from shots import Shot, build_shot
 from slurmfarm import slurm_farm
 
@@ -26,6 +27,12 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data folder is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def void_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python in which this checkout is installed, and the fakes; its folder has a name that is hard to quote."""
+    return sidecar_python(tmp_path_factory.mktemp("my pythons ü") / "venv", ROOT / "tests" / "fakes")
 
 
 @pytest.fixture(autouse=True)

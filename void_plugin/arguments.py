@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--workers", type=count, metavar="N", help="threads to use; default one a core")
     _add_server(demo, transfer=True)
     _add_jobs(commands)
+    _add_nuke(commands)
     add_farm(commands)
     for name, text in (
         ("doctor", "what this machine and the configured server can run, and why not the rest"),
@@ -162,6 +163,21 @@ def _add_jobs(commands: Any) -> None:
     for command in (jobs, status, cancel, delete):
         command.add_argument("--json", action="store_true", help="print JSON")
         _add_server(command)
+
+
+def _add_nuke(commands: Any) -> None:
+    nuke = commands.add_parser("nuke", help="put the VoidRemove node into Nuke, or take it out")
+    actions = nuke.add_subparsers(dest="action", required=True, metavar="ACTION")
+    install = actions.add_parser("install", help="put the plug-in into a Nuke folder, or this version in its place")
+    install.description = (
+        "Copy the plug-in into the Nuke folder, add one block to its init.py, and write into the configuration which "
+        "Python has void_plugin. Nothing goes into Nuke's own Python. Again, it brings the plug-in up to date."
+    )
+    uninstall = actions.add_parser("uninstall", help="take out of a Nuke folder what install put there")
+    for command in (install, uninstall):
+        command.add_argument("--nuke-dir", metavar="DIR", help="the Nuke folder; default .nuke in your home")
+    install.add_argument("--python", metavar="PY", help="the Python that has void_plugin; default the one of this void")
+    install.add_argument("--json", action="store_true", help="print JSON")
 
 
 def check_usage(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:

@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             show = doctor.show_engines if options.command == "engines" else doctor.show_machine
             return DONE if show(_config(options), os.environ, options.json) else FAILED
+        if options.command == "nuke":
+            from void_plugin import nukeinstall
+
+            return DONE if nukeinstall.run(options, os.environ) else FAILED
         if options.command in ("submit", "farm"):
             from void_plugin import farmcommands
 

@@ -17,6 +17,8 @@ from void_plugin.errors import RequestError
 class Config:
     """Settings of one machine; none of them changes pixels."""
 
+    python: str = ""
+    """Python in which void_plugin is installed; Nuke and Resolve start their sidecar with it."""
     server_command: Tuple[str, ...] = ()
     """Command that starts `void-server`; empty looks beside this Python, then on PATH."""
     workers: int = 0
@@ -58,6 +60,7 @@ class Config:
 
 
 ENVIRONMENT: Dict[str, str] = {
+    "python": "VOID_PLUGIN_PYTHON",
     "server_command": "VOID_SERVER_COMMAND",
     "workers": "VOID_WORKERS",
     "cache_bytes": "VOID_CACHE_BYTES",

@@ -14,6 +14,8 @@ from void_plugin.channel import server_address
 from void_plugin.client import VoidClient
 from void_plugin.config import Config, config_path
 from void_plugin.errors import VoidError
+from void_plugin.hostpython import check_python
+from void_plugin.launch import find_python
 from void_plugin.programs import ask_server, server_command
 from void_plugin.progress import print_table
 
@@ -55,12 +57,19 @@ def examine(config: Config, environment: Mapping[str, str]) -> dict[str, Any]:
         "disk_free_bytes": shutil.disk_usage(os.getcwd()).free,
         "config": config_path(environment),
         "config_exists": os.path.exists(config_path(environment)),
+        "host_python": "",
+        "host_python_error": "",
         "server": {},
         "engines": [],
         "server_error": "",
         "remote": {},
         "remote_error": "",
     }
+    try:
+        found["host_python"] = find_python(environment)
+        check_python(found["host_python"], environment)
+    except VoidError as error:
+        found["host_python_error"] = error.message
     try:
         found["server_command"] = " ".join(server_command(config, environment))
         found["server"] = ask_server(config, environment, ["doctor", "--json"])
@@ -93,6 +102,7 @@ def _rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("memory", "unknown" if memory is None else f"{memory / 2**30:.1f} GiB"),
         ("disk free here", f"{found['disk_free_bytes'] / 2**30:.1f} GiB"),
         ("configuration", found["config"] + ("" if found["config_exists"] else " (none; defaults are used)")),
+        ("Python for hosts", found["host_python_error"] or found["host_python"]),
     ]
     rows += _server_rows(found) if not found["server_error"] else [("void-server", found["server_error"])]
     if found["remote_error"]:

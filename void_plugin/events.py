@@ -128,15 +128,20 @@ def is_last(event: Event) -> bool:
     return isinstance(event, (Finished, Stopped, Failed))
 
 
+def to_dict(event: Event) -> Dict[str, Any]:
+    """One event as plain values, as they stand in its line."""
+    data = asdict(event)
+    data["schema"] = SCHEMA
+    data["kind"] = _NAMES[type(event)]
+    return data
+
+
 def to_line(event: Event) -> str:
     """One event as a JSON line without its newline; keys sorted, so equal events give equal text.
 
     Plain ASCII, so that no pipe's encoding can break a path in it.
     """
-    data = asdict(event)
-    data["schema"] = SCHEMA
-    data["kind"] = _NAMES[type(event)]
-    return json.dumps(data, sort_keys=True)
+    return json.dumps(to_dict(event), sort_keys=True)
 
 
 def from_line(line: str) -> Optional[Event]:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import IO
 
 from void_plugin.config import Config
+from void_plugin.endings import how_it_ended, last_line
 from void_plugin.errors import Cancelled, JobError, ServerError
 from void_plugin.localfiles import disk_error
-from void_plugin.programs import EXIT_OUT_OF_MEMORY, how_it_ended, kill_group, last_line, server_command, start_program
+from void_plugin.programs import EXIT_OUT_OF_MEMORY, kill_group, server_command, start_program
 
 START_SECONDS = 120.0
 """Programs on a slow share take long to load; one that ends is noticed at once."""
@@ -150,7 +151,7 @@ class PrivateServer:
         )
 
     def _last_words(self) -> str:
-        words = last_line(self._log, self._log_start).rstrip(".")
+        words = last_line(os.fspath(self._log), self._log_start).rstrip(".")
         return f" and said: {words}" if words else ""
 
 

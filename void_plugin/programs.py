@@ -40,15 +40,25 @@ def server_command(config: Config, environment: Mapping[str, str]) -> tuple[str,
     )
 
 
-def ask_server(config: Config, environment: Mapping[str, str], arguments: Sequence[str]) -> Any:
+def ask_server(
+    config: Config, environment: Mapping[str, str], arguments: Sequence[str], seconds: float | None = None
+) -> Any:
     """The JSON value that `void-server` prints as its last line for these arguments.
 
-    Raises ServerError where it cannot start, JobError with its own last sentence where it fails.
+    Raises ServerError where it cannot start or takes more than so many seconds, JobError with its own last sentence
+    where it fails.
     """
     command = [*server_command(config, environment), *arguments]
     with start_program(command, environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         try:
-            output, complaint = process.communicate()
+            output, complaint = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            kill_group(process)
+            raise ServerError(
+                f"void-server {' '.join(arguments)} has not answered within {seconds:g} seconds; try again, because "
+                "the first time after a start of the machine takes longer.",
+                "server.timeout",
+            ) from error
         except BaseException:  # Ctrl-C: the child has its own process group and would live on
             kill_group(process)
             raise
@@ -113,22 +123,3 @@ def kill_group(process: "subprocess.Popen[bytes]") -> None:
             process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
-
-
-def how_it_ended(status: int) -> str:
-    """An exit status in words: `was killed by SIGKILL`, `ended with exit code 3`."""
-    if status >= 0:
-        return f"ended with exit code {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    return f"was killed by {name}"
-
-
-def last_line(log: Path, start: int = 0) -> str:
-    """The last line with words that a log holds after its first `start` bytes; empty where there is none."""
-    with open(log, "rb") as stream:
-        stream.seek(max(start, log.stat().st_size - 4096))
-        lines = stream.read().decode("utf-8", "replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

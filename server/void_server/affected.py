@@ -247,7 +247,8 @@ def _corners(box: Box, dx: float, dy: float) -> list[Point]:
 
 def _hulls(groups: Sequence[Sequence[Point]], canvas: Box) -> Matte:
     """The convex hulls of some groups of pixels, painted."""
-    hulls = [cv2.convexHull(np.rint(np.array(group)).astype(np.int32)) for group in groups]
+    # Half a pixel goes up wherever the picture lies: rint would take the even one, and sums are not exact.
+    hulls = [cv2.convexHull(np.floor(np.array(group) + (0.5 + 1e-6)).astype(np.int32)) for group in groups]
     corners = np.concatenate(hulls).reshape(-1, 2)
     (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
     whole = Box(int(x0), int(y0), int(x1) + 1, int(y1) + 1).within(canvas)

@@ -326,8 +326,8 @@ def _warn_about(plan: Plan, request: RemovalRequest, engine: Engine, warn: Warn)
         warn(
             "colour_untagged",
             None,
-            f"The plate carries no colour tag; it is taken as {plan.space}. Name its space with --colour if it "
-            "differs.",
+            f"The plate carries no colour tag; it is taken as {plan.space}. If it differs, name its space, with "
+            "--colour or in the knob plate colour of Nuke.",
         )
     if plan.above_peak:
         warn(

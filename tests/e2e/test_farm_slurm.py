@@ -22,6 +22,7 @@ from void_plugin.request import Output, RemovalRequest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
 PATHS = os.pathsep.join([str(ROOT), str(ROOT / "server"), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+LEASE = "lease.json"
 SERVER = [sys.executable, "-m", "void_server"]
 ENGINES = {"card": "fakes.slow_engine:CardEngine"}
 
@@ -64,14 +65,12 @@ def request_of(shot: Shot, folder: str = "farm", **changes: Any) -> RemovalReque
     """A request whose results lie beside the plates, as a farm wants them."""
     where = shot.folder.parent / folder
     outputs = (Output("patch", str(where / "r.%04d.exr")), Output("comp", str(where / "comp.%04d.exr")))
-    return shot.request(outputs=outputs, shot="sh010", **changes)
+    return shot.request(outputs=outputs, shot="sh010", **card(gate))
 
 
-def misbehaving(tmp_path: Path, what: str) -> dict[str, str]:
-    """An engine for GPUs that does something in the last unit, the first time that it gets there."""
-    (tmp_path / "marks").mkdir()
-    told = {"do": what, "at": 1011, "marks": str(tmp_path / "marks"), "times": 1}
-    return {"engine": "card", "prompt": json.dumps(told)}
+def card(gate: Path) -> dict[str, str]:
+    """An engine for GPUs that does not get past frame 1011, in the last unit, before there is a file."""
+    return {"engine": "card", "prompt": json.dumps({"at": 1011, "until": str(gate)})}
 
 
 def saved(request: RemovalRequest, folder: Path) -> str:
@@ -87,6 +86,13 @@ def digests(folder: Path) -> dict[str, str]:
 def solved(folder: Path) -> dict[Path, int]:
     """Manifests of the units that are done, and when they were written."""
     return {path: path.stat().st_mtime_ns for path in folder.glob(".void/*/units/*/manifest.json")}
+
+
+def at_the_gate(farm: SlurmFarm, folder: Path) -> dict[Path, int]:
+    """Wait until the last unit is being solved and the others are, and give these."""
+    leases = f".void/*/units/*/{LEASE}"
+    farm.wait_until(lambda: len(solved(folder)) == 2 and len([*folder.glob(leases)]) == 1, "two units out of three")
+    return solved(folder)
 
 
 def void(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -159,19 +165,19 @@ def test_memory_that_one_kind_of_gpu_has_is_found_there(moving: Shot, tmp_path: 
 def test_a_node_that_is_lost_in_the_middle_of_a_solve_changes_no_byte(
     moving: Shot, tmp_path: Path, slurm_farm: SlurmFarm
 ) -> None:
-    changes = misbehaving(tmp_path, "hang")
-    name = submitted(saved(request_of(moving, **changes), tmp_path))
-    slurm_farm.wait_until(lambda: list((tmp_path / "marks").iterdir()) and len(solved(tmp_path / "farm")) == 2)
-    done = solved(tmp_path / "farm")
+    gate = tmp_path / "gate"
+    name = submitted(saved(request_of(moving, **card(gate)), tmp_path))
+    done = at_the_gate(slurm_farm, tmp_path / "farm")
     assert nodes_of(slurm_farm, name) <= set(GPU_NODES)
     squeue = ["squeue", "-h", "-r", f"--jobs={name.split(':')[1]}", "--states=RUNNING", "--format=%K %N"]
     slurm_farm.wait_until(lambda: len(slurm_farm.run(*squeue).splitlines()) == 1)
     index, node = slurm_farm.run(*squeue).split()
     slurm_farm.lose_node(node)
+    gate.touch()
     slurm_farm.bring_back(node)
     must("farm", "wait", name)
     assert "Restarts=1" in slurm_farm.run("scontrol", "show", "job", f"{name.split(':')[1]}_{index}")
-    run_in_process(request_of(moving, "alone", **changes), machine=Config(engines=ENGINES))
+    run_in_process(request_of(moving, "alone", **card(gate)), machine=Config(engines=ENGINES))
     assert digests(tmp_path / "farm") == digests(tmp_path / "alone") and len(digests(tmp_path / "farm")) == 24
     assert solved(tmp_path / "farm").items() >= done.items()
 
@@ -179,17 +185,17 @@ def test_a_node_that_is_lost_in_the_middle_of_a_solve_changes_no_byte(
 def test_cancelled_in_the_middle_of_a_solve_and_submitted_again_it_resumes_with_the_same_bytes(
     moving: Shot, tmp_path: Path, slurm_farm: SlurmFarm
 ) -> None:
-    changes = misbehaving(tmp_path, "wait")
-    path = saved(request_of(moving, **changes), tmp_path)
+    gate = tmp_path / "gate"
+    path = saved(request_of(moving, **card(gate)), tmp_path)
     name = submitted(path)
-    slurm_farm.wait_until(lambda: list((tmp_path / "marks").iterdir()) and len(solved(tmp_path / "farm")) == 2)
-    done = solved(tmp_path / "farm")
+    done = at_the_gate(slurm_farm, tmp_path / "farm")
     must("farm", "cancel", name)
     assert void("farm", "wait", name).returncode == 1 and state_of(name)["state"] == "cancelled"
     assert solved(tmp_path / "farm") == done and not digests(tmp_path / "farm")
-    assert not list(tmp_path.glob("farm/.void/*/units/*/lease.json"))
+    assert not list(tmp_path.glob(f"farm/.void/*/units/*/{LEASE}"))
     slurm_farm.wait_until(lambda: not slurm_farm.processes(), "the end of what was cancelled, models and all")
+    gate.touch()
     must("submit", path, "--wait")
-    run_in_process(request_of(moving, "alone", **changes), machine=Config(engines=ENGINES))
+    run_in_process(request_of(moving, "alone", **card(gate)), machine=Config(engines=ENGINES))
     assert digests(tmp_path / "farm") == digests(tmp_path / "alone") and len(digests(tmp_path / "farm")) == 24
     assert solved(tmp_path / "farm").items() >= done.items()

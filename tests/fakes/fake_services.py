@@ -443,6 +443,8 @@ def by_prompt(job: FakeJob) -> Iterator[Event]:
                 os._exit(3)
             if behaviour == "slow":
                 job.wait(lambda: False, 0.2)
+            if behaviour.startswith("until "):
+                job.wait(lambda: os.path.exists(behaviour.removeprefix("until ")), 60.0)
             while behaviour == "deaf":
                 time.sleep(0.1)
 

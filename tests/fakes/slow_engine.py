@@ -1,8 +1,8 @@
 """An engine for tests of the server: it does as its request's prompt says, and gives the plate back.
 
 The prompt is one JSON object, all keys optional: `step` (seconds a frame takes), and what goes wrong: `do` (crash,
-kill, exit, memory, hang, stuck, error, or wait until it is cancelled) at frame `at`, the first `times` times, which are
-counted by files in `marks`. A unit has four frames.
+kill, exit, memory, hang, stuck, error) at frame `at`, the first `times` times, which are counted by files in `marks`.
+With `until`, frame `at` takes until a file of that name is there. A unit has four frames.
 """
 
 from __future__ import annotations
@@ -35,22 +35,23 @@ class SlowEngine(Engine):
         told: dict[str, Any] = json.loads(self.setup.prompt or "{}")
         for done, frame in enumerate(unit.frames):
             until = time.monotonic() + told.get("step", 0.0)
+            gate = told.get("until") if frame == told.get("at") else None
             while True:
                 if cancelled():
                     raise Cancelled
                 left = until - time.monotonic()
-                if left <= 0:
+                if left <= 0 and (gate is None or os.path.exists(gate)):
                     break
-                time.sleep(min(0.01, left))
+                time.sleep(min(0.01, max(left, 0.001)))
             if frame == told.get("at"):
-                misbehave(told, cancelled)
+                misbehave(told)
             box = frames.hole(frame)
             if box is not None:
                 yield Fill(frame, box, frames.plate(frame, box), np.ones(box.size, np.float32), {"coverage": 1.0})
             progress((done + 1) / len(unit.frames), "")
 
 
-def misbehave(told: dict[str, Any], cancelled: IsCancelled) -> None:
+def misbehave(told: dict[str, Any]) -> None:
     """Do what the prompt says, until it was done often enough."""
     if "marks" in told:
         marks = Path(told["marks"])
@@ -71,10 +72,6 @@ def misbehave(told: dict[str, Any], cancelled: IsCancelled) -> None:
         time.sleep(3600)
     elif what == "stuck":  # not even the other threads of the process run
         os.kill(os.getpid(), signal.SIGSTOP)
-    elif what == "wait":
-        while not cancelled():
-            time.sleep(0.01)
-        raise Cancelled
     elif what == "error":
         raise RuntimeError("the engine is broken")
 

@@ -4,22 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from shapes import shape
 from shots import Shot, run_in_process
 
 from void_plugin.request import Output
 
 GOLDEN = Path(__file__).parent
-
-
-def shape(value: Any) -> Any:
-    """The structure of a JSON value: keys and types, numbered keys and list lengths left out."""
-    if isinstance(value, dict):
-        if value and all(key.lstrip("-").isdigit() for key in value):
-            return {"<frame>": shape(next(iter(value.values())))}
-        return {key: shape(item) for key, item in sorted(value.items())}
-    if isinstance(value, list):
-        return [shape(value[0])] if value else []
-    return type(value).__name__
 
 
 def test_the_files_of_a_job_have_the_shapes_that_were_agreed(shot: Shot) -> None:

@@ -18,6 +18,17 @@ from void_plugin.errors import CODES
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"void_plugin": ROOT / "void_plugin", "void_server": ROOT / "server" / "void_server"}
 GROUND = ("errors", "frames", "settings", "request", "events", "config")
+HOST_HALF = (
+    *("bridge", "childprocess", "endings", "hostanswers", "launch", "lineprotocol", "sidecarprocess"),
+    *(
+        f"hosts.{path.stem}"
+        for path in sorted((ROOT / "void_plugin" / "hosts").glob("*.py"))
+        if path.stem != "__init__"
+    ),
+)
+"""What runs inside a host above the ground."""
+NUKE = "hosts.nuke_api"
+"""The only module that knows Nuke's own."""
 HOST_FOLDERS = ("nuke", "resolve", "server", "proto")
 
 
@@ -104,11 +115,32 @@ assert dict(os.environ) == environment
     subprocess.run([sys.executable, "-S", "-I", "-c", script], check=True)
 
 
-@pytest.mark.parametrize("name", ("__init__", *GROUND))
-def test_the_ground_is_written_for_the_oldest_host(name: str) -> None:
-    source = (PACKAGES["void_plugin"] / f"{name}.py").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ("__init__", *GROUND, "hosts.__init__", *HOST_HALF))
+def test_the_ground_and_the_host_half_are_written_for_the_oldest_host(name: str) -> None:
+    source = host_file(name).read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 7))
     assert "from __future__ import annotations" not in source, "dataclasses would not find their types"
+
+
+def host_file(name: str) -> Path:
+    return PACKAGES["void_plugin"] / f"{name.replace('.', '/')}.py"
+
+
+@pytest.mark.parametrize("name", ("hosts.__init__", *HOST_HALF))
+def test_the_host_half_imports_the_standard_library_and_itself(name: str) -> None:
+    found = set(imported(tree(host_file(name))))
+    ours = {item.removeprefix("void_plugin.") for item in found if item.startswith("void_plugin.")}
+    assert ours <= {"hosts", *GROUND, *HOST_HALF}
+    foreign = {item.partition(".")[0] for item in found} - sys.stdlib_module_names - {"void_plugin"}
+    assert foreign == ({"nuke"} if name == NUKE else set())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "nuke").glob("*.py")), ids=named)
+def test_what_nuke_runs_at_its_start_is_short_and_written_for_the_oldest_host(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    ast.parse(source, feature_version=(3, 7))
+    assert len(source.splitlines()) < 40
+    assert {item.partition(".")[0] for item in imported(ast.parse(source))} <= {"os", "sys", "void_plugin"}
 
 
 # -- who may import whom (chains are import-linter's; these hold without it) ----------------------------------
@@ -130,6 +162,8 @@ def test_the_server_takes_only_the_ground_and_the_wire_from_the_client(path: Pat
 def test_nobody_finds_out_which_host_runs_by_importing_it(path: Path) -> None:
     # Outside Nuke, `import nuke` succeeds with an empty namespace as soon as our checkout is on the path.
     hosts = {"nuke", "nukescripts", "DaVinciResolveScript", "fusionscript"}
+    if path == host_file(NUKE):  # imported by what only runs inside Nuke
+        hosts.remove("nuke")
     assert not hosts & {name.partition(".")[0] for name in imported(tree(path))}
 
 
@@ -187,6 +221,7 @@ def test_every_package_that_is_imported_is_a_stated_dependency() -> None:
     # The script that runs in OpenCue's own Python imports what is installed there.
     ours = [path for path in SOURCES if path.name != "opencue_child.py"]
     used = {name.partition(".")[0] for path in ours for name in imported(tree(path))}
+    used.remove("nuke")  # the host's own
     for module in used - sys.stdlib_module_names - {"void_plugin", "void_server"}:
         # One that is not installed here is taken to be called like its module.
         assert stated & {name.lower() for name in installed.get(module, [module])}, module

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from void_plugin.errors import RequestError
@@ -89,6 +89,8 @@ def test_a_shape_is_0_or_1_inside_the_picture_and_cropped(matte: Matte, preset: 
 
 @settings(deadline=None)
 @given(objects(), st.sampled_from(PRESETS), st.integers(-500, 500), st.integers(-500, 500))
+@example(Matte(Box(0, 0, 1, 45), np.ones((45, 1), np.float32)), Preset("shadow"), 4, 0)
+@example(Matte(Box(0, 0, 1, 45), np.ones((45, 1), np.float32)), Preset("shadow"), -3, 1)
 def test_a_shape_moves_with_the_picture(matte: Matte, preset: Preset, dx: int, dy: int) -> None:
     assert matte.box is not None
     moved = Preset(preset.name, preset.angle, tuple((x + dx, y + dy) for x, y in preset.path))

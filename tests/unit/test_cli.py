@@ -287,7 +287,7 @@ def test_ctrl_c_stops_at_a_checkpoint_and_says_that_the_same_command_resumes(num
         while b"FrameReady" not in void.stdout.readline():
             pass
         void.send_signal(number)
-        output, errors = void.communicate(timeout=30)
+        output, errors = void.communicate(timeout=120)
     assert void.returncode == 130
     assert isinstance(events_in(output.decode())[-1], Stopped)
     assert b"Ctrl-C again" in errors and b"same command resumes" in errors
@@ -305,7 +305,7 @@ def test_ctrl_c_twice_stops_a_private_server_that_does_not_listen() -> None:
         void.send_signal(signal.SIGINT)
         time.sleep(0.1)
         void.send_signal(signal.SIGINT)
-        void.communicate(timeout=30)
+        void.communicate(timeout=120)
     assert void.returncode == 130
     assert time.monotonic() - began < 8
     with pytest.raises(ProcessLookupError):
@@ -369,10 +369,11 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("void 0.")
 
 
-COMMANDS = ("remove", "preview", "demo", "jobs", "status", "cancel", "delete", "doctor", "engines")
+COMMANDS = ("remove", "preview", "demo", "jobs", "status", "cancel", "delete", "doctor", "engines", "nuke")
+NUKE = (["nuke", "install"], ["nuke", "uninstall"])
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), *NUKE])
 def test_help_reads_without_leftovers_of_formatting(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main([*command, "--help"])
@@ -465,7 +466,7 @@ def test_ctrl_c_cancels_the_job_on_the_server_once(server: FakeServer) -> None:
         while b"FrameReady" not in void.stdout.readline():
             pass
         void.send_signal(signal.SIGINT)
-        output, errors = void.communicate(timeout=30)
+        output, errors = void.communicate(timeout=120)
     assert void.returncode == 130 and b"Traceback" not in errors
     assert isinstance(events_in(output.decode())[-1], Stopped)
     assert b"Telling the server" in errors and b"same command resumes" in errors
@@ -566,7 +567,7 @@ def test_whoever_watches_a_job_cancels_nothing_by_leaving(job_for, server: FakeS
         while b"FrameReady" not in void.stdout.readline():
             pass
         void.send_signal(signal.SIGINT)
-        _, errors = void.communicate(timeout=30)
+        _, errors = void.communicate(timeout=120)
     assert void.returncode == 130 and b"Traceback" not in errors
     assert not server.job().cancelled and not server.calls["CancelJob"]
 

@@ -1,7 +1,6 @@
 """Starting programs: which, with which environment, and what their end means."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,9 +13,7 @@ from void_plugin.errors import JobError, ServerError
 from void_plugin.programs import (
     ask_server,
     child_environment,
-    how_it_ended,
     kill_group,
-    last_line,
     server_command,
     start_program,
 )
@@ -102,20 +99,3 @@ def alive(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-@needs_signals
-def test_an_end_is_told_in_words_even_where_the_signal_has_no_name() -> None:
-    assert how_it_ended(3) == "ended with exit code 3"
-    assert how_it_ended(-signal.SIGSEGV) == "was killed by SIGSEGV"
-    assert how_it_ended(-99) == "was killed by signal 99"
-
-
-def test_the_last_words_are_those_of_this_run_and_not_of_an_earlier_one(tmp_path: Path) -> None:
-    log = tmp_path / "log.txt"
-    log.write_text("MemoryError: of yesterday\n")
-    start = log.stat().st_size
-    assert last_line(log, start) == ""
-    with open(log, "a") as stream:
-        stream.write("first\n  last words  \n\n")
-    assert last_line(log, start) == "last words"

@@ -15,11 +15,12 @@ from typing import Any
 
 from void_plugin import __version__
 from void_plugin.config import Config
+from void_plugin.endings import how_it_ended
 from void_plugin.errors import FarmError, from_code
 from void_plugin.events import Failed, Warned, from_line
 from void_plugin.farm.jobs import Finding
 from void_plugin.farm.site import Site
-from void_plugin.programs import how_it_ended, kill_group, server_command, start_program
+from void_plugin.programs import kill_group, server_command, start_program
 from void_plugin.request import RemovalRequest
 
 FACTS_VERSION = 1

@@ -1,0 +1,127 @@
+"""The real loop and the real version folders of a sidecar, whose jobs are done as soon as their inputs are there.
+
+$QUICK_SIDECAR holds a file with a JSON object that says by call what is to go wrong: `die`, `wait`, or a sentence that
+is the error. A call that died once works the next time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+
+from void_plugin import sidecar, versions  # noqa: E402
+from void_plugin.desk import Desk  # noqa: E402
+from void_plugin.errors import FrameError, HostError, ServerError  # noqa: E402
+from void_plugin.hostcall import HostCall  # noqa: E402
+from void_plugin.jobrecord import JobRecord, now  # noqa: E402
+from void_plugin.manifest import commit, is_finished, read_manifest  # noqa: E402
+from void_plugin.request import INPUTS, RemovalRequest  # noqa: E402
+from void_plugin.sidecalls import CALLS  # noqa: E402
+
+ENGINES = ("identity", "recover", "void")
+
+
+def _orders(name: str, call: HostCall) -> None:
+    """What the test wants to go wrong in this call."""
+    file = Path(os.environ["QUICK_SIDECAR"])
+    orders = json.loads(file.read_text())
+    order = orders.get(name, "")
+    if order == "die":
+        del orders[name]
+        file.write_text(json.dumps(orders))
+        os._exit(9)
+    if order == "wait":
+        for step in range(100000):
+            call.tell({"kind": "Progressed", "step": "solve", "fraction": min(0.9, step / 100), "view": "main"})
+            call.check()
+            time.sleep(0.02)
+    elif order:
+        raise ServerError(order)
+
+
+def prepare(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """Reserve a folder without looking at disk or server."""
+    _orders("prepare", call)
+    record = JobRecord(kind=call.text("kind"), frames=call.text("frames"), node={"uuid": call.text("uuid")}, made=now())
+    output = Path(call.text("output"))
+    output.mkdir(parents=True, exist_ok=True)
+    version = 0
+    if call.text("kind") == "preview":
+        folder = versions.renew(output / "preview", record.ours())
+    elif call.flag("test"):
+        folder = versions.renew(output / "test", record.ours())
+    else:
+        version, folder = versions.reserve(output, record.ours())
+    desk.reserve(folder)
+    return {"problems": [], "version": version, "folder": folder.as_posix()}
+
+
+def start(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """Look whether the inputs are there, and say that all is done."""
+    folder = Path(call.text("folder"))
+    record = JobRecord.load(folder)
+    desk.begun(folder)
+    requests = call.mapping("requests")
+    values = {**record.__dict__, "state": "running", "requests": requests}
+    record = JobRecord(**{**values, "node": {**record.node, **call.mapping("node")}})
+    record.save(folder)
+    return _finish(call, folder, record)
+
+
+def attach(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """Go on with what was started."""
+    _orders("attach", call)
+    folder = Path(call.text("folder"))
+    if is_finished(folder):
+        return {"manifest": read_manifest(folder)}
+    record = JobRecord.load(folder)
+    if record.user != JobRecord().ours().user:
+        raise HostError(f"{folder} is a job of {record.whose}; only they can take it up.", "host.taken")
+    return _finish(call, folder, record)
+
+
+def _finish(call: HostCall, folder: Path, record: JobRecord) -> dict[str, Any]:
+    call.tell({"kind": "Started", "engine": "recover", "view": "main"})
+    try:
+        _orders("start", call)
+    except ServerError as error:
+        record.failed(error).save(folder)
+        raise
+    except BaseException:
+        if not call.left:
+            versions.remove_folder(folder)
+        raise
+    outcomes = {}
+    for view, data in record.requests.items():
+        request = RemovalRequest.from_json(json.dumps(data))
+        for name in INPUTS:
+            if request.input(name) is not None:
+                missing = request.sequence(name).missing(request.shot_range or ())
+                if missing:
+                    raise FrameError(f"The {name} has no frame {missing[0]}.", "frame.missing")
+        kind = "overlay" if record.kind == "preview" else "patch"
+        pattern = os.path.relpath(request.outputs[0].pattern, folder)
+        outcome: dict[str, Any] = {"patch": "", "cleanplate": "", "overlay": "", "result": "", kind: pattern}
+        outcomes[view] = {**outcome, "engine": "recover", "summary": {"shares": "100 % recovered"}, "warnings": []}
+    done = JobRecord(**{**record.__dict__, "views": outcomes, "state": "done"})
+    return {"manifest": commit(folder, done, "", 1.0)}
+
+
+def capabilities(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """Three engines."""
+    _orders("capabilities", call)
+    engines = [{"name": name, "available": name != "void", "reason": "no GPU"} for name in ENGINES]
+    return {"engines": engines, "devices": [], "server": {"version": "1"}, "address": "box:1", "stale": False}
+
+
+if __name__ == "__main__":
+    ours = {"prepare": prepare, "start": start, "attach": attach, "capabilities": capabilities}
+    pipe = sidecar.Pipe.of_stdio()
+    sidecar.Loop(pipe, Desk(os.environ), {**CALLS, **ours}.get).run()
+    os._exit(0)

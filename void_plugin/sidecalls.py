@@ -1,0 +1,70 @@
+"""What a host can ask its sidecar, by name; `ping` and `cancel` are answered by the loop itself."""
+
+from pathlib import Path
+from typing import Any
+
+from void_plugin.desk import Desk
+from void_plugin.errors import HostError
+from void_plugin.frames import FrameRange
+from void_plugin.hostcall import HostCall
+from void_plugin.inputfiles import check_sequences
+from void_plugin.manifest import read_manifest
+from void_plugin.preparation import prepare
+from void_plugin.serverfacts import facts_of
+from void_plugin.versionjob import attach, start
+from void_plugin.versions import delete, give_back, listing
+
+QUICK_SECONDS = 5.0
+"""How long somebody waits who only looks what there is."""
+
+
+def capabilities(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """What the server, by default the configured one, can run; `stale` where it is what it said last time."""
+    return facts_of(desk.environment, call.text("server", ""), QUICK_SECONDS)
+
+
+def release(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """Give a reserved folder back in which nothing was started."""
+    folder = Path(call.text("folder"))
+    give_back(folder)
+    desk.begun(folder)
+    return {}
+
+
+def check_inputs(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """Look whether every frame of every input is there; the error names the first that is not."""
+    files: dict[str, tuple[str, FrameRange]] = {}
+    for name, value in call.mapping("files").items():
+        if not (isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value)):
+            raise HostError(f"The input {name} must be a pattern and a frame range, not {value!r}.", "host.call")
+        files[name] = (value[0], FrameRange.parse(value[1]))
+    check_sequences(files, call.check)
+    return {}
+
+
+def versions(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """The version folders of an output folder."""
+    return {"versions": listing(Path(call.text("output")))}
+
+
+def manifest(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """The manifest of a finished version."""
+    return {"manifest": read_manifest(Path(call.text("folder")))}
+
+
+def delete_versions(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """Remove version folders; those that cannot go are told as `kept`."""
+    return delete(Path(call.text("output")), [Path(folder) for folder in call.texts("folders")])
+
+
+CALLS = {
+    "prepare": prepare,
+    "release": release,
+    "check_inputs": check_inputs,
+    "start": start,
+    "attach": attach,
+    "capabilities": capabilities,
+    "versions": versions,
+    "manifest": manifest,
+    "delete": delete_versions,
+}

@@ -1,0 +1,134 @@
+"""One view of a version on its way through a server: its events for the host, and what came of it."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from void_plugin.config import Config
+from void_plugin.errors import Cancelled, HostError, from_code
+from void_plugin.events import (
+    Event,
+    Failed,
+    Finished,
+    FrameReady,
+    Progressed,
+    Started,
+    Stopped,
+    Uploading,
+    Warned,
+    to_dict,
+)
+from void_plugin.hostcall import HostCall
+from void_plugin.removal import remove
+from void_plugin.request import RemovalRequest
+from void_plugin.serverjob import ServerJob
+
+TELL_SECONDS = 0.2
+"""Progress is told at most this often, which is what a host can show."""
+
+
+class Throttle:
+    """Lets through what comes at most so often."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._next = float("-inf")
+
+    def passes(self) -> bool:
+        """True where the last one that passed is long enough ago."""
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True
+
+
+class ViewRun:
+    """The run of one view, which is a share of the whole job."""
+
+    def __init__(
+        self,
+        call: HostCall,
+        folder: Path,
+        config: Config,
+        environment: Mapping[str, str],
+        kind: str,
+        view: str,
+        begins: float,
+        share: float,
+    ) -> None:
+        """The progress that is told goes from `begins` on by `share`."""
+        self._call, self._folder, self._kind, self._view = call, folder, kind, view
+        self._config, self._environment = config, environment
+        self._begins, self._share = begins, share
+        self._throttle = Throttle(TELL_SECONDS)
+        self._engine = ""
+        self._warnings: list[dict[str, Any]] = []
+
+    def run(self, request: RemovalRequest) -> dict[str, Any]:
+        """Run it to its end; what came of it, with paths below the version folder. Raises VoidError or Cancelled."""
+        job = ServerJob(self._config, self._environment, kind=self._kind)
+        with self._call.running(job), contextlib.closing(remove(request, job)) as events:
+            for event in events:
+                if isinstance(event, Finished):
+                    self._tell(event)
+                    return self._outcome(request, event)
+                if isinstance(event, Failed):
+                    raise from_code(event.code, event.text)
+                if isinstance(event, Stopped):
+                    raise Cancelled
+                self._take(event)
+        raise AssertionError("a removal ends with a last event")
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._engine = event.engine
+        elif isinstance(event, Warned):
+            self._warnings.append({"view": self._view, "code": event.code, "frame": event.frame, "text": event.text})
+        elif isinstance(event, Progressed):
+            if not self._throttle.passes():
+                return
+            event = replace(event, fraction=self._begins + self._share * event.fraction)
+        elif isinstance(event, Uploading) and event.done < event.total and not self._throttle.passes():
+            return
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, FrameReady):
+            event = replace(event, path=forward(event.path))
+        elif isinstance(event, Started):
+            event = replace(event, folder=forward(event.folder))
+        elif isinstance(event, Finished):
+            event = replace(event, result=forward(event.result))
+        self._call.tell({**to_dict(event), "view": self._view})
+
+    def _outcome(self, request: RemovalRequest, last: Finished) -> dict[str, Any]:
+        paths = {"patch": "", "cleanplate": "", "overlay": ""}
+        comp = "overlay" if self._kind == "preview" else "cleanplate"
+        for output in request.outputs:
+            name = "patch" if output.kind == "patch" else comp
+            paths[name] = relative(self._folder, request.output_sequence(output).pattern)
+        return {
+            **paths,
+            "result": relative(self._folder, last.result) if last.result else "",
+            "engine": self._engine or str(last.summary.get("engine", "")),
+            "summary": dict(last.summary),
+            "warnings": self._warnings,
+        }
+
+
+def relative(folder: Path, path: str) -> str:
+    """A path below the version folder as a manifest names it. Raises HostError for one that lies elsewhere."""
+    whole, inside = os.path.abspath(folder), os.path.abspath(path)
+    if not inside.startswith(os.path.join(whole, "")):
+        raise HostError(f"The result {path} must lie in its version folder {folder}.", "host.call")
+    return forward(os.path.relpath(inside, whole))
+
+
+def forward(path: str) -> str:
+    """A path as hosts take it on every system: with forward slashes."""
+    return path.replace(os.sep, "/")
