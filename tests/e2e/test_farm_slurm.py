@@ -65,7 +65,7 @@ def request_of(shot: Shot, folder: str = "farm", **changes: Any) -> RemovalReque
     """A request whose results lie beside the plates, as a farm wants them."""
     where = shot.folder.parent / folder
     outputs = (Output("patch", str(where / "r.%04d.exr")), Output("comp", str(where / "comp.%04d.exr")))
-    return shot.request(outputs=outputs, shot="sh010", **card(gate))
+    return shot.request(outputs=outputs, shot="sh010", **changes)
 
 
 def card(gate: Path) -> dict[str, str]:

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from void_plugin.endings import how_it_ended
 from void_plugin.errors import FarmError
 from void_plugin.farm.asking import ask
 from void_plugin.farm.slurmstate import FORMAT, Queue, read_queue
-from void_plugin.programs import how_it_ended
 
 _AWAY = ("unable to contact slurm controller", "socket timed out", "connection refused", "unable to connect")
 """How they say so, in small letters."""
