@@ -24,7 +24,7 @@ from void_server.daemonfile import Connection, DaemonSettings, read_connection, 
 from void_server.farmorder import Order, read_plan
 from void_server.gpus import farm_environment
 from void_server.openjdlines import Lines
-from void_server.processes import owner_of
+from void_server.processes import session_owner
 from void_server.visibility import Patience
 
 EXIT_NONE = 69
@@ -93,7 +93,7 @@ def _started(options: argparse.Namespace, path: str, lines: Lines) -> Connection
     settings = DaemonSettings(
         connection=path,
         log=log,
-        owner=owner_of(os.getpid()) if options.owner_pid is None else options.owner_pid,
+        owner=session_owner(os.environ) if options.owner_pid is None else options.owner_pid,
         vram_mib=options.vram,
         idle_seconds=options.idle,
     )
