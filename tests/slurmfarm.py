@@ -121,11 +121,7 @@ class SlurmFarm:
         """What a power cut does to a node: its daemon and everything that runs on it are gone at once."""
         self._daemons[name].kill()
         self._daemons.pop(name).wait()
-        for pid in self.processes(SLURMD_NODENAME=name):
-            parent = parent_of(pid)
-            if command_of(parent).startswith("slurmstepd"):
-                kill(parent)
-            kill(pid)
+        self._end_jobs(SLURMD_NODENAME=name)
         self.run("scontrol", "update", f"nodename={name}", "state=down", "reason=lost")
 
     def bring_back(self, name: str) -> None:
@@ -177,7 +173,14 @@ class SlurmFarm:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for pid in self.processes():
+        self._end_jobs()
+
+    def _end_jobs(self, **environment: str) -> None:
+        """Kill what jobs started, and Slurm's own process above each, which would wait for its daemon for ever."""
+        for pid in self.processes(**environment):
+            parent = parent_of(pid)
+            if command_of(parent).startswith("slurmstepd"):
+                kill(parent)
             kill(pid)
 
     def _start(self, name: str, *command: str) -> None:
