@@ -19,9 +19,8 @@ from typing import Any
 
 from void_plugin.config import CHOICES
 from void_plugin.errors import EXIT_STOPPED, Cancelled, ServerError, VoidError, from_code
-from void_server.daemon import DaemonSettings
 from void_server.daemonclient import VARIABLE, DaemonLink, end_daemon
-from void_server.daemonfile import Connection, read_connection, remove_folder, sweep
+from void_server.daemonfile import Connection, DaemonSettings, read_connection, remove_folder, sweep
 from void_server.farmorder import Order, read_plan
 from void_server.gpus import farm_environment
 from void_server.openjdlines import Lines
