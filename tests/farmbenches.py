@@ -58,8 +58,10 @@ class Bench(ABC):
         return Site(command=WORKER, openjd=(sys.executable, "-m", "openjd"))
 
     def farm(self) -> Farm:
-        """The farm as a user has it."""
-        return open_farm(self.name, self.site, self.environment)
+        """The farm as a user has it, but that it is asked more often."""
+        farm = open_farm(self.name, self.site, self.environment)
+        farm.poll_seconds = 0.2
+        return farm
 
     @abstractmethod
     def absent(self) -> Farm | None:
