@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pythons import sidecar_python
 from shots import Shot, build_shot
+from slurmfarm import slurm_farm
 
+__all__ = ["slurm_farm"]
 ROOT = Path(__file__).parents[1]
 
 
@@ -36,3 +39,18 @@ def void_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 def pinned_ocio(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without $OCIO, whatever the machine has set."""
     monkeypatch.delenv("OCIO", raising=False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Spread tests one by one, but keep those of Slurm in one process, so that they boot one farm.
+
+    The mark `xdist_group` does not do that: xdist 3.8 writes it into an attribute that pytest 9.2 no longer reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneFarm(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "slurm" if "slurm" in nodeid else nodeid
+
+    return OneFarm(config, log)

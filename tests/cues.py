@@ -70,18 +70,13 @@ class CueFarm:
 
     def __enter__(self) -> CueFarm:
         self.logs.mkdir(parents=True)
-        port = free_port()
-        bot = self._start([*self.python, str(CUEBOT), "--rqd", str(port), "--logs", str(self.logs)], "cuebot")
-        assert bot.stdout is not None
-        self.cuebot = f"127.0.0.1:{int(bot.stdout.readline())}"
-        self._start([*self._as_user, str(self.bin / "rqd"), "--nimbyoff", "-c", str(self._conf(port))], "rqd")
-        until(lambda: _listens(port), "rqd does not start", self.said)
+        while not self._begins():  # another program took the port that was free a moment ago
+            self._end()
+            assert "bind" in self.said(), self.said()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for program in reversed(self._programs):
-            program.kill()
-            program.communicate()
+        self._end()
         for frame in self.frames():
             frame.kill()  # RQD does not take its frames along
 
@@ -98,6 +93,22 @@ class CueFarm:
         """The frames that RQD reported: name, exit code, signal."""
         path = self.logs / "reports.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+    def _begins(self) -> bool:
+        """Start both on a port that is free; True once RQD listens, False where it ended."""
+        port = free_port()
+        bot = self._start([*self.python, str(CUEBOT), "--rqd", str(port), "--logs", str(self.logs)], "cuebot")
+        assert bot.stdout is not None
+        self.cuebot = f"127.0.0.1:{int(bot.stdout.readline())}"
+        rqd = self._start([*self._as_user, str(self.bin / "rqd"), "--nimbyoff", "-c", str(self._conf(port))], "rqd")
+        until(lambda: rqd.poll() is not None or _listens(port), "rqd does not start", self.said)
+        return rqd.poll() is None
+
+    def _end(self) -> None:
+        while self._programs:
+            program = self._programs.pop()
+            program.kill()
+            program.communicate()
 
     def _start(self, command: list[str], name: str) -> subprocess.Popen[bytes]:
         path = f"{self._smi()}:{self.environment['PATH']}"

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import time
+import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,6 +22,7 @@ from clouds import FARM, QUEUE, Cloud
 from cues import CueFarm
 from deadlines import PROGRAM, Repository
 from farms import plan_of, recover_units, request_of
+from slurmfarm import TABLE, SlurmFarm
 
 from void_plugin.farm import Bundle, Farm, JobRef, JobStatus, Options, Site, open_farm
 from void_plugin.farm.template import Wanted, make_bundle
@@ -37,6 +39,8 @@ class Bench(ABC):
     """One farm, set up below a folder of its own; use as a context manager."""
 
     name: str
+    uses: tuple[str, ...] = ()
+    """Fixtures that the bench is made of, beside its folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,8 +58,10 @@ class Bench(ABC):
         return Site(command=WORKER, openjd=(sys.executable, "-m", "openjd"))
 
     def farm(self) -> Farm:
-        """The farm as a user has it."""
-        return open_farm(self.name, self.site, self.environment)
+        """The farm as a user has it, but that it is asked more often."""
+        farm = open_farm(self.name, self.site, self.environment)
+        farm.poll_seconds = 0.2
+        return farm
 
     @abstractmethod
     def absent(self) -> Farm | None:
@@ -209,12 +215,32 @@ class Deadline10ServiceBench(Deadline10Bench):
         return None  # there is no program
 
 
+class SlurmBench(Bench):
+    """A real Slurm of three nodes."""
+
+    name = "slurm"
+    uses = ("slurm_farm",)
+
+    def __init__(self, folder: Path, slurm: SlurmFarm) -> None:
+        super().__init__(folder)
+        self.slurm = slurm
+        self.environment.update(slurm.environment)
+
+    @property
+    def site(self) -> Site:
+        return replace(super().site, sections={"slurm": tomllib.loads(TABLE)})
+
+    def absent(self) -> Farm | None:
+        return open_farm(self.name, self.site, {**self.environment, "PATH": "/nowhere"})
+
+
 BENCHES: Mapping[str, type[Bench]] = {
     "local": LocalBench,
     "opencue": OpenCueBench,
     "deadline-cloud": DeadlineCloudBench,
     "deadline10": Deadline10Bench,
     "deadline10-service": Deadline10ServiceBench,
+    "slurm": SlurmBench,
 }
 
 

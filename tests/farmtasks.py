@@ -82,6 +82,13 @@ class Running:
         return Done(self.process.returncode, [*self._said, *rest.splitlines()], complaint)
 
 
+def ended_pid() -> int:
+    """The number of a process that is gone."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
 @dataclass
 class FarmJob:
     """One shot's job, and how its tasks are run on this machine."""

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+PLACE = Path(tempfile.gettempdir()) / f"void-foreign-{os.getuid()}"
+"""Asked for at once: tests give programs other temporary folders."""
 REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     "deadline-cloud": ("deadline==0.60.10",),
     # pyoutline imports packaging without saying so.
@@ -34,7 +36,7 @@ def foreign_bin(name: str) -> Path:
     """The folder of programs of one environment. Skips the test where it is not there and not required."""
     needs = REQUIREMENTS[name]
     digest = hashlib.sha256("\n".join((sys.version, *needs)).encode()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"void-foreign-{os.getuid()}" / f"{name}-{digest}"
+    folder = PLACE / f"{name}-{digest}"
     if not (folder / "bin").is_dir():
         if not is_required(name):
             pytest.skip(f"{name} is not installed for tests; VOID_REQUIRE={name} installs it")

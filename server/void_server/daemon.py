@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,12 @@ from void_plugin.config import Config, load_config
 from void_plugin.errors import JobError, ServerError, VoidError
 from void_plugin.events import from_line
 from void_server import obituary
-from void_server.daemonfile import Connection, SocketFolder, read_connection
-from void_server.daemonsocket import Client, Listener
+from void_server.daemonfile import Connection, DaemonSettings, SocketFolder, read_connection
+from void_server.daemonsocket import Client, Listener, Starter
+from void_server.daemontasks import Tasks
 from void_server.gpus import Gpu, GpuLock, large_enough, visible_gpus
 from void_server.obituary import Death, Told
-from void_server.processes import started_at, this_machine, when_gone
+from void_server.processes import when_gone
 from void_server.workerprocess import BoundedLog, WorkerProcess
 
 POLL_SECONDS = 1.0
@@ -41,32 +41,6 @@ MOST_DEATHS = 3
 """Workers that may die one after the other without finishing a task."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class DaemonSettings:
-    """What a daemon is told."""
-
-    connection: str
-    """Absolute path of the file that says where it is."""
-    log: str
-    owner: int = 0
-    """Process with which it ends; 0 is none."""
-    engine: str = ""
-    """Name of the engine that must be able to run; empty checks none."""
-    vram_mib: int = 0
-    """Memory that the GPU must have; 0 takes any device."""
-    idle_seconds: float = 1800.0
-    start_seconds: float = 600.0
-
-    @classmethod
-    def from_json(cls, text: str) -> DaemonSettings:
-        """The settings behind `to_json`."""
-        return cls(**json.loads(text))
-
-    def to_json(self) -> str:
-        """One line."""
-        return json.dumps(vars(self))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,22 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class Starter:
-    """Whoever started the daemon, and waits to hear how that went."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def tell(self, message: Mapping[str, Any]) -> None:
-        """Tell it, once."""
-        if self._descriptor < 0:
-            return
-        with suppress(BrokenPipeError):  # it did not wait; the end of its session ends us
-            os.write(self._descriptor, json.dumps(message).encode() + b"\n")
-        os.close(self._descriptor)
-        self._descriptor = -1
-
-
 class Daemon:
     """Hands tasks to a worker and tells who gave them how they go."""
 
@@ -112,14 +70,9 @@ class Daemon:
         self._deadline = time.monotonic() + settings.start_seconds
         self._ending, self._grace = "", STOP_SECONDS
         self._device, self._gpu = "cpu", ""
-        self._clients: dict[str, Client] = {}
-        """Who gave each task that is not settled, in order."""
-        self._cancelled: dict[str, float] = {}
-        """When each of them was cancelled that was."""
-        self._count = self._deaths = 0
-        self._told = Told()
+        self._tasks, self._told, self._deaths = Tasks(), Told(), 0
         self._is_ready, self._is_closed, self._quiet = False, True, 0.0
-        self._heard_at = self._busy_at = time.monotonic()
+        self._heard_at = time.monotonic()
 
     def run(self, starter: Starter) -> None:
         """Start, say so, and serve. Raises VoidError where it cannot start, and leaves nothing behind either way."""
@@ -140,21 +93,11 @@ class Daemon:
             self._worker = self._start_worker()
             left.callback(self._close_worker)
             self._wait_ready()
-            connection = Connection(
-                socket=self._socket,
-                pid=os.getpid(),
-                started=started_at(os.getpid()),
-                machine=this_machine(),
-                device=self._device,
-                gpu=self._gpu,
-                owner=self._settings.owner,
-                log=self._settings.log,
-            )
-            connection.write(self._settings.connection)
+            Connection.of(self._settings, self._socket, self._device, self._gpu).write(self._settings.connection)
             left.callback(_forget, self._settings.connection, self._socket)
             starter.tell({"say": "ready", "worker": self._worker.pid, "device": self._device})
             logger.info("Ready on %s, worker %s", self._device, self._worker.pid)
-            self._busy_at = time.monotonic()
+            self._tasks.settled_at = time.monotonic()
             self._serve()
             logger.info("Ending because of %s", self._ending)
             self._drain()
@@ -229,27 +172,24 @@ class Daemon:
             if message is None or message["do"] == "cancel":
                 self._cancel(client)
             elif message["do"] == "run" and not client.job:
-                self._count += 1
-                client.job = f"task-{self._count}"
-                self._clients[client.job] = client
-                self._worker.send({"do": "run", "job": client.job, "kind": "task", "order": message["order"]})
+                job = self._tasks.give(client)
+                self._worker.send({"do": "run", "job": job, "kind": "task", "order": message["order"]})
                 client.send({"say": "taken", "worker": self._worker.pid, "device": self._device})
             elif message["do"] == "status":
                 client.send({"say": "status", **self._status()})
 
     def _cancel(self, client: Client) -> None:
-        if client.job in self._clients and client.job not in self._cancelled:
+        if self._tasks.cancel(client):
             self._worker.send({"do": "cancel", "job": client.job})
-            self._cancelled[client.job] = time.monotonic()
 
     def _status(self) -> dict[str, Any]:
         return {
-            "state": "busy" if self._clients else "idle" if self._is_ready else "loading",
+            "state": "busy" if self._tasks else "idle" if self._is_ready else "loading",
             "pid": os.getpid(),
             "worker": self._worker.pid,
             "device": self._device,
             "gpu": self._gpu,
-            "tasks": self._count,
+            "tasks": self._tasks.count,
         }
 
     def _hear_worker(self, message: Mapping[str, Any]) -> None:
@@ -264,12 +204,11 @@ class Daemon:
             event = from_line(json.dumps(message["event"]))
             if event is not None:
                 self._told.note(event)
-            if message["job"] in self._clients:
-                self._clients[message["job"]].send({"say": "event", "event": message["event"]})
+            self._tasks.tell(message["job"], {"say": "event", "event": message["event"]})
         elif said == "done":
             self._deaths = 0
             self._told = Told()
-            self._settle(message["job"], {"say": "done", "outcome": message["outcome"]})
+            self._tasks.settle(message["job"], {"say": "done", "outcome": message["outcome"]})
 
     def _check_engine(self, rows: Sequence[Mapping[str, Any]]) -> None:
         wanted = [row for row in rows if row["name"] == self._settings.engine]
@@ -278,14 +217,6 @@ class Daemon:
         for row in wanted:
             if not row["available"]:
                 raise JobError(row["reason"], "job.engine_unavailable")
-
-    def _settle(self, job: str, message: Mapping[str, Any]) -> None:
-        self._cancelled.pop(job, None)
-        self._busy_at = time.monotonic()
-        client = self._clients.pop(job, None)
-        if client is not None:
-            client.job = ""
-            client.send(message)
 
     # -- what goes wrong -------------------------------------------------------------------------------------
 
@@ -296,11 +227,11 @@ class Daemon:
             self._bury(obituary.DIED)
         elif now - self._heard_at > HEARTBEAT_SECONDS:
             self._bury(obituary.QUIET)
-        elif self._clients and self._quiet > HANG_SECONDS:
+        elif self._tasks and self._quiet > HANG_SECONDS:
             self._bury(obituary.HUNG)
-        elif any(now - since > CANCEL_SECONDS for since in self._cancelled.values()):
+        elif self._tasks.is_overdue(CANCEL_SECONDS):
             self._bury(obituary.DEAF)
-        elif not self._clients and now - self._busy_at > self._settings.idle_seconds:
+        elif not self._tasks and now - self._tasks.settled_at > self._settings.idle_seconds:
             self._end("idleness", STOP_SECONDS)
 
     def _bury(self, how: str) -> None:
@@ -314,12 +245,8 @@ class Daemon:
         code = "job.hung" if how in (obituary.QUIET, obituary.HUNG) else "job.crashed"
         if how == obituary.DIED and status in obituary.KILLED_STATUSES:
             code = "job.memory"
-        for job in list(self._clients):
-            if job in self._cancelled:
-                self._settle(job, {"say": "done", "outcome": "cancelled"})
-            else:
-                self._settle(job, {"say": "lost", "code": code, "text": f"{happened}; its log is {self._log.path}."})
-            code = "server.busy"  # only the first was at work
+        lost = {"say": "lost", "code": code, "text": f"{happened}; its log is {self._log.path}."}
+        self._tasks.settle_all(lost, {**lost, "code": "server.busy"})  # it was not the fault of what waited
         self._deaths += 1
         if self._deaths >= MOST_DEATHS:
             self._end("workers that die one after the other", 0.0)
@@ -343,8 +270,8 @@ class Daemon:
         while not self._is_closed and not self._worker.dead and time.monotonic() < deadline:
             for message in self._worker.read(POLL_SECONDS):
                 self._hear_worker(message)
-        for job in list(self._clients):
-            self._settle(job, {"say": "done", "outcome": "stopped"})
+        stopped = {"say": "done", "outcome": "stopped"}
+        self._tasks.settle_all(stopped, stopped)
 
     def _close_worker(self) -> tuple[int, list[dict[str, Any]]]:
         """End what is left of the worker; its exit status and what it told last."""

@@ -19,13 +19,12 @@ from typing import Any
 
 from void_plugin.config import CHOICES
 from void_plugin.errors import EXIT_STOPPED, Cancelled, ServerError, VoidError, from_code
-from void_server.daemon import DaemonSettings
 from void_server.daemonclient import VARIABLE, DaemonLink, end_daemon
-from void_server.daemonfile import Connection, read_connection, remove_folder, sweep
+from void_server.daemonfile import Connection, DaemonSettings, read_connection, remove_folder, sweep
 from void_server.farmorder import Order, read_plan
 from void_server.gpus import farm_environment
 from void_server.openjdlines import Lines
-from void_server.processes import owner_of
+from void_server.processes import session_owner
 from void_server.visibility import Patience
 
 EXIT_NONE = 69
@@ -94,7 +93,7 @@ def _started(options: argparse.Namespace, path: str, lines: Lines) -> Connection
     settings = DaemonSettings(
         connection=path,
         log=log,
-        owner=owner_of(os.getpid()) if options.owner_pid is None else options.owner_pid,
+        owner=session_owner(os.environ) if options.owner_pid is None else options.owner_pid,
         vram_mib=options.vram,
         idle_seconds=options.idle,
     )

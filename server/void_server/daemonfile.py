@@ -1,4 +1,4 @@
-"""What a daemon leaves for those who look for it: a file that says where it listens, and a folder with its socket."""
+"""What a daemon is told, and what it leaves for those who look for it: a connection file, a folder with a socket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from void_plugin import __version__
 from void_plugin.errors import ServerError
-from void_server.processes import lives, this_machine
+from void_server.processes import lives, started_at, this_machine
 
 SCHEMA = 1
 PREFIX = "void-daemon-"
@@ -22,6 +22,32 @@ LONGEST_SOCKET_PATH = 107
 """Bytes that Linux takes."""
 YOUNG_SECONDS = 10.0
 """A folder of this age may still be one that is just being made."""
+
+
+@dataclass(frozen=True)
+class DaemonSettings:
+    """What a daemon is told."""
+
+    connection: str
+    """Absolute path of the file that says where it is."""
+    log: str
+    owner: int = 0
+    """Process with which it ends; 0 is none."""
+    engine: str = ""
+    """Name of the engine that must be able to run; empty checks none."""
+    vram_mib: int = 0
+    """Memory that the GPU must have; 0 takes any device."""
+    idle_seconds: float = 1800.0
+    start_seconds: float = 600.0
+
+    @classmethod
+    def from_json(cls, text: str) -> DaemonSettings:
+        """The settings behind `to_json`."""
+        return cls(**json.loads(text))
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(vars(self))
 
 
 @dataclass(frozen=True)
@@ -39,6 +65,12 @@ class Connection:
     """Process with which it ends; 0 is none."""
     log: str
     version: str = __version__
+
+    @classmethod
+    def of(cls, settings: DaemonSettings, socket: str, device: str, gpu: str) -> Connection:
+        """That of this process."""
+        pid = os.getpid()
+        return cls(socket, pid, started_at(pid), this_machine(), device, gpu, settings.owner, settings.log)
 
     @property
     def is_alive(self) -> bool:

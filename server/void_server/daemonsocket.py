@@ -1,9 +1,10 @@
-"""The socket of a daemon: JSON lines both ways, any number of clients at once."""
+"""Who talks with a daemon: whoever started it, and any number of clients on a socket, all in JSON lines."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import socket
 import threading
@@ -80,3 +81,19 @@ def _message(line: bytes) -> Mapping[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("do"), str):
         raise ValueError("no order")
     return message
+
+
+class Starter:
+    """Whoever started the daemon, and waits to hear how that went."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Tell it, once."""
+        if self._descriptor < 0:
+            return
+        with contextlib.suppress(BrokenPipeError):  # it did not wait; the end of its session ends us
+            os.write(self._descriptor, json.dumps(message).encode() + b"\n")
+        os.close(self._descriptor)
+        self._descriptor = -1

@@ -24,7 +24,7 @@ from void_server.farmorder import STEPS, Order, is_done, read_plan
 from void_server.gpus import farm_environment, large_enough, visible_gpus
 from void_server.openjdlines import Lines
 from void_server.options import mapping_rules
-from void_server.processes import owner_of, when_gone
+from void_server.processes import session_owner, when_gone
 from void_server.settings import map_path
 from void_server.visibility import Patience
 
@@ -99,7 +99,7 @@ class _Worker:
             signal.signal(number, lambda *_: self._stop.set())
         owner = self._options.owner_pid
         if owner is None:
-            owner = 0 if outlives else owner_of(os.getpid())
+            owner = 0 if outlives else session_owner(os.environ)
         if owner:
             when_gone(owner, self._end_orphaned)
         if self._options.watch_stdin:

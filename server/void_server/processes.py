@@ -6,12 +6,13 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 ENTRANCES = frozenset({"sudo", "su", "doas", "runuser", "setsid"})
 """Programs that only lead to another user or session, and end with what they lead to."""
+OWNER = "VOID_OWNER_PID"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -41,6 +42,16 @@ def started_at(pid: int) -> int:
 def lives(pid: int, started: int) -> bool:
     """True while the process of this number and begin runs."""
     return started != 0 and started_at(pid) == started
+
+
+def session_owner(environment: Mapping[str, str]) -> int:
+    """The process with which this one is to end: the one that $VOID_OWNER_PID names, else whoever began this session.
+
+    0 where neither can be told. A farm names it where it may kill the session before it has begun: then this process
+    belongs to nobody, and whom it belonged to can no longer be found.
+    """
+    named = environment.get(OWNER, "")
+    return int(named) if named.isdecimal() else owner_of(os.getpid())
 
 
 def owner_of(pid: int) -> int:

@@ -17,7 +17,8 @@ from void_plugin.farm.jobs import LEVELS, STATES
 
 @pytest.fixture(params=sorted(BENCHES))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    with BENCHES[request.param](tmp_path) as bench:
+    kind = BENCHES[request.param]
+    with kind(tmp_path, *map(request.getfixturevalue, kind.uses)) as bench:
         yield bench
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from benches import eventually, gone, slow
-from farmtasks import SERVER, Done, FarmJob, Running, farm_job, solve_whole, with_gpus
+from farmtasks import SERVER, Done, FarmJob, Running, ended_pid, farm_job, solve_whole, with_gpus
 from servers import processes_of
 from shots import Shot, build_shot
 from tinyvoid import build_weights
@@ -228,6 +228,14 @@ def test_a_killed_owner_leaves_nothing_behind(session: Session) -> None:
     assert task.ended().code in (69, 143)
     assert session.is_clean() and not session.job.leases()
     assert not Path(LOCKS, f"void-gpu-{known['gpu']}.lock").exists()
+
+
+def test_nothing_stays_of_a_daemon_whose_session_was_killed_before_it_began(session: Session) -> None:
+    """What was killed a moment ago is nobody's parent any more, so the farm's script names it."""
+    session.job.environment["VOID_OWNER_PID"] = str(ended_pid())
+    done = session.daemon("start", "--job", session.job.planned().folder).ended()
+    assert done.code != 0 and not done.of("env"), done
+    eventually(session.is_clean, "the end of the daemon")
 
 
 def test_the_owner_is_whoever_began_the_session(session: Session) -> None:

@@ -71,6 +71,14 @@ def test_a_failed_task_is_run_again_as_often_as_it_was_said(bench: Deadline10Ben
     assert len([call for call in bench.calls() if call["what"] == "failed"]) == 2 * 3
 
 
+def test_cancelling_what_has_failed_clears_the_queue_and_leaves_it_failed(bench: Deadline10Bench) -> None:
+    farm, ref = bench.submit(fail="solve")
+    bench.ended(farm, ref)
+    farm.cancel(ref)
+    assert [job.state for job in bench.repository.jobs.values()] == [FAILED] * 3
+    assert farm.status(ref).state == "failed"
+
+
 def test_a_suspended_job_waits(bench: Deadline10Bench) -> None:
     farm, ref = bench.submit(seconds=600)
     for job in bench.repository.jobs.values():

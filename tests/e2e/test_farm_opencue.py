@@ -81,6 +81,9 @@ def test_a_task_that_fails_is_reported_tried_once_more_and_explained(bench: Open
     ]  # fmt: skip
     assert all(report["exit"] for report in bench.cue.reports())
     assert sum("The fake cannot solve" in line for line in farm.logs(ref)) >= 4
+    farm.cancel(ref)  # takes the job, which would stay for ever, from the queue
+    assert farm.status(ref).state == "failed"
+    assert pycue(bench.cue, f"\nprint(json.dumps(opencue.api.getJob({ref.id!r}).state()))") == 1
 
 
 def test_a_kill_leaves_nothing_behind(bench: OpenCueBench) -> None:

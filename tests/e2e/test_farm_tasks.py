@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from benches import eventually, gone, slow
-from farmtasks import SERVER, FarmJob, farm_job, go_on, pause, solve_whole, with_gpus
+from farmtasks import SERVER, FarmJob, ended_pid, farm_job, go_on, pause, solve_whole, with_gpus
 from shots import Shot, build_shot, load_exr, save_exr
 from tinyvoid import build_weights
 
@@ -162,6 +162,7 @@ def test_the_lease_of_a_killed_worker_is_taken_over_at_once(shot: Shot) -> None:
     job = farm_job(shot, request)
     victim = job.starting("solve", "--unit", "0")
     eventually(lambda: list(job.unit(0).glob("fill.*")), "a first frame")
+    pause(victim.pid)  # so that it cannot end before the other waits
     waiter = job.starting("solve", "--unit", "0")
     waiter.until("Waiting while process")
     victim.kill()
@@ -240,6 +241,13 @@ def test_a_task_ends_with_whoever_began_its_session(shot: Shot) -> None:
     owner.ended()
     eventually(lambda: gone(pid), "the end of the task")
     assert not job.leases()
+
+
+def test_a_task_whose_session_was_killed_before_it_began_does_nothing(shot: Shot) -> None:
+    job = farm_job(shot, slow(shot, step=30)).planned()
+    job.environment["VOID_OWNER_PID"] = str(ended_pid())
+    assert job.task("solve", "--unit", "0").code == 143
+    assert not job.solved() and not job.leases()
 
 
 # -- storage that is late, or elsewhere ---------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """A void-server for tests of farms: its tasks do nothing but say so, and what `fake.json` in the job folder tells them.
 
-`fake.json`, all keys optional: `seconds` a task takes, `fail` (name of a step whose tasks fail, or `start` for the
-daemon), `code` they end with, `deaf` (true takes no notice of SIGTERM). Planning looks at no pixel: four frames each
-are a unit, and the JSON object $FAKE_PLAN says what else (`device`, `solved`, `warn`, `fail`, `changes` of the line
-about the plan).
+`fake.json`, all keys optional: `seconds` a task takes, `until` (a file that tasks wait for), `fail` (name of a step
+whose tasks fail, or `start` for the daemon), `code` they end with, `times` each fails before it succeeds, `deaf` (true
+takes no notice of SIGTERM), `stops` (seconds that stopping takes), `tell` (variables of the environment that are
+noted). Planning looks at no pixel: four frames each are a unit, and the JSON object $FAKE_PLAN says what else
+(`device`, `solved`, `warn`, `fail`, `changes` of the line about the plan).
 
 Every call is a line in `calls.jsonl` of the job folder: what was called, and how it went. Like the real one it ends
 with its starter.
@@ -63,15 +64,16 @@ def _task(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, stop)
     _note(options, "begun")
     print(f"openjd_status: {options.step} {options.unit or options.frames or ''}", flush=True)
-    seconds = told.get("seconds", 0.0)
+    seconds, until = told.get("seconds", 0.0), Path(told.get("until", "/"))
     begun = time.monotonic()
-    while (passed := time.monotonic() - begun) < seconds:
-        print(f"openjd_progress: {100 * passed / seconds:.1f}", flush=True)
-        if stopped.wait(min(0.05, seconds)):
+    while (passed := time.monotonic() - begun) < seconds or not until.exists():
+        print(f"openjd_progress: {min(100, 100 * passed / seconds if seconds else 50):.1f}", flush=True)
+        if stopped.wait(min(0.05, seconds or 0.05)):
+            time.sleep(told.get("stops", 0.0))
             print("openjd_status: stopped", flush=True)
             _note(options, "stopped")
             return STOPPED
-    if told.get("fail") == options.step:
+    if told.get("fail") == options.step and _failed(options) < told.get("times", 1_000_000):
         print(f"openjd_fail: The fake cannot {options.step}.", flush=True)
         _note(options, "failed")
         return int(told.get("code", 65))
@@ -148,8 +150,16 @@ def _told(job: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
+def _failed(options: argparse.Namespace) -> int:
+    """How often this task has failed before."""
+    calls = [json.loads(line) for line in (options.job / "calls.jsonl").read_text().splitlines()]
+    same = [call for call in calls if all(call.get(name) == getattr(options, name) for name in ("unit", "frames"))]
+    return sum(call["what"] == "failed" and call["step"] == options.step for call in same)
+
+
 def _note(options: argparse.Namespace, what: str) -> None:
     call = {name: str(value) for name, value in vars(options).items() if value is not None}
+    call |= {name: os.environ.get(name, "") for name in _told(options.job).get("tell", ())}
     line = json.dumps({**call, "what": what, "pid": os.getpid()}) + "\n"
     with open(options.job / "calls.jsonl", "a", encoding="utf-8") as stream:
         stream.write(line)  # short enough to be written in one piece, whoever else writes

@@ -218,8 +218,11 @@ def test_every_package_that_is_imported_is_a_stated_dependency() -> None:
     ]
     stated = {re.split(r"[\[<>=~! ]", name)[0].lower() for name in wanted}
     installed = importlib.metadata.packages_distributions()
-    used = {name.partition(".")[0] for path in SOURCES for name in imported(tree(path))}
+    # The script that runs in OpenCue's own Python imports what is installed there.
+    ours = [path for path in SOURCES if path.name != "opencue_child.py"]
+    used = {name.partition(".")[0] for path in ours for name in imported(tree(path))}
     used.remove("nuke")  # the host's own
+    used -= {"opencue", "opencue_proto", "outline"}  # of the site's own Python, in which one script of ours runs
     for module in used - sys.stdlib_module_names - {"void_plugin", "void_server"}:
         # One that is not installed here is taken to be called like its module.
         assert stated & {name.lower() for name in installed.get(module, [module])}, module
@@ -269,8 +272,34 @@ def test_no_file_names_a_place_that_exists_on_one_machine_only() -> None:
 
 def test_what_ci_runs_is_what_a_person_runs() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    commands = [line for line in script.splitlines() if line and not line.startswith("#")]
-    assert commands == ['cd "$(dirname "$0")/.." && exec make test']
+    assert script.splitlines()[-1] == "exec make test"
+
+
+@pytest.mark.parametrize(
+    ("user", "has_apt", "wanted"),
+    [
+        (0, True, ["apt-get update", "apt-get install slurmctld slurmd slurm-client", "make test, slurm required"]),
+        (0, False, ["make test"]),
+        (1000, True, ["make test"]),
+    ],
+)
+def test_ci_installs_slurm_where_it_can_and_only_there_insists_on_it(
+    user: int, has_apt: bool, wanted: list[str], tmp_path: Path
+) -> None:
+    programs = {"id": f"echo {user}", "make": 'echo "make $*${VOID_REQUIRE:+, $VOID_REQUIRE required}" >>"$SAID"'}
+    if has_apt:
+        programs["apt-get"] = 'echo "apt-get $*" >>"$SAID"'
+    for name, line in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    dirname = shutil.which("dirname")
+    assert dirname is not None
+    (tmp_path / "dirname").symlink_to(dirname)
+    said = tmp_path / "said"
+    done = subprocess.run(["/bin/sh", ROOT / ".ci/run"], env={"PATH": str(tmp_path), "SAID": str(said)}, check=False)
+    assert done.returncode == 0
+    words = [[word for word in line.split() if not word.startswith("-")] for line in said.read_text().splitlines()]
+    assert [" ".join(line) for line in words] == wanted
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=named)

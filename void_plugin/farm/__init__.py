@@ -126,7 +126,7 @@ class Farm(ABC):
             path = Path(bundle.folder) / name
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+                path.write_text(text, encoding="utf-8", newline="\n")
             except OSError as error:
                 raise FarmError(f"Cannot write {path}: {error.strerror or error}.") from error
 

@@ -17,7 +17,7 @@ from void_plugin.farm.bundle import Bundle, Step
 from void_plugin.farm.deadline10queue import Command, Queue, Service, Stand
 from void_plugin.farm.jobs import Artefacts, Finding, JobRef, JobStatus, Options, StepStatus
 from void_plugin.farm.records import Record
-from void_plugin.farm.sitetable import GpuKind, read_table, smallest
+from void_plugin.farm.sitetable import GpuKind, read_table, smallest, too_small
 from void_plugin.farm.taskscript import SHELL, limit_seconds, script_name, script_path, task_logs, task_script
 from void_plugin.farm.telling import failure, job_status, step_state
 
@@ -56,17 +56,11 @@ class Deadline10(Farm):
     def check(self, bundle: Bundle, options: Options) -> list[Finding]:
         table = self._table
         found = list(self._findings)
+        found += too_small(bundle, table.gpus)
         gpu_steps = [step for step in bundle.steps if step.needs.gpus]
-        for step in gpu_steps:
-            if table.gpus and smallest(table.gpus, step.needs.vram_mib) is None:
-                most = max(kind.vram_mib for kind in table.gpus)
-                text = (
-                    f"{step.name} asks for {step.needs.vram_mib} MiB of GPU memory; the site file knows groups of up "
-                )
-                found.append(Finding("error", f"{text}to {most}. Ask for less with --vram.", "vram"))
         if gpu_steps and not table.gpus and not options.tags:
             text = (
-                "Deadline knows nothing of GPU memory, and the site file names no groups for it; name one with --tags."
+                "Deadline knows nothing of GPU memory and the site file names no groups for it; name one with --tags."
             )
             found.append(Finding("warning", text, "vram"))
         if len(options.tags) > 1:
@@ -97,13 +91,13 @@ class Deadline10(Farm):
                 named = {file: _with_ids(artefacts.files[file], ids) for file in files.values()}
                 self.write(bundle, Artefacts(named))
                 ids[step.name] = queue.submit(bundle.folder, files[JOB_INFO], files[PLUGIN_INFO])
-            steps = [[step.name, len(step.tasks), ids[step.name]] for step in bundle.steps]
-            return self.records.add(next(iter(ids.values())), bundle, {"steps": steps})
         except BaseException as error:  # Ctrl-C too: half a job would wait in the queue for ever
             left = [submitted for submitted in reversed(ids.values()) if not _is_taken_back(queue, submitted)]
             if left:
                 raise FarmError(f"{error} What was submitted before is left: delete {', '.join(left)}.") from error
             raise
+        steps = [[step.name, len(step.tasks), ids[step.name]] for step in bundle.steps]
+        return self.records.add(next(iter(ids.values())), bundle, {"steps": steps})
 
     def status(self, ref: JobRef) -> JobStatus:
         record = self.records.find(ref)
@@ -115,9 +109,11 @@ class Deadline10(Farm):
 
     def cancel(self, ref: JobRef) -> None:
         record = self.records.find(ref)
-        if self.status(ref).state in ("succeeded", "cancelled", "unknown"):
+        state = self.status(ref).state
+        if state in ("succeeded", "cancelled", "unknown"):
             return
-        self.records.save(replace(record, facts={**record.facts, "cancelled": True}))
+        if state != "failed":  # what waits for a step that failed is taken away all the same
+            self.records.save(replace(record, facts={**record.facts, "cancelled": True}))
         queue = self._queue()
         stands = self._stands(record)
         # The last step first: none is to begin because the one before it has ended.

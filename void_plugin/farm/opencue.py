@@ -24,7 +24,7 @@ from void_plugin.farm.asking import ask
 from void_plugin.farm.bundle import Bundle, Needs, Step
 from void_plugin.farm.jobs import Artefacts, Finding, JobRef, JobStatus, Options, StepStatus
 from void_plugin.farm.records import Record
-from void_plugin.farm.sitetable import GpuKind, read_table, smallest
+from void_plugin.farm.sitetable import GpuKind, read_table, smallest, too_small
 from void_plugin.farm.taskscript import SHELL, limit_seconds, script_name, script_path, task_logs, task_script
 from void_plugin.farm.telling import failure, job_status, step_state
 
@@ -67,16 +67,13 @@ class OpenCue(Farm):
     def check(self, bundle: Bundle, options: Options) -> list[Finding]:
         table = self._table
         found = list(self._about)
-        for step in bundle.steps:
-            if table.gpus and step.needs.gpus and smallest(table.gpus, step.needs.vram_mib) is None:
-                most = max(kind.vram_mib for kind in table.gpus)
-                text = f"{step.name} asks for {step.needs.vram_mib} MiB of GPU memory; the site file knows GPUs of up "
-                found.append(Finding("error", f"{text}to {most}. Ask for less with --vram.", "vram"))
+        found += too_small(bundle, table.gpus)
         if any(step.needs.gpus for step in bundle.steps) and not (table.gpus or options.tags):
-            text = "Cuebot adds up the memory of all GPUs of a host, so that two of 24 GB pass for one of 48; name the "
-            found.append(
-                Finding("warning", f"{text}tags of hosts as gpus in the site file, or one with --tags.", "vram")
+            text = (
+                "Cuebot adds up the memory of all GPUs of a host, so that two of 24 GB pass for one of 48; name tags "
+                "of hosts as gpus in the site file, or one with --tags."
             )
+            found.append(Finding("warning", text, "vram"))
         bad = [tag for tag in (*table.tags, *options.tags) if not re.fullmatch(r"[\w.]{3,}", tag)]
         if bad:
             text = f"OpenCue takes tags of three or more letters, digits, dots and underscores, not {', '.join(bad)}."
@@ -122,9 +119,11 @@ class OpenCue(Farm):
 
     def cancel(self, ref: JobRef) -> None:
         record = self.records.find(ref)
-        if self.status(ref).state in ("succeeded", "cancelled", "unknown"):
+        state = self.status(ref).state
+        if state in ("succeeded", "cancelled", "unknown"):
             return
-        self.records.save(replace(record, facts={**record.facts, "cancelled": True}))
+        if state != "failed":  # Cuebot keeps a job with dead frames until somebody ends it
+            self.records.save(replace(record, facts={**record.facts, "cancelled": True}))
         self._ask("kill", ref.id)
 
     def logs(self, ref: JobRef) -> Iterator[str]:
@@ -133,10 +132,9 @@ class OpenCue(Farm):
 
     def doctor(self) -> list[Finding]:
         try:
-            found = list(self._about)
+            return list(self._about)
         except FarmError as error:
             return [Finding("error", error.message, error.code)]
-        return found
 
     # -- what a job consists of ------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ def about(argument: str) -> dict[str, Any]:
     import opencue
     import outline  # noqa: F401
 
-    told: dict[str, Any] = {"uid": os.getuid(), "error": ""}
+    told: dict[str, Any] = {"uid": _uid(), "error": ""}
     told["versions"] = {name: metadata.version(name) for name in ("opencue-pyoutline", "opencue-pycue")}
     try:
         opencue.Cuebot.init()
@@ -47,7 +47,7 @@ def xml(argument: str) -> dict[str, Any]:
 
 def launch(argument: str) -> dict[str, Any]:
     """Submit a job and name it."""
-    if os.getuid() == 0:
+    if _uid() == 0:
         return {"error": ROOT, "code": "farm.refused"}
     with tempfile.TemporaryDirectory(prefix="void-outline-") as scratch:
         job = _launcher(argument, scratch).launch(use_pycuerun=False)[0]
@@ -80,6 +80,11 @@ def kill(argument: str) -> dict[str, Any]:
 
     opencue.api.getJob(argument).kill(reason="Cancelled with void farm cancel")
     return {}
+
+
+def _uid() -> int:
+    """The user's number; -1 where users have none."""
+    return os.getuid() if hasattr(os, "getuid") else -1
 
 
 def _launcher(path: str, scratch: str) -> Any:

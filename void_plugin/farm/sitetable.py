@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from void_plugin.errors import FarmError
+from void_plugin.farm.bundle import Bundle
+from void_plugin.farm.jobs import Finding
 from void_plugin.farm.site import Site
 
 T = TypeVar("T")
@@ -36,6 +38,21 @@ def read_table(site: Site, farm: str, kind: type[T]) -> T:
 def smallest(kinds: Sequence[GpuKind], vram_mib: int) -> GpuKind | None:
     """The kind with the least memory that is enough; None where there is none."""
     return min((kind for kind in kinds if kind.vram_mib >= vram_mib), key=lambda kind: kind.vram_mib, default=None)
+
+
+def too_small(bundle: Bundle, kinds: Sequence[GpuKind]) -> list[Finding]:
+    """Steps that ask for more memory of a GPU than any kind has; none where the site names no kinds."""
+    most = max((kind.vram_mib for kind in kinds), default=0)
+    return [
+        Finding(
+            "error",
+            f"{step.name} asks for {step.needs.vram_mib} MiB of GPU memory; the site file knows GPUs of up to {most}. "
+            "Ask for less with --vram.",
+            "vram",
+        )
+        for step in bundle.steps
+        if kinds and step.needs.gpus and step.needs.vram_mib > most
+    ]
 
 
 def _value(site: Site, farm: str, key: str, value: Any, kind: Any) -> Any:

@@ -18,6 +18,7 @@ from void_plugin.farm.bundle import Bundle, Step, task_command
 from void_plugin.farm.site import Site
 
 SHELL = "/bin/bash"
+OWNER = "export VOID_OWNER_PID=$$  # what the task starts ends with this, even where it was killed before that began"
 NO_TASK = 64
 """Exit code for a number that no task has: a job that was changed in the queue is bad data, never to be retried."""
 
@@ -47,7 +48,8 @@ def task_script(bundle: Bundle, site: Site, step: Step, setup: Sequence[str] = (
     It ends as the task ends.
     """
     lines = [f"#!{SHELL}", f"# {bundle.name}, {step.name}: run by the queue manager with the number of a task."]
-    lines += ["set -o pipefail", "trap : TERM  # the task is told too, and is to end first", *setup, 'case "$1" in']
+    lines += ["set -o pipefail", "trap : TERM  # the task is told too, and is to end first", OWNER, *setup]
+    lines.append('case "$1" in')
     for number, task in enumerate(step.tasks):
         lines.append(f"{number}) {shlex.join(task_command(bundle, site, step.name, [task]))} ;;")
     lines.append(f'*) echo "{step.name} has no task $1." >&2; exit {NO_TASK} ;;')

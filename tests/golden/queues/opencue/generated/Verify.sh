@@ -2,6 +2,7 @@
 # sh010 void 1001-1048, Verify: run by the queue manager with the number of a task.
 set -o pipefail
 trap : TERM  # the task is told too, and is to end first
+export VOID_OWNER_PID=$$  # what the task starts ends with this, even where it was killed before that began
 export PYTHONUNBUFFERED=1  # RQD reads one line at a time and loses some where many come at once
 case "$1" in
 0) /opt/void/bin/openjd run /shows/xy/sh010/comp/.void/sh010-0123456789ab/farm/1/template.json --step Verify --extensions TASK_CHUNKING --job-param '{"CondaPackages":"void-server=0.1","JobFolder":"/shows/xy/sh010/comp/.void/sh010-0123456789ab","RezPackages":"void_server","Root_object_matte":"/shows/xy/sh010/roto","Root_output":"/shows/xy/sh010/comp","Root_plate":"/shows/xy/sh010/plate","Root_show":"/shows/xy"}' --tasks '[{}]' ;;
