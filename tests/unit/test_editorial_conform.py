@@ -30,7 +30,7 @@ def tracks(draw: st.DrawFn, name: str) -> list[Any]:
     free = 0  # what the last item has left for a transition behind it
     for number in range(draw(st.integers(1, 6))):
         kind = draw(st.sampled_from("cccccgn"))
-        length = draw(st.integers(1, 12))
+        length = draw(st.integers(1, 7 if kind == "n" else 12))
         spent = 0
         if free > 0 and draw(st.booleans()):
             before, spent = draw(st.integers(0, free)), draw(st.integers(0, length))
@@ -45,8 +45,7 @@ def tracks(draw: st.DrawFn, name: str) -> list[Any]:
             parts: list[Any] = [clip(f"{name}{number}n{at}", 100, draw(st.integers(5, 9))) for at in range(2)]
             if draw(st.booleans()):
                 parts.insert(1, dissolve(draw(st.integers(1, 2)), draw(st.integers(1, 2))))
-            items.append(nest(f"{name}{number}", parts, draw(st.integers(0, 3)), min(length, 7)))
-            length = min(length, 7)
+            items.append(nest(f"{name}{number}", parts, draw(st.integers(0, 3)), length))
         free = length - spent
     return items
 
