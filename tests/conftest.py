@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,12 @@ from slurmfarm import slurm_farm
 
 __all__ = ["slurm_farm"]
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure() -> None:
+    """Let what the tests start end with its session, as it does by itself save under `nohup`."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

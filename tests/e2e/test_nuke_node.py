@@ -661,3 +661,18 @@ def test_a_node_may_be_renamed_or_deleted_while_it_runs(host: Nuke, tiny: Shot, 
     busy, first = run(host, rename_while_running, scene(tiny, tmp_path / "work"))
     assert len(busy) == 1 and busy[0].startswith("Hero is busy") and first == "cancelled"
     assert list((tmp_path / "work/void/sh010/Hero").iterdir()) == []
+
+
+# -- every Python that a Nuke may have -----------------------------------------------------------------------------
+
+
+def press_everything(text):  # type: ignore[no-untyped-def]
+    node = connected(text)
+    buttons = "render_void", "latest_v", "restore_settings", "make_read", "test_frame", "preview_mask", "connect"
+    return [pressed(node, button)[0] for button in buttons]
+
+
+@pytest.mark.parametrize("version", [f"3.{minor}" for minor in range(7, 14)])
+def test_every_button_works_in_every_python_that_a_nuke_may_have(version: str, tiny: Shot, tmp_path: Path) -> None:
+    host = quick_host(tmp_path / "host", version)
+    assert run(host, press_everything, scene(tiny, tmp_path / "work", render=True)) == ["done"] * 7
