@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure() -> None:
-    """Let what the tests start end with its session, as it does by itself save under `nohup`."""
+    """Let what the tests start hear Ctrl-C and end with its session, as it does save under `nohup` or `&`."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -209,6 +209,8 @@ def _read(path: Path) -> bytes | None:
 
 def _put_aside(path: Path, content: bytes) -> None:
     """Remove a lease whose holder is gone, and what it was writing; put it back where it has changed meanwhile."""
+    if _read(path) != content:  # another was quicker, and holds it by now
+        return
     aside = path.with_name(f".lease.{uuid.uuid4().hex}.gone")
     try:
         os.rename(path, aside)
