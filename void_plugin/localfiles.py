@@ -11,6 +11,14 @@ from void_plugin.errors import ServerError
 
 def write_whole(path: Path, text: str) -> None:
     """Replace a text file in one step, making its folder. Raises ServerError where that fails."""
+    try:
+        replace_whole(path, text)
+    except OSError as error:
+        raise disk_error(error, path.parent) from error
+
+
+def replace_whole(path: Path, text: str) -> None:
+    """The same for who has a sentence of their own. Raises OSError."""
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -21,11 +29,11 @@ def write_whole(path: Path, text: str) -> None:
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_mask())  # mkstemp's 0600 would hide the file from the rest of the show
         os.replace(temporary, path)
-    except OSError as error:
+    except OSError:
         if temporary:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
-        raise disk_error(error, path.parent) from error
+        raise
 
 
 def disk_error(error: OSError, folder: Path) -> ServerError:

@@ -85,9 +85,6 @@ def start_program(
 
     Raises ServerError where it cannot be started.
     """
-    own_group: dict[str, Any] = {"process_group": 0}
-    if sys.platform == "win32":
-        own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
         return subprocess.Popen(
             command,
@@ -95,13 +92,20 @@ def start_program(
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=child_environment(command, environment),
-            **own_group,
+            **own_group(),
         )
     except OSError as error:
         raise ServerError(
             f"void-server cannot be started as {' '.join(command[:3])}: {error.strerror or error}; correct "
             "$VOID_SERVER_COMMAND or server_command in the configuration."
         ) from error
+
+
+def own_group() -> dict[str, Any]:
+    """What Popen is told so that a child has a process group of its own, which `kill_group` ends."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"process_group": 0}
 
 
 def child_environment(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -126,26 +126,25 @@ def delete(output: Path, folders: Sequence[Path]) -> dict[str, Any]:
 def remove_folder(folder: Path) -> None:
     """Remove a folder of ours: it is gone from its place at once, and then from the disk. Raises ServerError."""
     trash = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.deleted")
+    # On Windows somebody may have one of its files open for a moment.
+    if _done_in_the_end(folder, lambda: folder.rename(trash)):
+        # A server that was told to stop may still write its last file.
+        _done_in_the_end(trash, lambda: shutil.rmtree(trash))
+
+
+def _done_in_the_end(folder: Path, act: Callable[[], object]) -> bool:
+    """Try something with a folder until nothing is in its way; False where the folder is gone. Raises ServerError."""
     for left in reversed(range(_TRIES)):
         try:
-            folder.rename(trash)
-            break
+            act()
+            return True
         except FileNotFoundError:
-            return
-        except OSError as error:  # on Windows somebody may have one of its files open for a moment
+            return False
+        except OSError as error:
             if not left:
                 raise disk_error(error, folder) from error
-            time.sleep(_TRY_SECONDS)
-    for left in reversed(range(_TRIES)):
-        try:
-            shutil.rmtree(trash)
-            return
-        except FileNotFoundError:
-            return
-        except OSError as error:  # a server that was told to stop may still write its last file
-            if not left:
-                raise disk_error(error, trash) from error
-            time.sleep(_TRY_SECONDS)
+        time.sleep(_TRY_SECONDS)
+    raise AssertionError("the last try returns or raises")
 
 
 def sweep(output: Path) -> None:

@@ -27,8 +27,8 @@ SOFTEN = 2.0
 def changed(maths: PixelMath, picture: Field, plate: Field, likeness: Likeness, pixel: float) -> Field:
     """1 where the picture shows something else than the plate, 0 where not, soft in between; one channel.
 
-    A difference counts from the likeness' lower threshold
-    on where it belongs to one above the upper; one that is wide, such as a shadow at night, from fainter ones.
+    A difference counts from the likeness' lower threshold on where it belongs to one above the upper; one that is wide,
+    such as a shadow at night, from fainter ones.
     """
     apart = picture - plate
     clear = _level(maths, apart, CHANGE_BLUR * pixel)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import farmruns
 import pytest
+from farmruns import about, digests, eventually, request_of, saved
 from shots import Shot, build_shot, run_in_process
 
 from void_plugin.config import Config
 from void_plugin.farm import JobRef, Site, open_farm
 from void_plugin.farm.localjob import LocalJob
 from void_plugin.frames import FrameRange
-from void_plugin.request import ImageInput, Output, RemovalRequest
+from void_plugin.request import ImageInput
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0
 ENGINES = {
     "slow": "fakes.slow_engine:SlowEngine",
     "card": "fakes.slow_engine:CardEngine",
@@ -52,26 +51,8 @@ def moving(tmp_path: Path) -> Shot:
     return build_shot(tmp_path / "plates", count=12, pan=3)
 
 
-def request_of(shot: Shot, folder: str = "farm", **changes: object) -> RemovalRequest:
-    """A request whose results lie beside the plates, as a farm wants them."""
-    where = shot.folder.parent / folder
-    outputs = (Output("patch", str(where / "r.%04d.exr")), Output("comp", str(where / "comp.%04d.exr")))
-    return shot.request(outputs=outputs, shot="sh010", **changes)
-
-
-def saved(request: RemovalRequest, folder: Path) -> str:
-    path = folder / "request.json"
-    path.write_text(request.to_json())
-    return str(path)
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.exr")}
-
-
 def void(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "void_plugin.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return farmruns.void(os.environ, *arguments)
 
 
 def submitted(path: str) -> str:
@@ -89,34 +70,18 @@ def state_of(name: str) -> dict[str, object]:
 
 
 def wait_for(folder: Path, pattern: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not list(folder.glob(pattern)):
-        assert time.monotonic() < deadline, f"no {pattern} in {folder}"
-        time.sleep(0.02)
+    eventually(lambda: list(folder.glob(pattern)), lambda: f"no {pattern} in {folder}")
 
 
-def about(folder: Path) -> list[int]:
-    """Processes of this machine that know a folder from their arguments or their environment."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and int(entry.name) != os.getpid():
-            try:
-                told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if str(folder).encode() in told:
-                found.append(int(entry.name))
-    return found
+def wait_until_nothing_is_left(folder: Path) -> None:
+    eventually(lambda: not about(folder), lambda: f"processes {about(folder)} were left behind")
 
 
 @pytest.fixture
 def nothing_left(tmp_path: Path) -> Iterator[None]:
     """Whatever the test did, no process of it is left after some time."""
     yield
-    deadline = time.monotonic() + PATIENCE
-    while left := about(tmp_path):
-        assert time.monotonic() < deadline, f"processes {left} were left behind"
-        time.sleep(0.1)
+    wait_until_nothing_is_left(tmp_path)
 
 
 def test_a_shot_through_the_farm_has_the_bytes_of_void_remove(moving: Shot, tmp_path: Path) -> None:
@@ -169,10 +134,7 @@ def test_a_kill_of_the_process_that_runs_the_job_leaves_no_process_and_no_lock(m
     job = LocalJob(tmp_path / "state" / "void_plugin" / "farm" / "local" / name.partition(":")[2])
     wait_for(tmp_path / "farm", ".void/*/units/*/lease.json")
     os.kill(int((job.folder / "lock").read_text()), signal.SIGKILL)
-    deadline = time.monotonic() + PATIENCE
-    while about(tmp_path):
-        assert time.monotonic() < deadline, "a process was left behind"
-        time.sleep(0.1)
+    wait_until_nothing_is_left(tmp_path)
     assert state_of(name)["state"] == "failed"
     # Neither the lease of the killed job nor the lock of its folder keeps the next one waiting.
     done = void("submit", path, "--wait")
@@ -194,10 +156,7 @@ def test_a_kill_of_openjd_run_leaves_no_process_and_no_lock(moving: Shot, tmp_pa
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         wait_for(tmp_path / "farm", ".void/*/units/*/lease.json")
         child.kill()
-    deadline = time.monotonic() + PATIENCE
-    while about(tmp_path):
-        assert time.monotonic() < deadline, "a process was left behind"
-        time.sleep(0.1)
+    wait_until_nothing_is_left(tmp_path)
     assert void("submit", path, "--wait").returncode == 0
     assert len(digests(tmp_path / "farm")) == 24
 

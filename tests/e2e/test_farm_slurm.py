@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
@@ -13,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from farmruns import digests, request_of, saved
 from shots import Shot, build_shot, run_in_process
 from slurmfarm import GPU_NODES, TABLE, SlurmFarm
 
 from void_plugin.config import Config
-from void_plugin.request import Output, RemovalRequest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
@@ -61,26 +60,9 @@ def moving(tmp_path: Path) -> Shot:
     return build_shot(tmp_path / "plates", count=12, pan=3)
 
 
-def request_of(shot: Shot, folder: str = "farm", **changes: Any) -> RemovalRequest:
-    """A request whose results lie beside the plates, as a farm wants them."""
-    where = shot.folder.parent / folder
-    outputs = (Output("patch", str(where / "r.%04d.exr")), Output("comp", str(where / "comp.%04d.exr")))
-    return shot.request(outputs=outputs, shot="sh010", **changes)
-
-
 def card(gate: Path) -> dict[str, str]:
     """An engine for GPUs that does not get past frame 1011, in the last unit, before there is a file."""
     return {"engine": "card", "prompt": json.dumps({"at": 1011, "until": str(gate)})}
-
-
-def saved(request: RemovalRequest, folder: Path) -> str:
-    path = folder / "request.json"
-    path.write_text(request.to_json())
-    return str(path)
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.exr")}
 
 
 def solved(folder: Path) -> dict[Path, int]:

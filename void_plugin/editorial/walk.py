@@ -188,10 +188,7 @@ def _stacked(
     shown: bool,
 ) -> Iterator[Lane]:
     """The tracks of a stack whose first shown frame lies at `offset`, and those of the nests in them."""
-    if stack.source_range is not None:
-        length = frames_of(stack.source_range.duration, rate)
-        window = _narrowed(window, offset, offset + length)
-        offset -= frames_of(stack.source_range.start_time, rate)
+    offset, window = _trimmed(stack, rate, offset, window)
     for index, child in enumerate(stack):
         here = (*path, index)
         if isinstance(child, otio.schema.Stack):
@@ -200,6 +197,17 @@ def _stacked(
         if not isinstance(child, otio.schema.Track) or child.kind != otio.schema.TrackKind.Video:
             continue
         yield from _tracked(child, rate, here, offset, window, problem or _why_not(child), shown and child.enabled)
+
+
+def _trimmed(
+    item: Any, rate: Fraction, offset: Fraction, window: tuple[Fraction, Fraction] | None
+) -> tuple[Fraction, tuple[Fraction, Fraction] | None]:
+    """Where the first frame of a stack or track lies of which `offset` shows the first of its source range, and what
+    the window shows of it."""
+    if item.source_range is None:
+        return offset, window
+    length = frames_of(item.source_range.duration, rate)
+    return offset - frames_of(item.source_range.start_time, rate), _narrowed(window, offset, offset + length)
 
 
 def _tracked(
@@ -211,10 +219,7 @@ def _tracked(
     problem: str,
     shown: bool,
 ) -> Iterator[Lane]:
-    if track.source_range is not None:
-        length = frames_of(track.source_range.duration, rate)
-        window = _narrowed(window, offset, offset + length)
-        offset -= frames_of(track.source_range.start_time, rate)
+    offset, window = _trimmed(track, rate, offset, window)
     lane = Lane(track, path, tidy(offset), window, problem, shown)
     yield lane
     at = lane.offset

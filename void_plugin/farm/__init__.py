@@ -25,6 +25,7 @@ from void_plugin.farm.jobs import (
 )
 from void_plugin.farm.records import Record, Records
 from void_plugin.farm.site import Site, load_site
+from void_plugin.localfiles import replace_whole
 
 __all__ = [
     "FARMS", "Farm", "open_farm",
@@ -125,8 +126,7 @@ class Farm(ABC):
         for name, text in artefacts.files.items():
             path = Path(bundle.folder) / name
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8", newline="\n")
+                replace_whole(path, text)
             except OSError as error:
                 raise FarmError(f"Cannot write {path}: {error.strerror or error}.") from error
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from void_plugin.errors import FarmError
-from void_plugin.programs import child_environment, kill_group
+from void_plugin.programs import child_environment, kill_group, own_group
 
 ANSWER_SECONDS = 180.0
 """How long a program may take to answer a question; what moves files may take as long as it needs."""
@@ -37,9 +35,6 @@ def ask(command: Sequence[str], environment: Mapping[str, str], seconds: float |
 
     Raises FarmError: `farm.program` where it cannot be started, `farm.unreachable` where it does not end in time.
     """
-    own_group: dict[str, Any] = {"process_group": 0}
-    if sys.platform == "win32":
-        own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
         process = subprocess.Popen(
             command,
@@ -47,7 +42,7 @@ def ask(command: Sequence[str], environment: Mapping[str, str], seconds: float |
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=child_environment(command, environment),
-            **own_group,
+            **own_group(),
         )
     except OSError as error:
         raise FarmError(

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from void_plugin.errors import FarmError
 from void_plugin.farm.jobs import ENDED, JobRef, JobStatus, StepStatus
+from void_plugin.localfiles import replace_whole
 
 GONE = (
     "Whatever ran this job ended without a word, as after a kill or a reboot. Submit the request again, which resumes."
@@ -43,10 +43,7 @@ class LocalJob:
 
     def write(self, status: JobStatus) -> None:
         """Replace what is told of the job, in one step."""
-        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(status.to_dict(), stream)
-        os.replace(temporary, self._state)
+        replace_whole(self._state, json.dumps(status.to_dict()))
 
     def read(self) -> JobStatus:
         """How the job stands. Raises FarmError where that cannot be read."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,6 +14,7 @@ from void_plugin.config import state_folder
 from void_plugin.errors import FarmError
 from void_plugin.farm.bundle import Bundle
 from void_plugin.farm.jobs import JobRef
+from void_plugin.localfiles import replace_whole
 
 RECORD_VERSION = 1
 
@@ -53,11 +52,7 @@ class Records:
         """Replace what is kept of a job, in one step."""
         data = {**asdict(record), "ref": str(record.ref), "version": RECORD_VERSION}
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".tmp")
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(data, stream, indent=1, sort_keys=True)
-            os.replace(temporary, self._path(record.ref))
+            replace_whole(self._path(record.ref), json.dumps(data, indent=1, sort_keys=True))
         except OSError as error:
             raise FarmError(
                 f"The job {record.ref} was submitted, but {self.folder} cannot be written ({error.strerror or error}); "

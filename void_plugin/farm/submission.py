@@ -16,6 +16,7 @@ from void_plugin.farm.jobs import Finding, JobRef, Options, errors_in
 from void_plugin.farm.planning import make_plan
 from void_plugin.farm.template import Made, Wanted, make_bundle
 from void_plugin.frames import FrameRange
+from void_plugin.localfiles import replace_whole
 from void_plugin.programs import server_command
 from void_plugin.removal import with_frames
 from void_plugin.request import RemovalRequest
@@ -98,7 +99,7 @@ class Submission:
         bundle = replace(shot.made.bundle, folder=str(folder))
         try:
             for name, text in shot.made.files.items():
-                (folder / name).write_text(text, encoding="utf-8")
+                replace_whole(folder / name, text)
         except OSError as error:
             raise FarmError(f"Cannot write the bundle {folder}: {error.strerror or error}.", "farm.bundle") from error
         return replace(shot, ref=self.farm.submit(bundle, shot.options))
