@@ -22,10 +22,13 @@ from void_server.plan import GRAIN, Plan
 from void_server.regrain import add, synthesise
 from void_server.scatter import can_scatter, scatter
 from void_server.stitch import Stitched
+from void_server.tiles import Box, box_of
 from void_server.view import PlateFrames
 
 DEGRAIN = 1.0
 """Gaussian sigma in plate pixels below which detail as weak as grain is taken for grain."""
+REACH = 12
+"""Pixels from which a blur of `DEGRAIN`, and one twice as wide of what it leaves, take in a value."""
 FAINTEST = 0.02
 """Alpha below which grain is not made stronger any more to outweigh the plate's share."""
 
@@ -55,12 +58,12 @@ class Grainer:
         unit, said = self._unit(model, frame, new)
         # Averaging leaves some grain, which with a locked-off camera would stand still on the new one.
         kept = self._fills.facts(frame).get("grain_left", 0.0)
-        soft = cv2.GaussianBlur(unit, (0, 0), DEGRAIN)
-        left, fine = float(soft.std()), float((unit - soft).std())
-        own = lifted_grain(model, new)
-        pixels = degrained(new.pixels, model, new.recovered > 0, kept)
-        pixels = calmed(pixels, model, own, fine)
-        own[new.recovered > 0] += (new.recovered * np.float32(kept * left))[new.recovered > 0][:, None]
+        own, real, pixels = lifted_grain(model, new), new.recovered > 0, new.pixels
+        if kept > 0 or (own > 1).any():
+            soft = cv2.GaussianBlur(unit, (0, 0), DEGRAIN)
+            left, fine = float(soft.std()), float((unit - soft).std())
+            pixels = calmed(degrained(pixels, model, real, kept), model, own, fine)
+            own[real] += (new.recovered * np.float32(kept * left))[real][:, None]
         grained = add(pixels, model, unit, grainless, np.minimum(own, 1))
         # Mixing two grains leaves less of both: where the patch fades into the plate its own is made stronger, so
         # that their sum has the plate's strength throughout.
@@ -102,15 +105,22 @@ def calmed(linear: Picture, model: GrainModel, own: Picture, share: float) -> Pi
     `share` is how much of grain's deviation is finer than `DEGRAIN`.
     """
     strong = own.max(axis=-1) > 1
-    if not strong.any():
+    inside = box_of(strong)
+    if inside is None:
         return linear
-    smooth = cv2.GaussianBlur(linear, (0, 0), DEGRAIN, borderType=cv2.BORDER_REPLICATE)
-    fine = np.asarray(linear - smooth, np.float32)
+    # Only as much around them as the blurs see: often they are a small part of what changes.
+    area = inside.grown(REACH).within(Box(0, 0, linear.shape[1], linear.shape[0]))
+    assert area is not None
+    result = linear.copy()
+    here, own, strong = linear[area.rows, area.columns], own[area.rows, area.columns], strong[area.rows, area.columns]
+    smooth = cv2.GaussianBlur(here, (0, 0), DEGRAIN, borderType=cv2.BORDER_REPLICATE)
+    fine = np.asarray(here - smooth, np.float32)
     sigma = np.asarray(model.sigma(np.asarray(smooth, np.float32)) * own * np.float32(share), np.float32)
     # Squared, so that hardly anything is taken from where structure prevails and the excess is not seen anyway.
     grain = noise_share(fine, sigma, DEGRAIN) ** 2 * fine
     less = np.float32(1) - np.float32(1) / np.maximum(own, 1)
-    return np.where(strong[..., None], linear - less * grain, linear).astype(np.float32)
+    result[area.rows, area.columns] = np.where(strong[..., None], here - less * grain, here)
+    return result
 
 
 def degrained(linear: Picture, model: GrainModel, where: NDArray[np.bool_], kept: float) -> Picture:

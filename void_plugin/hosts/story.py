@@ -231,5 +231,6 @@ class Story:
     def _tell(self, text: str) -> None:
         try:
             self._host.tell(text)
-        except Exception:  # the state, which is shown already, says the same
-            return
+        except Exception as error:  # the state, which is shown already, says the same
+            said = "The message could not be shown: {}: {}".format(type(error).__name__, error)
+            self._show(self.state._replace(warnings=self.state.warnings + (said,)))
