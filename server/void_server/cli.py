@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from void_plugin import __version__
 from void_plugin.config import CHOICES, Config, load_config
@@ -21,6 +21,7 @@ from void_plugin.events import Failed, Stopped
 from void_plugin.frames import FrameRange
 from void_server import daemoncommands, farmworker, models
 from void_server import options as serving
+from void_server.lifeline import stop_at_end
 
 if TYPE_CHECKING:
     from void_plugin.request import RemovalRequest
@@ -118,7 +119,7 @@ def _task(options: argparse.Namespace, machine: Config) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     if options.watch_stdin:
-        threading.Thread(target=_watch, args=(sys.stdin, stop), daemon=True).start()
+        stop_at_end(sys.stdin, stop)
     request, folder = load_job_request(options.job)
     log = EventLog(folder, request.request_id, sys.stdout if options.events else None)
     try:
@@ -192,12 +193,6 @@ def _serve(options: argparse.Namespace) -> int:
     from void_server.serve import serve
 
     return serve(serving.settings_from(options, os.environ), os.environ, sys.stdin, sys.stdout)
-
-
-def _watch(stream: TextIO, stop: threading.Event) -> None:
-    while stream.read(1):
-        pass
-    stop.set()
 
 
 def _engines(machine: Config, as_json: bool) -> int:

@@ -14,7 +14,7 @@ import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TextIO
+from typing import Any
 
 from void_plugin.config import Config
 from void_plugin.errors import EXIT_STOPPED, Cancelled, JobError, RequestError, VoidError
@@ -22,6 +22,7 @@ from void_plugin.frames import describe
 from void_server.daemonclient import VARIABLE, DaemonLink
 from void_server.farmorder import STEPS, Order, is_done, read_plan
 from void_server.gpus import farm_environment, large_enough, visible_gpus
+from void_server.lifeline import stop_at_end
 from void_server.openjdlines import Lines
 from void_server.options import mapping_rules
 from void_server.processes import session_owner, when_gone
@@ -103,7 +104,7 @@ class _Worker:
         if owner:
             when_gone(owner, self._end_orphaned)
         if self._options.watch_stdin:
-            threading.Thread(target=_watch, args=(sys.stdin, self._stop), daemon=True).start()
+            stop_at_end(sys.stdin, self._stop)
 
     def run(self) -> None:
         """Do what was asked. Raises VoidError for what is wrong, Cancelled where it was stopped."""
@@ -177,12 +178,6 @@ class _Worker:
 def _is_passing(error: VoidError) -> bool:
     """True for what a moment can mend; a worker that crashed was replaced by its daemon."""
     return error.exit_code == EXIT_TRY_AGAIN or error.code == "job.crashed"
-
-
-def _watch(stream: TextIO, stop: threading.Event) -> None:
-    while stream.read(1):
-        pass
-    stop.set()
 
 
 def _given_roots(words: list[str]) -> dict[str, str]:

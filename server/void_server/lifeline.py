@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 BEAT_SECONDS = 1.0
 """How often a worker tells that it lives."""
@@ -56,6 +56,18 @@ def end_group() -> None:
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stop_at_end(stream: IO[str], stop: threading.Event) -> None:
+    """Set an event, from a thread of its own, once a stream ends: whoever holds its other side is gone."""
+
+    def watch() -> None:
+        # os.read and not the stream: a thread inside its lock would make the interpreter abort at exit.
+        while os.read(stream.fileno(), 1024):
+            pass
+        stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class Channel:

@@ -37,6 +37,7 @@ from void_server.database import lock_state
 from void_server.devices import Devices, DeviceStatus, Observer
 from void_server.jobrows import JobRow
 from void_server.jobs import JobQueue
+from void_server.lifeline import stop_at_end
 from void_server.metrics import Metrics, serve_metrics
 from void_server.services import EngineService, FrameService, JobService
 from void_server.settings import ServerSettings, check_exposure
@@ -74,18 +75,11 @@ def serve(settings: ServerSettings, environment: Mapping[str, str], stdin: IO[st
         server.start()
         print(json.dumps({"address": server.address, "state": str(settings.state)}), file=stdout, flush=True)
         if settings.private:
-            threading.Thread(target=_watch, args=(stdin, stop), daemon=True).start()
+            stop_at_end(stdin, stop)
         stop.wait()
     finally:
         server.drain()
     return 0
-
-
-def _watch(stream: IO[str], stop: threading.Event) -> None:
-    # os.read and not the stream: a thread inside its lock would make the interpreter abort at exit.
-    while os.read(stream.fileno(), 1024):
-        pass
-    stop.set()
 
 
 class Server(Observer):
