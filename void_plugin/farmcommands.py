@@ -165,6 +165,9 @@ def _wait(refs: Sequence[JobRef], farm_of: Callable[[JobRef], Farm], as_json: bo
             last[ref] = now
             if now.has_ended or now.state == "unknown":
                 waiting.remove(ref)
+                last[ref] = farms[ref].brought(now)
+                if last[ref] != now:
+                    _tell(last[ref], as_json)
         if waiting:
             time.sleep(min(farms[ref].poll_seconds for ref in waiting))
     return all(status.state == "succeeded" for status in last.values())

@@ -252,6 +252,15 @@ def test_a_job_is_submitted_waited_for_and_found_again(capsys: pytest.CaptureFix
     assert told(capsys)[0]["state"] == "succeeded"
 
 
+def test_waiting_brings_results_that_travel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = json.loads((tmp_path / "config.json").read_text())
+    farms = {"carrying": "fakes.carrying_farm:CarryingFarm"}
+    (tmp_path / "config.json").write_text(json.dumps({**config, "farms": farms}))
+    assert cli.main(["submit", saved(), "--farm", "carrying", "--wait"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "succeeded" in line]
+    assert len(lines) == 2 and "result.json" not in lines[0] and lines[1].endswith("result.json")
+
+
 def test_submitting_again_is_a_new_job_in_the_same_job_folder(capsys: pytest.CaptureFixture[str]) -> None:
     path = saved()
     assert cli.main(["submit", path, "--wait", "--json"]) == 0 == cli.main(["submit", path, "--wait"])

@@ -148,7 +148,7 @@ def _found(options: argparse.Namespace) -> tuple[adapters.Opened, Cut, list[Shot
     if not shots and not skipped:
         raise RequestError(
             "No clip is picked: give a clip a marker that begins with VOID, put it on a track called VOID, or use "
-            "--marker, --colour, --clip, --track or --all."
+            "--marker, --marker-colour, --clip, --track or --all."
         )
     return opened, cut, shots, skipped
 

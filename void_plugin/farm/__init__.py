@@ -109,9 +109,16 @@ class Farm(ABC):
             if now != last:
                 tell(now)
             if now.has_ended or now.state == "unknown":
-                return now
+                return self.brought(now)
             last = now
             pause(self.poll_seconds)
+
+    def brought(self, status: JobStatus) -> JobStatus:
+        """How a job stands that has ended and was waited for, once what it wrote is here.
+
+        To be overridden where results travel.
+        """
+        return status
 
     # -- the farm itself ---------------------------------------------------------------------------------------
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -107,16 +106,13 @@ class DeadlineCloud(Farm):
     def status(self, ref: JobRef) -> JobStatus:
         return _status(self.records.find(ref), self._job(ref))
 
-    def wait(
-        self, ref: JobRef, tell: Callable[[JobStatus], None], pause: Callable[[float], None] = time.sleep
-    ) -> JobStatus:
-        """As any farm; then fetches what the job wrote, where that travelled and is not here."""
-        last = super().wait(ref, tell, pause)
-        if last.state != "succeeded" or last.result:
-            return last
-        words = ["job", "download-output", *self._place(), "--job-id", ref.id, "--yes"]
+    def brought(self, status: JobStatus) -> JobStatus:
+        """Fetches what the job wrote, where that travelled and is not here."""
+        if status.state != "succeeded" or status.result:
+            return status
+        words = ["job", "download-output", *self._place(), "--job-id", status.ref.id, "--yes"]
         self._run(words, ["--conflict-resolution", "OVERWRITE"], seconds=None)
-        return self.status(ref)
+        return self.status(status.ref)
 
     def cancel(self, ref: JobRef) -> None:
         self.records.find(ref)
