@@ -32,6 +32,8 @@ IDENTITY = (
     "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/me</Arn><UserId>me</UserId>"
     "<Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
 )
+GRACE = 20.0
+"""Seconds that a cancelled run has, as a worker of the service gives it some."""
 NO_ACTIONS: dict[str, Any] = {"sessionActions": []}
 
 
@@ -93,8 +95,8 @@ class Cloud:
             self.cancel(job)
         self._server.shutdown()
         self._server.server_close()
-        for thread in self._threads:
-            thread.join()
+        while self._threads:  # what ends may start one more
+            self._threads.pop().join()
 
     @property
     def url(self) -> str:
@@ -123,7 +125,19 @@ class Cloud:
         if job.state in ("READY", "RUNNING"):
             job.state = "CANCELED"
             if job.process is not None:
-                job.process.send_signal(signal.SIGTERM)
+                self._end(job.process)
+
+    def _end(self, process: subprocess.Popen[str]) -> None:
+        """Tell a run to end, and end it where it does not: `openjd run` may miss a signal between two actions."""
+        process.send_signal(signal.SIGTERM)
+
+        def insist() -> None:
+            try:
+                process.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+        self._go(insist)
 
     # -- what is asked ---------------------------------------------------------------------------------------
 
@@ -251,7 +265,7 @@ class Cloud:
         job.counts["RUNNING"] = 1
         job.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if job.state == "CANCELED":  # between the look and the start
-            job.process.send_signal(signal.SIGTERM)
+            self._end(job.process)
         with job.process as process:
             assert process.stdout is not None
             for line in process.stdout:
