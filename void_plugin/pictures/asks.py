@@ -114,8 +114,10 @@ def to_message(value: Ask | Answer) -> dict[str, Any]:
 
 def from_message(message: Mapping[str, Any]) -> Any:
     """The value behind plain JSON. Raises KeyError or TypeError where it is none of ours."""
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in message.items()}
-    kind = _KINDS[values.pop("say")]
+    kind = _KINDS[str(message["say"])]
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in message.items() if name != "say"
+    }
     if "look" in values:
-        values["look"] = Look(**values["look"])
+        values["look"] = Look(**message["look"])
     return kind(**values)

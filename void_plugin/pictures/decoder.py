@@ -97,7 +97,8 @@ class Decoder:
             raise HostError(f"Frame {ask.frame} is larger than the window has memory for; make the window smaller.")
         begin = ask.slot * self._slot_bytes
         self._memory[begin : begin + picture.nbytes] = picture.tobytes()
-        return Shown(ask.ticket, ask.slot, *picture.shape[:2], frame.size, frame.pixel_aspect)
+        height, width = picture.shape[:2]
+        return Shown(ask.ticket, ask.slot, height, width, frame.size, frame.pixel_aspect)
 
     def _say(self, answer: Answer) -> None:
         line = line_of(to_message(answer))

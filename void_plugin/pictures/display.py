@@ -147,9 +147,7 @@ class Display:
             return [exact]
         if view not in self._cubes:
             self._cubes[view] = _cube(processor.getDefaultCPUProcessor())
-        stops = ocio.AllocationTransform(
-            allocation=ocio.ALLOCATION_LG2, vars=[DARKEST, BRIGHTEST, 2.0**DARKEST]
-        )
+        stops = ocio.AllocationTransform(allocation=ocio.ALLOCATION_LG2, vars=[DARKEST, BRIGHTEST, 2.0**DARKEST])
         return [stops, self._cubes[view]]
 
 

@@ -93,7 +93,9 @@ def _picked(old: int, new: int) -> NDArray[np.intp]:
 def _read(source: Any, frame: int, path: str) -> Frame:
     spec = source.spec()
     if spec.deep:
-        raise FrameError(f"Frame {frame} ({path}) is a deep image and cannot be shown; flatten it.", "frame.unsupported")
+        raise FrameError(
+            f"Frame {frame} ({path}) is a deep image and cannot be shown; flatten it.", "frame.unsupported"
+        )
     kind = {"half": np.float16, "uint8": np.uint8}.get(str(spec.format), np.float32)
     name = {np.float16: oiio.HALF, np.uint8: oiio.UINT8}.get(kind, oiio.FLOAT)
     data = source.read_image(0, 0, 0, spec.nchannels, name)

@@ -1,5 +1,6 @@
 """The window's end of the decoder process: asks for pictures, keeps the last ones, and starts it again if it dies."""
 
+import contextlib
 import mmap
 import os
 import subprocess
@@ -8,7 +9,7 @@ import tempfile
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QImage
@@ -35,7 +36,7 @@ class Wish:
     role: str = "colour"
     other: str = ""
     channels: tuple[str, ...] = ()
-    look: Look = Look()
+    look: Look = field(default_factory=Look)
     region: tuple[int, int, int, int] | None = None
     draft: bool = False
 
@@ -75,6 +76,7 @@ class DecoderClient(QObject):
         self._slots: dict[int, int] = {}
         self._free = list(range(SLOTS))
         self._queue: deque[Wish] = deque()
+        self._current: set[Wish] = set()
         self._ticket = self._deaths = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
@@ -99,6 +101,8 @@ class DecoderClient(QObject):
             self._queue.clear()
             if self._asked:
                 self._send(DROP)
+            self._current.clear()
+        self._current.update(wishes)
         under_way = set(self._asked.values())
         for wish in wishes:
             if wish in self._kept or wish in under_way or wish in self._queue:
@@ -160,9 +164,7 @@ class DecoderClient(QObject):
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "void_plugin.pictures.decoder", self._path, str(SLOT_BYTES)]
         hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=hidden
-        )
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=hidden)
         self._process = process
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
         return process
@@ -190,8 +192,10 @@ class DecoderClient(QObject):
         elif isinstance(answer, Probed):
             self.probed.emit(answer.ticket, dict(answer.values))
         elif isinstance(answer, Dropped):
-            for ticket in answer.tickets:
-                self._done(ticket)
+            lost = [self._done(ticket) for ticket in answer.tickets]
+            # What was dropped may have been asked for again meanwhile.
+            again = [wish for wish in lost if wish in self._current and wish not in self._queue]
+            self._queue.extendleft(wish for wish in reversed(again) if wish is not None)
         elif isinstance(answer, Failed):
             wish = self._done(answer.ticket)
             if wish is not None:
@@ -235,6 +239,9 @@ class DecoderClient(QObject):
     def _died(self, process: subprocess.Popen[bytes]) -> None:
         """Start again, with what was under way; after some deaths in a row, give that up."""
         self._process = None
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
         self._deaths += 1
         lost = list(self._asked.values())
         for ticket in list(self._asked):
@@ -251,4 +258,3 @@ class DecoderClient(QObject):
 def draft_of(wish: Wish) -> Wish:
     """The quick form of a wish, for playing and dragging."""
     return replace(wish, draft=True)
-

@@ -77,7 +77,9 @@ class Playback(QObject):
     def ahead(self, count: int) -> list[int]:
         """The frames that will be due next, in order."""
         step = 1 if self._speed >= 0 else -1
-        return [self._wrapped(self._frame + step * number) for number in range(1, min(count, len(self._frames) - 1) + 1)]
+        return [
+            self._wrapped(self._frame + step * number) for number in range(1, min(count, len(self._frames) - 1) + 1)
+        ]
 
     def _play(self, speed: float) -> None:
         self._speed = speed

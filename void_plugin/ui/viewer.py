@@ -5,16 +5,17 @@ It shows what the decoder made and never reads a file. While a picture is on its
 
 from dataclasses import replace
 
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from void_plugin.frames import FrameRange
 from void_plugin.pictures.asks import Look
 from void_plugin.ui.decoderclient import DecoderClient, Picture, Wish
 from void_plugin.ui.geometry import Camera
 from void_plugin.ui.playback import Playback
-from void_plugin.ui.shotpictures import KINDS, ShotPictures
+from void_plugin.ui.shotpictures import ShotPictures
+from void_plugin.ui.viewerdrawing import draw, missing_text, say
+from void_plugin.ui.viewerkeys import DESCRIPTION, act
 
 AHEAD = 12
 """Frames asked for ahead of the one that plays."""
@@ -32,6 +33,8 @@ class Viewer(QWidget):
     complained = Signal(str)
     """Why a frame cannot be shown."""
     kind_changed = Signal(str)
+    wipe_changed = Signal(str)
+    look_changed = Signal()
     stroke_began = Signal(float, float, object)
     """x, y in plate pixels and the mouse button, while painting is on."""
     stroke_moved = Signal(float, float)
@@ -65,7 +68,7 @@ class Viewer(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(320, 180)
         self.setAccessibleName("Viewer")
-        self.setAccessibleDescription("Shows one frame. J, K, L play, arrows step, F fits, plus and minus zoom, W wipes.")
+        self.setAccessibleDescription(DESCRIPTION)
 
     # -- what is shown ---------------------------------------------------------------------------------------
 
@@ -78,6 +81,11 @@ class Viewer(QWidget):
     def kind(self) -> str:
         """What is shown of it: one of the kinds of `shotpictures`."""
         return self._kind
+
+    @property
+    def against(self) -> str:
+        """What is shown right of the wipe line; empty where there is none."""
+        return self._against
 
     @property
     def camera(self) -> Camera:
@@ -93,6 +101,21 @@ class Viewer(QWidget):
     def shot(self) -> ShotPictures | None:
         """The shot that is shown; None where there is none."""
         return self._shot
+
+    @property
+    def complaint(self) -> str:
+        """Why nothing, or not all, can be shown of this frame; empty where all is."""
+        missing = [
+            kind for kind, wish in self._wanted.items() if self._has(kind, wish) and self._latest[kind][1].missing
+        ]
+        return self._complaint or (missing_text(missing[0], self._frame) if missing else "")
+
+    def is_settled(self) -> bool:
+        """True once what is wanted is what is shown."""
+        return all(self._has(kind, wish) for kind, wish in self._wanted.items())
+
+    def _has(self, kind: str, wish: Wish) -> bool:
+        return kind in self._latest and self._latest[kind][0] == wish
 
     def set_shot(self, shot: ShotPictures | None) -> None:
         """Show another shot, or the same with other files; the frame and the view stay where they can."""
@@ -132,14 +155,20 @@ class Viewer(QWidget):
 
     def set_wipe(self, against: str, position: float | None = None) -> None:
         """Show another kind right of a line; empty for none. The position is a share of the plate's width."""
-        self._against = against if self._shot is not None and self._shot.has(against) else ""
+        against = against if self._shot is not None and self._shot.has(against) else ""
+        if against != self._against:
+            self._against = against
+            self.wipe_changed.emit(against)
         if position is not None:
             self._wipe = min(1.0, max(0.0, position))
         self._refresh()
 
     def set_look(self, look: Look) -> None:
         """Show colour in another way."""
+        if look == self._look:
+            return
         self._look = look
+        self.look_changed.emit()
         self._refresh()
 
     def set_paint(self, image: QImage | None) -> None:
@@ -204,7 +233,10 @@ class Viewer(QWidget):
 
     def _take(self, kind: str, wish: Wish, picture: Picture) -> None:
         self._latest[kind] = (wish, picture)
-        if not picture.missing and (picture.full, picture.pixel_aspect) != (self._camera.full, self._camera.pixel_aspect):
+        if not picture.missing and (picture.full, picture.pixel_aspect) != (
+            self._camera.full,
+            self._camera.pixel_aspect,
+        ):
             first = not all(self._camera.full)
             self._camera = replace(self._camera, full=picture.full, pixel_aspect=picture.pixel_aspect)
             if not first or self._camera.picture_size() != wish.size:
@@ -223,73 +255,23 @@ class Viewer(QWidget):
 
     def _due(self, frame: int) -> None:
         """Playing goes on once the frame that is due is there, so that none is skipped."""
-        behind = [wish for kind, wish in self._wanted.items() if self._latest.get(kind, (None,))[0] != wish]
-        if not behind or self._complaint:
+        if self.is_settled() or self._complaint:
             self.set_frame(frame)
-
-    # -- drawing ---------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(24, 24, 24))
-        if self._shot is None:
-            self._say(painter, "Open a request to see its plate")
-            return
-        ratio = self.devicePixelRatioF()
-        painter.scale(1 / ratio, 1 / ratio)
         kinds = self._kinds()
-        split = self._split()
-        for number, kind in enumerate(kinds):
-            painter.save()
-            if len(kinds) == 2:
-                whole = QRectF(0, 0, self.width() * ratio, self.height() * ratio)
-                half = QRectF(whole)
-                if number == 0:
-                    half.setRight(split)
-                else:
-                    half.setLeft(split)
-                painter.setClipRect(half)
-            self._draw(painter, kind)
-            painter.restore()
-        if self._paint is not None:
-            painter.drawImage(self._place(None), self._paint)
-        if len(kinds) == 2:
-            painter.setPen(QPen(QColor(255, 255, 255), max(1.0, ratio)))
-            painter.drawLine(QPointF(split, 0), QPointF(split, self.height() * ratio))
-        painter.resetTransform()
-        if self._complaint:
-            self._say(painter, self._complaint)
-
-    def _draw(self, painter: QPainter, kind: str) -> None:
-        wish, picture = self._latest.get(kind, (None, None))
-        if wish is None or picture is None:
-            return
-        if picture.missing:
-            self._say(painter, f"Frame {wish.frame} of the {KINDS[kind].lower()} is missing", scaled=True)
-            return
-        smooth = self._camera.scale[1] < 1
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
-        painter.drawImage(self._place(wish.region), picture.image)
-
-    def _place(self, region: tuple[int, int, int, int] | None) -> QRectF:
-        """Where a part of the plate lies on the screen, in device pixels."""
-        x0, y0, x1, y1 = region or (0, 0, self._camera.full[1], self._camera.full[0])
-        left, top = self._camera.to_screen(x0, y0)
-        right, bottom = self._camera.to_screen(x1, y1)
-        return QRectF(left, top, right - left, bottom - top)
+        if self._shot is None:
+            self._complaint = "Open a request to see its plate"
+        halves = [self._latest[kind] for kind in kinds if kind in self._latest]
+        draw(painter, self, self._camera, halves, self._split() if len(kinds) == 2 else None, self._paint)
+        if self.complaint:
+            say(painter, self.rect(), self.complaint)
+        painter.end()
 
     def _split(self) -> float:
         """x of the wipe line on the screen, in device pixels."""
         return self._camera.to_screen(self._wipe * self._camera.full[1], 0)[0]
-
-    def _say(self, painter: QPainter, text: str, scaled: bool = False) -> None:
-        painter.save()
-        if scaled:
-            painter.resetTransform()
-        painter.setPen(QColor(230, 180, 80))
-        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-        painter.drawText(self.rect().adjusted(16, 16, -16, -16), int(flags), text)
-        painter.restore()
 
     # -- the hand --------------------------------------------------------------------------------------------
 
@@ -333,31 +315,8 @@ class Viewer(QWidget):
         self._look_from(replace(self._camera, screen=size))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        key, shift = event.key(), bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        stops = 0.25 if shift else 1.0
-        actions = {
-            Qt.Key.Key_J: self.playback.backward,
-            Qt.Key.Key_K: self.playback.stop,
-            Qt.Key.Key_L: self.playback.forward,
-            Qt.Key.Key_Space: self.playback.toggle,
-            Qt.Key.Key_Left: lambda: self.step(-10 if shift else -1),
-            Qt.Key.Key_Right: lambda: self.step(10 if shift else 1),
-            Qt.Key.Key_Home: lambda: self.set_frame(self._whole().first),
-            Qt.Key.Key_End: lambda: self.set_frame(self._whole().last),
-            Qt.Key.Key_F: self.fit,
-            Qt.Key.Key_Plus: lambda: self.zoom(2.0),
-            Qt.Key.Key_Equal: lambda: self.zoom(2.0),
-            Qt.Key.Key_Minus: lambda: self.zoom(0.5),
-            Qt.Key.Key_1: lambda: self.zoom(1 / self._camera.scale[1]),
-            Qt.Key.Key_W: lambda: self.set_wipe("" if self._against else self._other()),
-            Qt.Key.Key_BracketRight: lambda: self.expose(stops),
-            Qt.Key.Key_BracketLeft: lambda: self.expose(-stops),
-        }
-        action = actions.get(Qt.Key(key))
-        if action is None:
+        if not act(self, event):
             super().keyPressEvent(event)
-            return
-        action()
 
     def step(self, count: int) -> None:
         """Rest, and go some frames on or back."""
@@ -368,12 +327,15 @@ class Viewer(QWidget):
         """Show it brighter or darker."""
         self.set_look(replace(self._look, exposure=self._look.exposure + stops))
 
-    def _whole(self) -> FrameRange:
-        return self._shot.frames if self._shot is not None else FrameRange(self._frame, self._frame)
+    def toggle_wipe(self) -> None:
+        """Compare the plate with the result and anything else with the plate, or no longer."""
+        other = "result" if self._kind == "plate" else "plate"
+        self.set_wipe("" if self._against else other)
 
-    def _other(self) -> str:
-        """What is compared with: the plate with the result, and anything else with the plate."""
-        return "result" if self._kind == "plate" else "plate"
+    def go_to_end(self, last: bool) -> None:
+        """Go to the first or the last frame."""
+        if self._shot is not None:
+            self.set_frame(self._shot.frames.last if last else self._shot.frames.first)
 
     def _look_from(self, camera: Camera) -> None:
         if camera != self._camera:
