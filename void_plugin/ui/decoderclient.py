@@ -125,6 +125,11 @@ class DecoderClient(QObject):
         """How much memory kept pictures take."""
         return self._held
 
+    @property
+    def process_id(self) -> int | None:
+        """The decoder's process; None where none runs."""
+        return self._process.pid if self._process is not None else None
+
     def close(self) -> None:
         """End the decoder and give its memory back."""
         self._closed = True
