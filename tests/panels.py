@@ -84,10 +84,10 @@ class Panel:
         (key,) = set(self.window.work.jobs()) - known
         return key
 
-    def kind_of(self, key: str) -> str:
-        """How a job stands."""
+    def is_there(self, key: str) -> bool:
+        """True once a server has a job."""
         state = self.window.jobs.state_of(key)
-        return state.kind if state is not None else ""
+        return state is not None and state.text.startswith(("Queued", "Running"))
 
     def run(self, action: str) -> Any:
         """Press a button and wait for the end; returns the last state."""

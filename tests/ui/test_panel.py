@@ -130,7 +130,7 @@ def test_a_server_that_goes_is_told_and_one_that_comes_back_is_used(
         work = person.window.work
         until(lambda: work.health.is_good, "a healthy server")
         key = person.press("remove")
-        until(lambda: person.kind_of(key) in ("queued", "running"), f"the job being there {person.said}")
+        until(lambda: person.is_there(key), f"the job {person.said}")
         server.kill()
         until(lambda: not work.health.is_good, "the loss being told")
         assert server.address in person.window.health.text()
