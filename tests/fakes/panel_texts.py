@@ -42,6 +42,7 @@ def main() -> None:
         application.setPalette(palette)
     window = PanelWindow(Work(Sidecar([sys.executable, "-c", ""], dict(os.environ))), DecoderClient())
     window.pages.setCurrentIndex(1)
+    window.bar.set_views(["ACES 2.0 - SDR 100 nits (Rec.709)", "Un-tone-mapped"])
     window.show()
     for _ in range(20):
         application.processEvents()
