@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from void_plugin.errors import FrameError
-from void_plugin.frames import FrameRange, ImageSequence
+from void_plugin.frames import ImageSequence
 from void_server.channels import RGB
 from void_server.exr import ImageFile, ImageFiles, Part, Pixels
 
