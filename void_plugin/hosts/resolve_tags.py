@@ -39,3 +39,8 @@ def is_result_track(name: str) -> bool:
     """True for `VOID`, `VOID 2` and so on; the tracks `VOID MATTE` and `VOID SCRATCH` are none."""
     first, _, rest = name.partition(" ")
     return first == TRACK and (not rest or rest.isdigit())
+
+
+def is_our_track(name: str) -> bool:
+    """True for a track that this package names: those of results and that of round trips."""
+    return name == SCRATCH_TRACK or is_result_track(name)
