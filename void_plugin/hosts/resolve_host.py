@@ -33,14 +33,10 @@ POLL_SECONDS = 0.2
 
 Say = Callable[[str], None]
 Command = Callable[[Dict[str, Any]], Dict[str, Any]]
-LATER = {
-    "place": "resolve_place",
-    "unplace": "resolve_place",
-    "mark": "resolve_marks",
-    "jobs": "resolve_marks",
-    "clean": "resolve_marks",
-}
-"""Commands by the modules that hold them, loaded when they are asked for."""
+LATER = (("place", "resolve_place"), ("unplace", "resolve_place"), ("mark", "resolve_marks"))
+"""Commands and the modules that hold them, loaded when they are asked for."""
+LATER_WITHOUT = (("jobs", "resolve_marks"), ("clean", "resolve_clean"))
+"""The same for those that take no arguments."""
 
 
 def say(text: str) -> None:
@@ -64,8 +60,10 @@ class ResolveHost:
             "leftovers": lambda args: self.export.recover(),
             "tell": lambda args: _told(told, args),
         }
-        for name, module in LATER.items():
-            self.commands[name] = partial(_later, resolve, module, name)
+        for name, module in LATER:
+            self.commands[name] = partial(_later, module, name, resolve)
+        for name, module in LATER_WITHOUT:
+            self.commands[name] = partial(_later_without, module, name, resolve)
 
     def answer(self, name: str, args: Dict[str, Any]) -> Dict[str, Any]:
         """Run one command. Raises HostError."""
@@ -82,9 +80,12 @@ def _told(told: Say, args: Dict[str, Any]) -> Dict[str, Any]:
     return {}
 
 
-def _later(resolve: Resolve, module: str, name: str, args: Dict[str, Any]) -> Dict[str, Any]:
-    function = getattr(importlib.import_module("void_plugin.hosts." + module), name)
-    return dict(function(resolve, args))
+def _later(module: str, name: str, *values: Any) -> Dict[str, Any]:
+    return dict(getattr(importlib.import_module("void_plugin.hosts." + module), name)(*values))
+
+
+def _later_without(module: str, name: str, resolve: Resolve, args: Dict[str, Any]) -> Dict[str, Any]:
+    return _later(module, name, resolve)
 
 
 class _Asked:

@@ -98,7 +98,9 @@ def _add(item: Item, wanted: Marker, frames: List[int]) -> None:
 
 def _delete(item: Item, data: str) -> None:
     if not item.delete_marker(data):
-        raise refused("TimelineItem.DeleteMarkerByCustomData", [data], "left the marker of {} there".format(item.name()))
+        raise refused(
+            "TimelineItem.DeleteMarkerByCustomData", [data], "left the marker of {} there".format(item.name())
+        )
 
 
 def _put_back(item: Item, old: List[Marker], new: str) -> None:

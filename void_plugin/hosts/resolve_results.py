@@ -170,4 +170,3 @@ def drop_empty_bins(pool: MediaPool, timelines: Set[str]) -> int:
         delete_bin(pool, root, around)
         count += 1
     return count
-
