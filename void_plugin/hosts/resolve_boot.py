@@ -4,6 +4,7 @@ From outside it loads Blackmagic's own library, which on Windows ends a Python t
 that one is refused before.
 """
 
+import contextlib
 import ctypes
 import importlib
 import os
@@ -87,11 +88,9 @@ def script_places(environment: Mapping[str, str], platform: str) -> Dict[str, st
 
 def own_addresses() -> List[str]:
     """Addresses of this machine: on macOS Resolve may listen on one of them rather than on the local one."""
-    found = []
-    try:
+    found: List[str] = []
+    with contextlib.suppress(OSError):  # the machine's name may lead nowhere
         found = [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
-    except OSError:  # the machine's name leads nowhere
-        pass
     return sorted({"127.0.0.1", *found})
 
 

@@ -20,13 +20,11 @@ def clean(resolve: Resolve) -> Dict[str, Any]:
     if project is None:
         raise HostError("Resolve has no project open; open the one to clean.", CODE)
     cleaning = _Cleaning(project)
-    with visit(resolve, project) as there:
-        for timeline in project.timelines():
-            if any(is_ours(item) or ours(item) for _, item in items_by_track(timeline)):
-                playhead = timeline.playhead()
-                there.open(timeline)
+    for timeline in project.timelines():
+        if any(is_ours(item) or ours(item) for _, item in items_by_track(timeline)):
+            with visit(resolve, project, timeline):
                 cleaning.timeline(timeline)
-                timeline.move_playhead(playhead)
+    with visit(resolve, project):
         cleaning.media_pool()
     return {"removed": cleaning.removed, "left": cleaning.left}
 

@@ -110,14 +110,14 @@ class Item(Marked):
         return self._whole("GetRightOffset")
 
     def source_span(self) -> Optional[int]:
-        """Frames of media that it shows, give or take one; None where Resolve does not say.
+        """Frames of media that it shows, give or take one, below zero backwards; None where Resolve does not say.
 
         Only a witness of retimes: the start itself is off by one at times, so it is never used to place anything.
         """
         start, end = self._whole("GetSourceStartFrame"), self._whole("GetSourceEndFrame")
         if start is None or end is None or start == end == 0:
             return None
-        return abs(end - start)
+        return end - start
 
     def media(self) -> Optional[Clip]:
         """The clip that it shows; None for generators, titles and transitions."""

@@ -101,8 +101,7 @@ def place(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
     timeline = project.find_timeline(wanted.timeline)
     if timeline is None:
         raise gone("timeline", wanted, "in the project {}".format(project.name()))
-    with visit(resolve, project) as there, Undo() as undo:
-        there.open(timeline)
+    with visit(resolve, project, timeline), Undo() as undo:
         return _Placing(project, timeline, wanted, args, undo).run()
 
 
@@ -211,8 +210,7 @@ def unplace(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
     for timeline in project.timelines() if project is not None else ():
         found = find_item(timeline, str(args.get("item") or ""))
         if project is not None and found is not None:
-            with visit(resolve, project) as there:
-                there.open(timeline)
+            with visit(resolve, project, timeline):
                 _unplace(project.pool(), timeline, *found)
     return {}
 

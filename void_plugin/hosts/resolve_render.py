@@ -109,9 +109,10 @@ class Renders(Wrapped):
         """True while anything of the queue is rendered, whoever started it."""
         return self._yes("IsRenderingInProgress")
 
-    def render_jobs(self) -> List[str]:
-        """Ids of all jobs in the queue."""
-        return [str(item.get("JobId")) for item in self._list("GetRenderJobList") if isinstance(item, dict)]
+    def render_jobs(self) -> Dict[str, str]:
+        """The folder that each job of the queue writes to, by the id of the job; empty where Resolve does not say."""
+        jobs = [item for item in self._list("GetRenderJobList") if isinstance(item, dict)]
+        return {str(item.get("JobId")): str(item.get("TargetDir") or "") for item in jobs}
 
     def add_render_job(self) -> str:
         """Queue the present settings and return the id of the job. Raises HostError."""
