@@ -23,7 +23,7 @@ class Export:
 
     shot: LiveShot
     what: str
-    """plate or matte."""
+    """plate, matte, or result for what was placed."""
     track: int
     frames: FrameRange
     """Frames of the timeline."""

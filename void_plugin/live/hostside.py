@@ -23,7 +23,7 @@ class HostSide:
         """True once there is nobody left to ask."""
         return self._call.left
 
-    def _ask(self, name: str, **args: Any) -> dict[str, Any]:
+    def _ask(self, name: str, /, **args: Any) -> dict[str, Any]:
         with self._lock:  # it has one main thread, and a later question must not wait for its turn
             return self._call.ask(name, args, SECONDS)
 

@@ -75,7 +75,7 @@ class RoundTrip:
         placed = self._host.place({**placing.args(folder), "scratch": True})
         self._warnings += [str(text) for text in placed.get("warnings") or ()]
         try:
-            again = Export(shot, "plate", int(placed["track"]), frames, folder / "second", None, preset)
+            again = Export(shot, "result", int(placed["track"]), frames, folder / "second", None, preset)
             second = self._exports.run(again)
         finally:
             self._take_away(str(placed["item"]))
