@@ -1,8 +1,8 @@
 """Removals in the fake Resolve from its script to its timeline: our host, a real sidecar, real or private servers.
 
-    run = Runs(tmp_path, void_python)
-    scene, shot = moving_scene(tmp_path)
-    result = run("remove", bench, place=True)
+run = Runs(tmp_path, void_python)
+scene, shot = moving_scene(tmp_path)
+result = run("remove", bench, place=True)
 """
 
 from __future__ import annotations
@@ -103,5 +103,3 @@ def same_far_away(plate: Path, result: Path, matte: Path) -> bool:
     assert far.mean() > 0.3
     unchanged = all((bits(before.planes[name])[far] == bits(after.planes[name])[far]).all() for name in "RGB")
     return unchanged and any((before.planes[name] != after.planes[name]).any() for name in "RGB")
-
-

@@ -1,4 +1,4 @@
-"""An editor runs the scripts: fake Resolve, our host in it, a real sidecar, real servers, and the timeline afterwards."""
+"""An editor runs the scripts: fake Resolve, our host in it, a real sidecar, real servers, the timeline afterwards."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 from fakes.resolve import Bench, Knobs, difference, void
-from resolveruns import FIRST, FRAMES, LEFT, LENGTH, Moving, Runs, same_far_away
-from servers import Server
+from resolveruns import FIRST, LEFT, LENGTH, Moving, Runs, same_far_away
 
 from void_plugin.frames import ImageSequence
-from void_plugin.live.records import record_of
 
 
 @pytest.fixture

@@ -62,7 +62,8 @@ class Removal:
             self._mark_sent(sendings)
             reservations.pop_all()
         if wanted:
-            self._tell(f"{len(wanted)} {'clip was' if len(wanted) == 1 else 'clips were'} sent; go on with your work.")
+            with contextlib.suppress(VoidError):  # nobody may be there to read it
+                self._host.tell(f"Resolve is as it was; {', '.join(one.shot for one in wanted)} can run.")
         folders = {sending.name: sending for sending in sendings}
         for ended in Running(self._desk, self._call).run(wanted):
             self._ended(folders[ended.shot], ended)
@@ -128,7 +129,6 @@ class Removal:
             self._rows.end(sending.name, "cancelled", "It was cancelled, here and on its server.")
         elif self._choices.place:
             self._rows.end(sending.name, *place(self._host, sending.folder, sending.placing), sending.folder)
-            self._tell(self._rows.line(sending.name))
         else:
             self._mark(sending, "sent", "Ready; VOID Collect Results places it.")
             self._rows.end(sending.name, "ready", "It is ready; collect places it.", sending.folder)
@@ -146,10 +146,6 @@ class Removal:
 
     def _warn(self, shot: LiveShot, text: str) -> None:
         self._rows.warn(shot.name, text)
-
-    def _tell(self, text: str) -> None:
-        with contextlib.suppress(VoidError):  # nobody may be there to read it
-            self._host.tell(text)
 
 
 def refuse(context: Context) -> None:

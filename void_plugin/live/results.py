@@ -62,11 +62,6 @@ class Rows:
         """How far a clip is."""
         return self._rows[name].state
 
-    def line(self, name: str) -> str:
-        """A clip in one sentence."""
-        row = self._rows[name]
-        return f"{row.name}: {row.text}"
-
     def result(self, text: str = "") -> dict[str, Any]:
         """The result of the action: `ok`, a `text` and the `rows`."""
         rows = list(self._rows.values())
@@ -76,6 +71,17 @@ class Rows:
         told = ", ".join(f"{count} {state}" for state, count in counts.items())
         good = not any(row.state in BAD for row in rows)
         return {"ok": good, "text": text or (f"{told}." if told else ""), "rows": [row.to_dict() for row in rows]}
+
+
+def lines_of(result: Mapping[str, Any]) -> list[str]:
+    """The result of an action as lines for people."""
+    lines = []
+    for row in result.get("rows") or ():
+        facts = [f"{key} {row[key]}" for key in ("frames", "plate", "matte", "colour") if row.get(key)]
+        said = row.get("text") or "; ".join(facts)
+        lines.append(f"{row.get('name')}: {row.get('state')}. {said}".rstrip())
+        lines += [f"  {text}" for text in row.get("warnings") or ()]
+    return [*lines, *(result.get("warnings") or ()), *([result["text"]] if result.get("text") else [])]
 
 
 def place(host: HostSide, folder: Path, placing: Placing) -> tuple[str, str]:

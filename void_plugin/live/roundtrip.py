@@ -137,7 +137,7 @@ class RoundTrip:
         state = "passed" if good else "failed"
         row = {"name": shot.name, "state": state, "text": text, "folder": folder.as_posix(), "warnings": self._warnings}
         where = f"The numbers are in {(folder / REPORT).as_posix()}."
-        return {"ok": good, "text": f"{text} {where}", "rows": [row], "largest": largest, "over": over}
+        return {"ok": good, "text": where, "rows": [row], "largest": largest, "over": over}
 
 
 def _middle(frames: FrameRange) -> FrameRange:

@@ -14,6 +14,7 @@ from void_plugin.live.choices import Choices
 from void_plugin.live.collect import Collection, clean, jobs
 from void_plugin.live.hostside import HostSide
 from void_plugin.live.remove import Removal
+from void_plugin.live.results import lines_of
 from void_plugin.live.roundtrip import RoundTrip
 
 ACTIONS = ("remove", "collect", "jobs", "check", "clean")
@@ -27,8 +28,9 @@ def timeline(desk: Desk, call: HostCall) -> dict[str, Any]:
         raise HostError(f"There is no action {action!r}; there are {', '.join(ACTIONS)}.", "host.call")
     host = HostSide(call)
     failed = [f"An interrupted run could not be undone: {text}" for text in host.leftovers()]
-    result = _run(action, desk, call, host, choices)
-    return {**result, "warnings": failed}
+    result = {**_run(action, desk, call, host, choices), "warnings": failed}
+    host.tell("\n".join(lines_of(result)))
+    return result
 
 
 def _run(action: str, desk: Desk, call: HostCall, host: HostSide, choices: Choices) -> dict[str, Any]:
