@@ -1,0 +1,173 @@
+"""What a removal in Resolve stands on: edition, project, timeline, colour settings, and what of it is in the way."""
+
+from typing import Any, Dict, List, Optional, Tuple
+
+from void_plugin.errors import HostError
+from void_plugin.hosts.resolve_api import CODE, UNNAMED, Project, Resolve, Timeline
+from void_plugin.hosts.resolve_timecode import Rate, frame_of, rate_of
+
+OLDEST = (18, 5)
+COLOUR = (
+    "colorScienceMode",
+    "rcmPresetMode",
+    "isAutoColorManage",
+    "separateColorSpaceAndGamma",
+    "colorSpaceInput",
+    "colorSpaceInputGamma",
+    "colorSpaceTimeline",
+    "colorSpaceTimelineGamma",
+    "colorSpaceOutput",
+    "colorSpaceOutputGamma",
+    "colorAcesIDT",
+    "colorAcesODT",
+    "colorAcesGamutCompressType",
+    "inputDRT",
+    "outputDRT",
+    "videoDataLevels",
+)
+"""The settings that say what an image of a project means."""
+
+FREE = (
+    "This is {}; its scripts work in DaVinci Resolve Studio only. In the free edition export the timeline with File > "
+    "Export > Timeline as .otio and use `void otio`."
+)
+OLD = "This is DaVinci Resolve {}, and 18.5 is the oldest that can be used; update Resolve."
+DETACHED = "Resolve has lost its project library, as after a crash; restart Resolve."
+NO_PROJECT = "No project is open in Resolve; open one."
+NO_NAME = "The project was never saved; save it under a name with File > Save Project As."
+NO_TIMELINE = "No timeline is open; open the one that shows the shot."
+NO_RATE = "The timeline does not say its frame rate ({!r}); set it in its timeline settings."
+RENDERING = "Resolve is rendering; wait until it is done, or stop it on the Deliver page."
+SHARED = "The project lies in a shared library: save what others should see, and mind that they may work in it too."
+STALE = "Somebody else has changed the media pool; refresh its bins first."
+
+
+def problem(level: str, text: str) -> Dict[str, str]:
+    """A thing in the way: an `error` stops everything, a `warning` does not."""
+    return {"level": level, "text": text}
+
+
+def version_of(resolve: Resolve) -> Tuple[int, ...]:
+    """The leading numbers of the version; none where Resolve does not say."""
+    numbers = []
+    for part in resolve.version():
+        if isinstance(part, bool) or not isinstance(part, (int, float)):
+            break
+        numbers.append(int(part))
+    return tuple(numbers)
+
+
+def gate(resolve: Resolve) -> Tuple[Project, Timeline]:
+    """The project and timeline that are open. Raises HostError with what is in the way, a render aside."""
+    wrong, project, timeline = _find(resolve)
+    if project is None or timeline is None or wrong:
+        raise HostError(wrong, CODE)
+    return project, timeline
+
+
+def _find(resolve: Resolve) -> Tuple[str, Optional[Project], Optional[Timeline]]:
+    """What is in the way, and as much as is open. On the free edition nothing is called that opens its dialog."""
+    if not resolve.is_studio():
+        return FREE.format(resolve.product() or "no DaVinci Resolve Studio"), None, None
+    version = version_of(resolve)
+    if version < OLDEST:
+        return OLD.format(".".join(str(number) for number in version) or "of an unknown version"), None, None
+    if resolve.database() is None:
+        return DETACHED, None, None
+    project = resolve.project()
+    if project is None:
+        return NO_PROJECT, None, None
+    timeline = project.timeline()
+    wrong = NO_NAME if project.name() == UNNAMED else NO_TIMELINE if timeline is None else ""
+    return wrong, project, timeline
+
+
+def rate_of_timeline(timeline: Timeline) -> Rate:
+    """Its rate, with drop frame where its timecode has it. Raises HostError."""
+    text = timeline.setting("timelineFrameRate")
+    drop = ";" in timeline.start_timecode() or timeline.setting("timelineDropFrameTimecode") == "1"
+    rate = rate_of(text, drop)
+    if rate is None:
+        raise HostError(NO_RATE.format(text), CODE)
+    return rate
+
+
+def size_of_timeline(timeline: Timeline) -> Tuple[int, int]:
+    """Width and height of its images in pixels; 0 where it does not say."""
+    texts = [timeline.setting("timelineResolution" + what) for what in ("Width", "Height")]
+    numbers = [int(text) if text.isdigit() else 0 for text in texts]
+    return numbers[0], numbers[1]
+
+
+def colour_of(project: Project, timeline: Optional[Timeline]) -> Dict[str, str]:
+    """The settings that say what an image means: the timeline's own where it has them, else the project's."""
+    found = {}
+    for key in COLOUR:
+        value = (timeline.setting(key) if timeline is not None else "") or project.setting(key)
+        if value:
+            found[key] = value
+    return found
+
+
+def context(resolve: Resolve) -> Dict[str, Any]:
+    """All of it, as the driver reads it; never raises for what is in the way."""
+    wrong, project, timeline = _find(resolve)
+    problems = [problem("error", wrong)] if wrong else []
+    result: Dict[str, Any] = {
+        "product": resolve.product(),
+        "studio": resolve.is_studio(),
+        "version": list(version_of(resolve)),
+        "project": None,
+        "timeline": None,
+        "page": "",
+        "playhead": None,
+        "rendering": False,
+        "collaborative": False,
+        "colour": {},
+        "problems": problems,
+    }
+    if project is None:
+        return result
+    rendering = project.is_rendering()
+    # Nothing says outright that a project is worked on by many: a library that is no folder of this user's can be.
+    shared = (resolve.database() or {}).get("DbType") != "Disk"
+    if rendering:
+        problems.append(problem("error", RENDERING))
+    if shared:
+        problems += _shared(project)
+    result.update(
+        project={"name": project.name(), "id": project.id()},
+        page=resolve.page(),
+        rendering=rendering,
+        collaborative=shared,
+        colour=colour_of(project, timeline),
+    )
+    if timeline is not None:
+        _add_timeline(result, timeline)
+    return result
+
+
+def _shared(project: Project) -> List[Dict[str, str]]:
+    current = project.pool().current()
+    stale = current is not None and current.is_stale()
+    return [problem("error", STALE) if stale else problem("warning", SHARED)]
+
+
+def _add_timeline(result: Dict[str, Any], timeline: Timeline) -> None:
+    try:
+        rate = rate_of_timeline(timeline)
+    except HostError as error:
+        result["problems"].append(problem("error", error.message))
+        return
+    width, height = size_of_timeline(timeline)
+    result["timeline"] = {
+        "name": timeline.name(),
+        "id": timeline.id(),
+        "rate": rate.text,
+        "drop": rate.drop,
+        "start": timeline.start(),
+        "end": timeline.end(),
+        "width": width,
+        "height": height,
+    }
+    result["playhead"] = frame_of(timeline.playhead(), rate)
