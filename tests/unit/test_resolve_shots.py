@@ -187,7 +187,9 @@ def test_sources_that_are_not_said_prove_nothing(scene):
     assert by_name(scene, "sh010", source_unknown=True)["retimed"] is None
 
 
-@pytest.mark.parametrize(("span", "expected"), [(12, False), (11, None), (13, None), (-12, True), (0, True), (24, True)])
+@pytest.mark.parametrize(
+    ("span", "expected"), [(12, False), (11, None), (13, None), (-12, True), (0, True), (24, True)]
+)
 def test_a_speed_is_told_from_the_frames_that_are_shown(span, expected):
     assert retimed(span, 12, 24.0, 24.0) is expected
 
