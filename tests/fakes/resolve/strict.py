@@ -28,6 +28,8 @@ class Handle:
         bench = self._bench
         if self._kind == "Resolve" and name in bench.constants():
             return bench.constants()[name]
+        if self._kind == "Resolve" and name in bench.table["constants"]:
+            return None  # of a later version: what Resolve answers to any name that it has not
         if name not in bench.methods(self._kind):
             message = self._kind + " has no " + name + " in this version; Resolve answers None"
             raise bench.breach(AttributeError(message))

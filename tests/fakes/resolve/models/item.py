@@ -6,6 +6,7 @@ import math
 
 from .. import facts
 from .clip import frames_of
+from .base import Model
 from .markers import Coloured, Marked
 from .takes import Takes
 
@@ -108,6 +109,9 @@ class Item(Takes, Marked, Coloured):
             target["grade"] = dict(self.data["grade"])
         return True
 
+    def GetNodeGraph(self, layer=None):
+        return self.bench.handle("Graph", self.data["id"]) if self.data["kind"] != "transition" else None
+
     def GetClipEnabled(self):
         return self.data["enabled"]
 
@@ -131,3 +135,17 @@ class Item(Takes, Marked, Coloured):
     def CreateMagicMask(self, mode):
         """Tracks an operator's click, which no script can make (resolve-mcp's ledger)."""
         return False
+
+
+class Graph(Model):
+    """The grade of an item; its data is the item's. What the nodes do cannot be read."""
+
+    def GetNumNodes(self):
+        return self.data["grade"].get("nodes", 1)
+
+    def GetNodeLabel(self, number):
+        return ""
+
+    def GetToolsInNode(self, number):
+        """Not all of a grade is listed as tools."""
+        return list(self.data["grade"].get("tools", []))
