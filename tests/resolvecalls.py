@@ -14,7 +14,7 @@ BASE = "Wrapped"
 
 @dataclass(frozen=True)
 class Made:
-    """One place that calls Resolve: class of the stubs, method, wrapper, fewest arguments, whether there may be more."""
+    """One place that calls Resolve; `count` arguments, or `more`; `guarded` where it looks for the call before."""
 
     owner: str
     method: str
