@@ -7,8 +7,17 @@ from typing import Any, Dict, List, Mapping, Tuple
 
 from void_plugin.errors import HostError
 from void_plugin.hosts import resolve_tags as tags
-from void_plugin.hosts.resolve_api import CODE, Item, Marker, Project, Resolve, Timeline, find_item, refused
-from void_plugin.hosts.resolve_api import items_by_track
+from void_plugin.hosts.resolve_api import (
+    CODE,
+    Item,
+    Marker,
+    Project,
+    Resolve,
+    Timeline,
+    find_item,
+    items_by_track,
+    refused,
+)
 from void_plugin.hosts.resolve_tracks import locked
 from void_plugin.hosts.resolve_undo import Undo
 

@@ -1,6 +1,6 @@
 """Results in Resolve's media pool: their bin, their import with everything read back, and their removal."""
 
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set
 
 from void_plugin.hosts import resolve_tags as tags
 from void_plugin.hosts.resolve_api import Bin, Clip, MediaPool, Sequence, refused
