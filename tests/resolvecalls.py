@@ -78,12 +78,16 @@ class Facade:
             for node in ast.walk(method)
             if isinstance(node, ast.Call) and _attribute(node) == "has" and isinstance(node.args[0], ast.Constant)
         }
+        locals_ = {
+            ast.unparse(node.targets[0]): node.value for node in ast.walk(method) if isinstance(node, ast.Assign)
+        }
         for node in ast.walk(method):
             if not isinstance(node, ast.Call) or _attribute(node) not in self.wrappers:
                 continue
             where = f"{self.classes[part][0]}:{node.lineno}"
             assert isinstance(node.func, ast.Attribute)
-            target = self._target(node.func.value, part, owner)
+            value = node.func.value
+            target = self._target(locals_.get(value.id, value) if isinstance(value, ast.Name) else value, part, owner)
             if not target or not node.args or not isinstance(node.args[0], ast.Constant):
                 self.problems.append(f"{where}: {ast.unparse(node)}")
                 continue

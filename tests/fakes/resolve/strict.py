@@ -142,6 +142,8 @@ def _settings(table, label, keys, value):
 
 def refusal(returns):
     """What a call of this return type answers when it does nothing: Resolve gives no reason."""
+    if "none" in returns:
+        return None
     if "bool" in returns:
         return False
     if any(kind.startswith("list") for kind in returns):

@@ -65,7 +65,9 @@ class Item(Takes, Marked, Coloured):
 
     def GetSourceEndFrame(self):
         """Its distance from the start is the record duration times the speed."""
-        return 0 if not self.media or self.knobs.source_unknown else self._source_end()
+        if not self.media or self.knobs.source_unknown:
+            return 0
+        return self._source_end() - self.knobs.source_end_inclusive
 
     def GetSourceStartTime(self):
         return self._seconds(self.data["offset"])
