@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import threading
 
 from . import overrides, signatures, strict
 from .knobs import Knobs
@@ -32,8 +33,11 @@ class Bench:
         self.breaches = []
         """Sentences on what no script may do: names, arguments and keys that there are not, forbidden calls."""
         self.counts = {}
-        self.after_call = None
-        """Called without arguments after each call that the model answered."""
+        self.thread = None
+        """The only thread that may call, by its ident; None allows every one."""
+        self.actions = {}
+        self.witness = None
+        """Called with the record of each call when it is over, and with the sentence of each breach."""
         self.table = _table()
 
     @property
@@ -53,6 +57,10 @@ class Bench:
         """The arguments of each call of that name, in order."""
         return [call["args"] for call in self.calls if call["call"] == name]
 
+    def before(self, name, count, action):
+        """Lets a user do something just before the call of that name and count: `action(world data)`."""
+        self.actions[name, count] = action
+
     def verify(self):
         """AssertionError lists what was done that no script may do."""
         assert not self.breaches, "\n".join(self.breaches)
@@ -60,6 +68,8 @@ class Bench:
     def breach(self, error):
         """Notes an exception that the script brought upon itself, and gives it back to be raised."""
         self.breaches.append(str(error.args[0]) if error.args else repr(error))
+        if self.witness is not None:
+            self.witness(self.breaches[-1])
         return error
 
     # -- what the API looks like in this version
@@ -79,34 +89,41 @@ class Bench:
     # -- the gate
     def call(self, handle, method, arguments, keywords):
         """One call of the script's: checked, recorded, broken where a knob says so, answered by the model."""
-        kind = handle._kind
-        name = kind + "." + method
-        record = {"call": name, "args": [plain(value) for value in arguments], "result": None}
-        index = len(self.calls)
+        name = handle._kind + "." + method
+        record = {"call": name, "args": [plain(value) for value in arguments], "result": "raised"}
         self.calls.append(record)
+        try:
+            result = self._judged(handle, method, arguments, keywords)
+            record["result"] = plain(result)
+        finally:
+            if self.witness is not None:
+                self.witness(record)
+        return result
+
+    def _judged(self, handle, method, arguments, keywords):
+        kind, index = handle._kind, len(self.calls) - 1
+        name = kind + "." + method
         error = strict.check(self.table, kind, method, arguments, keywords)
+        if error is None and self.thread not in (None, threading.get_ident()):
+            error = RuntimeError(name + " is called from another thread than the script's own")
         if error is not None:
-            record["result"] = "raised"
             raise self.breach(error)
         if name in overrides.FORBIDDEN:
             raise self.breach(strict.Broken(name + " must never be called: " + overrides.FORBIDDEN[name]))
         count = self.counts[name] = self.counts.get(name, 0) + 1
+        if (name, count) in self.actions:
+            self.actions[name, count](self.world.data)
         knobs, returns = self.knobs, self.table["classes"][kind][method]["returns"]
         breaks = knobs.raises_at == index or knobs.raises_midway.get(name) == count
         if breaks and not knobs.raises_after:
-            record["result"] = "raised"
             raise strict.Broken("the connection to Resolve broke in " + name)
-        for table, answer in ((knobs.refuses, strict.refusal(returns)), (knobs.lies, True)):
-            if table.get(name) in (0, count):
-                record["result"] = answer if "bool" in returns else strict.refusal(returns)
-                return record["result"]
+        if knobs.refuses.get(name) in (0, count):
+            return strict.refusal(returns)
+        if knobs.lies.get(name) in (0, count):
+            return True if "bool" in returns else strict.refusal(returns)
         result = self._answer(handle, method, arguments, returns)
         if breaks:
-            record["result"] = "raised"
             raise strict.Broken("the connection to Resolve broke after " + name)
-        record["result"] = plain(result)
-        if self.after_call is not None:
-            self.after_call()
         return result
 
     def _answer(self, handle, method, arguments, returns):
