@@ -43,6 +43,10 @@ class Outside:
         """What the last process left."""
         return process.load(self.path)
 
+    def forgive(self) -> None:
+        """Forgets the calls and breaches so far."""
+        Path(f"{self.path}.calls").unlink(missing_ok=True)
+
     def state(self) -> dict[str, Any]:
         return self.bench().state()
 

@@ -73,6 +73,17 @@ class Resolve(Wrapped):
         raw = self._manager()._call("GetCurrentProject")
         return Project(raw) if raw else None
 
+    def is_collaborative(self, project: "Project") -> Optional[bool]:
+        """True where many may work in the project at once; None where this Resolve cannot tell (before 21).
+
+        Only of a project in the folder that the project manager shows.
+        """
+        manager = self._manager()
+        if not manager.has("GetProjectAttributesInCurrentFolder"):
+            return None
+        found = manager._map("GetProjectAttributesInCurrentFolder").get(project.name())
+        return bool(found["liveCollaborationMode"]) if found and "liveCollaborationMode" in found else None
+
     def save(self, project: "Project") -> bool:
         """Save the open project, which must have a name. Raises HostError for one that has none."""
         if project.name() == UNNAMED:

@@ -1,6 +1,6 @@
 """What a removal in Resolve stands on: edition, project, timeline, colour settings, and what of it is in the way."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from void_plugin.errors import HostError
 from void_plugin.hosts.resolve_api import CODE, UNNAMED, Project, Resolve, Timeline
@@ -38,8 +38,8 @@ NO_NAME = "The project was never saved; save it under a name with File > Save Pr
 NO_TIMELINE = "No timeline is open; open the one that shows the shot."
 NO_RATE = "The timeline does not say its frame rate ({!r}); set it in its timeline settings."
 RENDERING = "Resolve is rendering; wait until it is done, or stop it on the Deliver page."
-SHARED = "The project lies in a shared library: save what others should see, and mind that they may work in it too."
-STALE = "Somebody else has changed the media pool; refresh its bins first."
+SHARED = "Others may work in this project too; what VOID adds lies in a bin and on a track of its own."
+STALE = "Somebody else has changed the bin {}, and Resolve shows it as it was; refresh it, then try again."
 
 
 def problem(level: str, text: str) -> Dict[str, str]:
@@ -129,12 +129,13 @@ def context(resolve: Resolve) -> Dict[str, Any]:
     if project is None:
         return result
     rendering = project.is_rendering()
-    # Nothing says outright that a project is worked on by many: a library that is no folder of this user's can be.
-    shared = (resolve.database() or {}).get("DbType") != "Disk"
+    shared = resolve.is_collaborative(project)
+    if shared is None:  # a library that is no folder of this user's can be worked on by many
+        shared = (resolve.database() or {}).get("DbType") != "Disk"
     if rendering:
         problems.append(problem("error", RENDERING))
     if shared:
-        problems += _shared(project)
+        problems.append(_shared(project))
     result.update(
         project={"name": project.name(), "id": project.id()},
         page=resolve.page(),
@@ -147,10 +148,13 @@ def context(resolve: Resolve) -> Dict[str, Any]:
     return result
 
 
-def _shared(project: Project) -> List[Dict[str, str]]:
-    current = project.pool().current()
-    stale = current is not None and current.is_stale()
-    return [problem("error", STALE) if stale else problem("warning", SHARED)]
+def _shared(project: Project) -> Dict[str, str]:
+    pool = project.pool()
+    root, current = pool.root(), pool.current()
+    for folder in (root,) if current is None else (root, current):
+        if folder.is_stale():
+            return problem("error", STALE.format(folder.name()))
+    return problem("warning", SHARED)
 
 
 def _add_timeline(result: Dict[str, Any], timeline: Timeline) -> None:

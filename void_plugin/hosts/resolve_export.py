@@ -170,6 +170,11 @@ class Export:
         failed = left + failed
         if not failed:
             self._memory.forget(state["preset"])
+            return restored, failed
+        try:
+            self._memory.keep(state["preset"], state)
+        except HostError as error:
+            failed.append(error.message)
         return restored, failed
 
     def _opened(self, job: str) -> _Open:

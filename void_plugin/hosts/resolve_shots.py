@@ -6,7 +6,7 @@ from void_plugin.errors import HostError
 from void_plugin.hosts import resolve_tags as tags
 from void_plugin.hosts.resolve_api import CODE, Item, MediaPool, Project, Resolve, Timeline, items_by_track
 from void_plugin.hosts.resolve_context import gate, problem, rate_of_timeline
-from void_plugin.hosts.resolve_sources import holes, is_offline, media_of
+from void_plugin.hosts.resolve_sources import holes, is_offline, media_of, pattern_of
 from void_plugin.hosts.resolve_timecode import Rate
 
 MATTE_TRACK = "VOID MATTE"
@@ -148,7 +148,7 @@ def _row(found: Shelf, one: Placed, rate: Rate, pool: MediaPool) -> Optional[Dic
         "media": media,
         "left": item.left_offset(),
         "retimed": None if generator else retimed(item.source_span(), one.end - one.start, media["fps"], rate.fps),
-        "attached_mattes": pool.mattes(clip) if clip is not None else [],
+        "attached_mattes": [pattern_of(path) for path in pool.mattes(clip)] if clip is not None else [],
         "matte_track": max((other.track for other in _mattes_over(found, one)), default=None),
         "fusion": bool(item.fusion_comps()),
         "generator": generator,

@@ -16,7 +16,8 @@ PRESETS = "VOID_restore_"
 """How the names of our temporary presets begin."""
 TRIES = 3
 """A call may be refused once or twice for no reason."""
-FUSION = "fusion"
+SETTINGS, TEMPORARY = "render settings", "temporary render preset"
+FORMAT, MODE, MARKS = "render format", "render mode", "in and out marks"
 
 State = Dict[str, Any]
 Restored = Tuple[List[str], List[str]]
@@ -43,6 +44,7 @@ def read(resolve: Resolve, project: Project, timeline: Timeline) -> State:
         "jobs": sorted(project.render_jobs()),
         "folder": "",
         "job": "",
+        "done": [],
     }
 
 
@@ -52,19 +54,28 @@ def _free_name(taken: List[str]) -> str:
 
 
 def restore(resolve: Resolve, state: State, parts: Optional[Sequence[str]] = None) -> Restored:
-    """Put everything back, or only the parts of these names. Never raises for what Resolve refuses."""
+    """Put back everything that is not yet, or only the parts of these names; `done` of the state gets what is.
+
+    Never raises for what Resolve refuses.
+    """
     found: List[Project] = []
     wrong = tried(lambda: found.append(_project_of(resolve, state)))
     if wrong:
         return [], [wrong]
     restored, failed = [], []
+    state.setdefault("done", [])
     for name, step in _steps(resolve, found[-1], state):
-        if parts is not None and name not in parts:
+        if name in state["done"] or (parts is not None and name not in parts):
             continue
+        if name == TEMPORARY and SETTINGS not in state["done"]:
+            continue  # it is needed as long as the settings are not as before
         wrong = tried(step)
         if wrong:
             failed.append("The {} could not be restored: {}".format(name, wrong))
         else:
+            if name == SETTINGS:  # which has changed these
+                state["done"] = [other for other in state["done"] if other not in (FORMAT, MODE, MARKS)]
+            state["done"].append(name)
             restored.append(name)
     return restored, failed
 
@@ -100,13 +111,13 @@ def _steps(resolve: Resolve, project: Project, state: State) -> List[Tuple[str, 
         return _current(project, state)
 
     return [
-        ("render settings", lambda: _load_preset(project, state)),
-        ("render format", lambda: _restore_format(project, state)),
-        ("render mode", lambda: project.set_render_mode(state["mode"])),
-        ("temporary render preset", lambda: project.delete_render_preset(state["preset"])),
+        (SETTINGS, lambda: _load_preset(project, state)),
+        (FORMAT, lambda: _restore_format(project, state)),
+        (MODE, lambda: project.set_render_mode(state["mode"])),
+        (TEMPORARY, lambda: project.delete_render_preset(state["preset"])),
         ("timeline", lambda: _restore_timeline(project, state)),
         ("video tracks", lambda: _restore_tracks(timeline(), state)),
-        ("in and out marks", lambda: _restore_marks(timeline(), state)),
+        (MARKS, lambda: _restore_marks(timeline(), state)),
         ("playhead", lambda: _restore_playhead(timeline(), state)),
         ("bin", lambda: _restore_bin(project, state)),
         ("page", lambda: _restore_page(resolve, state)),
@@ -189,5 +200,5 @@ def sweep(resolve: Resolve, kept: List[str]) -> Restored:
             if wrong:
                 failed.append(wrong)
             else:
-                restored.append("temporary render preset " + name)
+                restored.append("{} {}".format(TEMPORARY, name))
     return restored, failed

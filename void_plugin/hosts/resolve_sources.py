@@ -49,16 +49,26 @@ def media_of(clip: Optional[Clip], properties: Dict[str, str]) -> Dict[str, Any]
         reel=properties.get("Reel Name", ""),
         frames=_whole(properties.get("Frames", "")),
     )
+    pattern = pattern_of(path)
     sequence = _NUMBERED.match(path)
     if sequence is not None:
-        digits = min(len(sequence.group("first")), len(sequence.group("last")))
-        pattern = "{}%0{}d{}".format(sequence.group("head"), digits, sequence.group("tail"))
-        first, last = int(sequence.group("first")), int(sequence.group("last"))
-        found.update(kind="sequence", pattern=pattern, first=first, last=last)
+        found.update(
+            kind="sequence", pattern=pattern, first=int(sequence.group("first")), last=int(sequence.group("last"))
+        )
     elif path:
         still = properties.get("Type") == "Still" or path.rsplit(".", 1)[-1].lower() in _STILLS
         found.update(kind="still" if still else "movie", pattern=path)
     return found
+
+
+def pattern_of(path: str) -> str:
+    """Resolve's `name.[1001-1048].exr` as `name.%04d.exr`; any other path as it is, with forward slashes."""
+    plain = path.replace("\\", "/")
+    found = _NUMBERED.match(plain)
+    if found is None:
+        return plain
+    digits = min(len(found.group("first")), len(found.group("last")))
+    return "{}%0{}d{}".format(found.group("head"), digits, found.group("tail"))
 
 
 def is_offline(properties: Dict[str, str]) -> bool:

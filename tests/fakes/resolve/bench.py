@@ -32,8 +32,8 @@ class Bench:
         self.breaches = []
         """Sentences on what no script may do: names, arguments and keys that there are not, forbidden calls."""
         self.counts = {}
-        self.after_call = None
-        """Called without arguments after each call that the model answered."""
+        self.witness = None
+        """Called with the record of each call when it is over, and with the sentence of each breach."""
         self.table = _table()
 
     @property
@@ -60,6 +60,8 @@ class Bench:
     def breach(self, error):
         """Notes an exception that the script brought upon itself, and gives it back to be raised."""
         self.breaches.append(str(error.args[0]) if error.args else repr(error))
+        if self.witness is not None:
+            self.witness(self.breaches[-1])
         return error
 
     # -- what the API looks like in this version
@@ -79,14 +81,22 @@ class Bench:
     # -- the gate
     def call(self, handle, method, arguments, keywords):
         """One call of the script's: checked, recorded, broken where a knob says so, answered by the model."""
-        kind = handle._kind
-        name = kind + "." + method
-        record = {"call": name, "args": [plain(value) for value in arguments], "result": None}
-        index = len(self.calls)
+        name = handle._kind + "." + method
+        record = {"call": name, "args": [plain(value) for value in arguments], "result": "raised"}
         self.calls.append(record)
+        try:
+            result = self._judged(handle, method, arguments, keywords)
+            record["result"] = plain(result)
+        finally:
+            if self.witness is not None:
+                self.witness(record)
+        return result
+
+    def _judged(self, handle, method, arguments, keywords):
+        kind, index = handle._kind, len(self.calls) - 1
+        name = kind + "." + method
         error = strict.check(self.table, kind, method, arguments, keywords)
         if error is not None:
-            record["result"] = "raised"
             raise self.breach(error)
         if name in overrides.FORBIDDEN:
             raise self.breach(strict.Broken(name + " must never be called: " + overrides.FORBIDDEN[name]))
@@ -94,19 +104,14 @@ class Bench:
         knobs, returns = self.knobs, self.table["classes"][kind][method]["returns"]
         breaks = knobs.raises_at == index or knobs.raises_midway.get(name) == count
         if breaks and not knobs.raises_after:
-            record["result"] = "raised"
             raise strict.Broken("the connection to Resolve broke in " + name)
-        for table, answer in ((knobs.refuses, strict.refusal(returns)), (knobs.lies, True)):
-            if table.get(name) in (0, count):
-                record["result"] = answer if "bool" in returns else strict.refusal(returns)
-                return record["result"]
+        if knobs.refuses.get(name) in (0, count):
+            return strict.refusal(returns)
+        if knobs.lies.get(name) in (0, count):
+            return True if "bool" in returns else strict.refusal(returns)
         result = self._answer(handle, method, arguments, returns)
         if breaks:
-            record["result"] = "raised"
             raise strict.Broken("the connection to Resolve broke after " + name)
-        record["result"] = plain(result)
-        if self.after_call is not None:
-            self.after_call()
         return result
 
     def _answer(self, handle, method, arguments, returns):

@@ -1,7 +1,7 @@
 """The fake in another process: the external `scriptapp`, the globals of a menu script, and what is left at the end.
 
-The world lies in a JSON file that every change is written to at once, so it outlives a script that is killed, as
-Resolve does. The file holds `scene`, `knobs`, `calls` and `breaches`; the next process starts from it.
+The world lies in a JSON file that every call is written to at once, so it outlives a script that is killed, as
+Resolve does; the next process starts from it. Beside it, `.calls` holds a line for each call and each breach.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ SCRIPTING = Path(__file__).resolve().parent / "Scripting"
 
 
 def save(path, bench):
-    """Writes a bench into a world file."""
-    values = {"scene": bench.world.data, "knobs": bench.knobs.to_dict()}
-    values.update(calls=bench.calls, breaches=bench.breaches)
+    """Writes the world of a bench into a world file."""
     part = str(path) + ".part"
+    values = {"scene": bench.world.data, "knobs": bench.knobs.to_dict()}
     Path(part).write_text(json.dumps(values), encoding="utf-8")
     os.replace(part, str(path))
 
 
 def load(path):
-    """The bench of a world file, with the calls and breaches of the processes that wrote it."""
+    """The bench of a world file, with the calls and breaches of the processes that used it."""
     values = json.loads(Path(path).read_text(encoding="utf-8"))
     bench = Bench(values["scene"], Knobs.from_dict(values.get("knobs", {})))
-    bench.calls.extend(values.get("calls", []))
-    bench.breaches.extend(values.get("breaches", []))
+    record = Path(str(path) + ".calls")
+    for line in record.read_text(encoding="utf-8").splitlines() if record.exists() else []:
+        entry = json.loads(line)
+        (bench.breaches if isinstance(entry, str) else bench.calls).append(entry)
     for call in bench.calls:
         bench.counts[call["call"]] = bench.counts.get(call["call"], 0) + 1
     return bench
@@ -59,8 +60,14 @@ def running():
     if not path or not os.path.exists(path):
         return None
     bench = load(path)
-    bench.after_call = functools.partial(save, path, bench)
+    bench.witness = functools.partial(_note, path, bench)
     return bench
+
+
+def _note(path, bench, entry):
+    save(path, bench)
+    with open(path + ".calls", "a", encoding="utf-8") as record:
+        record.write(json.dumps(entry) + "\n")
 
 
 def scriptapp(name, address=None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Model:
-    """One object of Resolve's: its data in the world, and the bench it belongs to. A method that answers None refuses."""
+    """One object of Resolve's over its data in the world; a method that answers None refuses."""
 
     def __init__(self, bench, data):
         self.bench, self.data = bench, data

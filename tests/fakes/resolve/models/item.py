@@ -80,7 +80,9 @@ class Item(Takes, Marked, Coloured):
 
     # -- looks
     def GetProperty(self, key=None):
-        """All or one; unknown keys, speed among them, are a breach."""
+        """All or one; unknown keys, speed among them, are a breach. Transitions have none (resolve-mcp's ledger)."""
+        if self.data["kind"] == "transition":
+            return {} if key is None else None
         found = dict(facts.ITEM_PROPERTIES, **self.data["properties"])
         if key is None:
             return found
