@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,44 @@ def test_saving_the_untitled_project_would_never_return(tmp_path: Path) -> None:
     bench = Bench(scene.data)
     with pytest.raises(Broken, match="blocks for ever"):
         bench.resolve.GetProjectManager().SaveProject()
+
+
+def test_scripts_in_two_threads_are_a_breach(bench: Bench) -> None:
+    bench.thread = threading.get_ident()
+    bench.resolve.GetProductName()
+
+    def call() -> None:
+        with pytest.raises(RuntimeError):
+            bench.resolve.GetProductName()
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    assert "another thread" in bench.breaches[0]
+
+
+def test_the_user_may_do_something_before_a_call(bench: Bench) -> None:
+    bench.before("Resolve.GetCurrentPage", 2, lambda data: data.update(page="color"))
+    assert [bench.resolve.GetCurrentPage() for _ in range(3)] == ["edit", "color", "color"]
+
+
+def test_a_resolve_without_a_project_a_timeline_or_a_database_says_nothing(tmp_path: Path) -> None:
+    scene = scenes.cut(tmp_path)
+    scene.no_timeline()
+    scene.wedged()
+    bench = Bench(scene.data)
+    assert timeline(bench) is None
+    assert bench.resolve.GetProjectManager().GetCurrentDatabase() is None
+    scene.no_project()
+    bench = Bench(scene.data)
+    assert project(bench) is None and bench.resolve.GetCurrentPage() is None
+
+
+def test_collaboration_shows_in_the_projects_attributes_and_in_stale_bins(tmp_path: Path) -> None:
+    scene = scenes.cut(tmp_path)
+    scene.collaborative([scene.project["root"]["folders"][0]])
+    bench = Bench(scene.data)
+    attributes = bench.resolve.GetProjectManager().GetProjectAttributesInCurrentFolder()
+    assert attributes["Feature"]["liveCollaborationMode"] is True
+    root = project(bench).GetMediaPool().GetRootFolder()
+    assert [folder.GetIsFolderStale() for folder in [root, *root.GetSubFolderList()]] == [False, True]

@@ -228,3 +228,37 @@ def test_marks_are_written_back_as_they_were_read(resolves: Resolves, scene: Sce
     for kind, values in marks.items():
         assert edit.SetMarkInOut(values["in"], values["out"], kind)
     assert [one for one in difference(before, bench.state()) if "marks" in one] == []
+
+
+def test_an_imported_clip_may_get_another_rate_and_level(resolves: Resolves, scene: Scene, tmp_path: Path) -> None:
+    pool = project(resolves(scene, import_fps=25.0, import_data_level="Video")).GetMediaPool()
+    entry = {"FilePath": f"{tmp_path}/media/sh010/sh010.%04d.exr", "StartIndex": 1005, "EndIndex": 1010}
+    (clip,) = pool.ImportMedia([entry])
+    assert (clip.GetClipProperty("FPS"), clip.GetClipProperty("Data Level")) == (25.0, "Video")
+
+
+def test_what_is_not_known_of_resolve_can_be_either_way(resolves: Resolves, scene: Scene) -> None:
+    bench = resolves(
+        scene,
+        append_moves_playhead=True,
+        append_shift=1,
+        take_selects=True,
+        marks_absolute=True,
+        rate_as_number=True,
+        source_end_inclusive=True,
+    )
+    edit = timeline(bench)
+    (item,) = append(bench, "sh010")
+    assert item.GetStart() == START + 1
+    assert edit.GetCurrentTimecode() == "01:00:00:11"
+    assert item.GetSourceEndFrame() - item.GetSourceStartFrame() == 9
+    assert edit.GetMarkInOut()["video"] == {"in": START + 2, "out": START + 40}
+    assert edit.GetSetting("timelineFrameRate") == 24.0 == project(bench).GetSetting("timelineFrameRate")
+    assert item.AddTake(edit.GetItemListInTrack("video", 1)[1].GetMediaPoolItem()) and item.GetSelectedTakeIndex() == 2
+
+
+def test_retimed_media_of_another_rate_is_counted_in_its_own(resolves: Resolves, scene: Scene) -> None:
+    bench = resolves(scene, source_unknown=True)
+    item = timeline(bench).GetItemListInTrack("video", 1)[0]
+    assert (item.GetSourceStartFrame(), item.GetSourceEndFrame()) == (0, 0)
+    assert item.GetSourceStartTime() == (86376 + 4) / 24

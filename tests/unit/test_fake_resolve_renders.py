@@ -188,3 +188,47 @@ def test_a_preset_is_the_only_way_to_keep_render_settings(resolves: Resolves, sc
         found.GetCurrentTimeline().SetMarkInOut(values["in"], values["out"], kind)
     assert difference(before, bench.state()) == []
     assert found.DeleteRenderPreset("Audio Only") is False
+
+
+def one(bench: Bench, folder: Path, frame: int) -> NDArray[Any]:
+    render(bench, folder, frame, frame)
+    return picture(folder / f"x.{frame:08d}.exr")
+
+
+def test_sizing_opacity_and_levels_are_seen(resolves: Resolves, scene: Scene, tmp_path: Path) -> None:
+    shot = scene.timeline["tracks"]["video"][0]["items"][0]
+    shot["properties"] = {"FlipX": True}
+    assert np.array_equal(one(resolves(scene), tmp_path / "flip", START), plate(scene, 0, 4)[:, ::-1])
+    shot["properties"] = {"Opacity": 50.0}
+    half = (plate(scene, 0, 4).astype(np.float32) / 2).astype(np.float16)
+    assert np.array_equal(one(resolves(scene), tmp_path / "half", START), half)
+    shot["properties"] = {}
+    next(iter(scene.project["clips"].values()))["properties"]["Data Level"] = "Video"
+    found = one(resolves(scene), tmp_path / "levels", START).astype(np.float32)
+    assert np.abs(found - (plate(scene, 0, 4).astype(np.float32) * 255 - 16) / 219).max() < 1e-3
+
+
+def test_colour_management_cancels_out_only_where_input_and_output_agree(
+    resolves: Resolves, scene: Scene, tmp_path: Path
+) -> None:
+    clip = next(iter(scene.project["clips"].values()))
+    clip["properties"]["Input Color Space"] = "Linear"
+    assert np.array_equal(one(resolves(scene), tmp_path / "unmanaged", START), plate(scene, 0, 4))
+    scene.managed(colorSpaceOutput="Rec.709 Gamma 2.4")
+    assert not np.array_equal(one(resolves(scene), tmp_path / "other", START), plate(scene, 0, 4))
+    clip["properties"]["Input Color Space"] = "Rec.709 Gamma 2.4"
+    assert np.array_equal(one(resolves(scene), tmp_path / "same", START), plate(scene, 0, 4))
+
+
+def test_the_user_may_stop_or_delete_our_render(resolves: Resolves, scene: Scene, tmp_path: Path) -> None:
+    assert render(resolves(scene, render_cancelled_at=START + 5), tmp_path / "a", START, START + 11) == {
+        "JobStatus": "Cancelled",
+        "CompletionPercentage": 41,
+    }
+    assert render(resolves(scene, render_deleted_at=START + 5), tmp_path / "b", START, START + 11) == {}
+
+
+def test_a_render_may_open_the_deliver_page(resolves: Resolves, scene: Scene, tmp_path: Path) -> None:
+    bench = resolves(scene, render_opens_deliver=True)
+    render(bench, tmp_path / "a", START, START)
+    assert bench.resolve.GetCurrentPage() == "deliver"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import threading
 
 from . import overrides, signatures, strict
 from .knobs import Knobs
@@ -32,6 +33,9 @@ class Bench:
         self.breaches = []
         """Sentences on what no script may do: names, arguments and keys that there are not, forbidden calls."""
         self.counts = {}
+        self.thread = None
+        """The only thread that may call, by its ident; None allows every one."""
+        self.actions = {}
         self.witness = None
         """Called with the record of each call when it is over, and with the sentence of each breach."""
         self.table = _table()
@@ -52,6 +56,10 @@ class Bench:
     def called(self, name):
         """The arguments of each call of that name, in order."""
         return [call["args"] for call in self.calls if call["call"] == name]
+
+    def before(self, name, count, action):
+        """Lets a user do something just before the call of that name and count: `action(world data)`."""
+        self.actions[name, count] = action
 
     def verify(self):
         """AssertionError lists what was done that no script may do."""
@@ -96,11 +104,15 @@ class Bench:
         kind, index = handle._kind, len(self.calls) - 1
         name = kind + "." + method
         error = strict.check(self.table, kind, method, arguments, keywords)
+        if error is None and self.thread not in (None, threading.get_ident()):
+            error = RuntimeError(name + " is called from another thread than the script's own")
         if error is not None:
             raise self.breach(error)
         if name in overrides.FORBIDDEN:
             raise self.breach(strict.Broken(name + " must never be called: " + overrides.FORBIDDEN[name]))
         count = self.counts[name] = self.counts.get(name, 0) + 1
+        if (name, count) in self.actions:
+            self.actions[name, count](self.world.data)
         knobs, returns = self.knobs, self.table["classes"][kind][method]["returns"]
         breaks = knobs.raises_at == index or knobs.raises_midway.get(name) == count
         if breaks and not knobs.raises_after:

@@ -22,6 +22,10 @@ class Knobs:
     """Every append vanishes, whatever is there."""
     append_shift: int = 0
     """Frames by which what is placed lands beside its recordFrame."""
+    append_moves_playhead: bool = False
+    """An append leaves the playhead behind what it placed."""
+    take_selects: bool = False
+    """AddTake selects what it adds."""
     # -- render queue
     exr_never_complete: bool = False
     """A finished EXR job stays at Rendering with 100 %."""
@@ -33,6 +37,12 @@ class Knobs:
     """Frames that are rendered each time the queue is asked; 0 means that a render hangs."""
     render_fails_at: Optional[int] = None
     """The record frame at which the job fails."""
+    render_cancelled_at: Optional[int] = None
+    """The record frame at which the user stops the render."""
+    render_deleted_at: Optional[int] = None
+    """The record frame at which the user stops the render and deletes the job."""
+    render_opens_deliver: bool = False
+    """StartRendering opens the Deliver page."""
     render_skips: List[int] = field(default_factory=list)
     """Record frames whose file is never written."""
     render_truncates: List[int] = field(default_factory=list)
@@ -48,8 +58,14 @@ class Knobs:
     # -- reading
     source_start_slip: bool = False
     """GetSourceStartFrame is one too low."""
+    source_end_inclusive: bool = False
+    """GetSourceEndFrame is the last frame that is used."""
     source_unknown: bool = False
     """GetSourceStartFrame and GetSourceEndFrame are both 0."""
+    marks_absolute: bool = False
+    """Marks are record frames, not counted from the timeline's start."""
+    rate_as_number: bool = False
+    """GetSetting gives rates as numbers."""
     # -- writing
     set_property_true_not_stored: List[str] = field(default_factory=list)
     """Keys whose setters answer True and store nothing, such as `Reel Name`, `Clip Color`, `FPS`."""
@@ -63,6 +79,8 @@ class Knobs:
     """The media pool shows individual frames: a sequence comes in as stills."""
     import_fps: Optional[float] = None
     """The rate that imported sequences get, where it is not the project's."""
+    import_data_level: str = "Auto"
+    """The data level that imported media gets."""
     # -- edition and transport
     modal_blocks: bool = False
     """A window is up: nothing that changes anything works."""

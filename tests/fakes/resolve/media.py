@@ -55,4 +55,6 @@ def imported(world, knobs, entry):
     from .models.clip import bracketed
 
     made["name"] = os.path.basename(bracketed(made))
+    if knobs.import_data_level != "Auto":
+        made["properties"]["Data Level"] = knobs.import_data_level
     return [made]

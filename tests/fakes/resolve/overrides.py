@@ -46,6 +46,14 @@ SINCE = {
 }
 """Names that older versions do not have; `dir` does not list them there."""
 
+RETURNS = {
+    "Project.GetSetting": (["dict", "str"], "README of 24 July 2026: with an empty name, the dictionary of all"),
+    "Timeline.GetSetting": (["dict", "str"], "README of 24 July 2026: with an empty name, the dictionary of all"),
+    "ProjectManager.GetCurrentDatabase": (["dict", "none"], "resolve-mcp's ledger: None after an unclean exit"),
+    "Project.StopRendering": (["none"], "README of 24 July 2026"),
+}
+"""What calls return, where the stubs say less."""
+
 MORE_KEYS = {
     "RenderSettings.AddFrameHandles": ("AddFrameHandles", "int", _README),
     "RenderSettings.UseFullExtents": ("UseFullExtents", "bool", _README),

@@ -53,7 +53,7 @@ def _write(plans):
         picture = np.zeros((height, width, 3), np.float32)
         for layer in plan["layers"]:
             if "path" in layer:
-                pixels = _fitted(_read(layer["path"]), width, height)
+                pixels = _fitted(_seen(_read(layer["path"]), layer), width, height)
             else:
                 pixels = np.full((height, width, 3), layer["solid"], np.float32)
             factor = layer["weight"] * layer["gain"]
@@ -63,6 +63,19 @@ def _write(plans):
         if plan["truncate"]:
             with open(plan["path"], "r+b") as file:
                 file.truncate(os.path.getsize(plan["path"]) // 2)
+
+
+def _seen(pixels, layer):
+    """Pixels after levels, colour management and sizing; where none of them does anything they stay bit for bit."""
+    import numpy as np
+
+    if layer["video_levels"]:
+        pixels = (pixels * 255 - 16) / np.float32(219)
+    if layer["power"] != 1:
+        pixels = np.sign(pixels) * np.abs(pixels) ** np.float32(layer["power"])
+    horizontal, vertical = layer["flip"]
+    pixels = pixels[:: -1 if vertical else 1, :: -1 if horizontal else 1]
+    return np.roll(pixels, (-layer["shift"][1], layer["shift"][0]), (0, 1)) if any(layer["shift"]) else pixels
 
 
 def save(path, pixels, codec="RGBHalfZIP", attributes=()):

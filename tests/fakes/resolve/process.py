@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 from . import pictures, signatures
@@ -61,6 +62,7 @@ def running():
         return None
     bench = load(path)
     bench.witness = functools.partial(_note, path, bench)
+    bench.thread = threading.main_thread().ident
     return bench
 
 

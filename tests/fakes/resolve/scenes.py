@@ -211,6 +211,28 @@ class Scene:
         """A project that was never saved."""
         self.project["name"] = "Untitled Project"
 
+    def no_project(self):
+        """Resolve with its project manager open."""
+        self.data["project"] = None
+
+    def no_timeline(self):
+        """A project without one that is current."""
+        self.project["timeline"] = None
+
+    def collaborative(self, stale=()):
+        """Live collaboration; `stale` are bins that another user has changed."""
+        self.project["collaborative"] = True
+        for folder in stale:
+            folder["stale"] = True
+
+    def wedged(self):
+        """The state after an unclean exit: no database, everything else looks healthy (resolve-mcp's ledger)."""
+        self.data["database"] = None
+
+    def managed(self, mode="davinciYRGBColorManagedv2", **settings):
+        """Colour management, with project settings such as `colorSpaceOutput`."""
+        self.project["settings"].update(settings, colorScienceMode=mode)
+
     def user_jobs(self, count=2, running=False):
         """Jobs of the user's in the queue; with `running` the first renders, and goes on for ever."""
         for _ in range(count):

@@ -48,6 +48,9 @@ def read(path=None):
         owner, method = name.split(".")
         function = ast.parse("def f" + signature + ": ...").body[0]
         table["classes"][owner][method] = reader.method([function])
+    for name, (kinds, _source) in overrides.RETURNS.items():
+        owner, method = name.split(".")
+        table["classes"][owner][method]["returns"] = kinds
     for name, (key, kind, _source) in overrides.MORE_KEYS.items():
         table["dicts"][name.split(".")[0]][key] = {"kinds": [kind], "required": False}
     for name, (required, _source) in overrides.REQUIRED_KEYS.items():

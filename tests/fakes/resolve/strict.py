@@ -28,6 +28,8 @@ class Handle:
         bench = self._bench
         if self._kind == "Resolve" and name in bench.constants():
             return bench.constants()[name]
+        if self._kind == "Resolve" and name in bench.table["constants"]:
+            return None  # of a later version: what Resolve answers to any name that it has not
         if name not in bench.methods(self._kind):
             message = self._kind + " has no " + name + " in this version; Resolve answers None"
             raise bench.breach(AttributeError(message))
@@ -140,6 +142,8 @@ def _settings(table, label, keys, value):
 
 def refusal(returns):
     """What a call of this return type answers when it does nothing: Resolve gives no reason."""
+    if "none" in returns:
+        return None
     if "bool" in returns:
         return False
     if any(kind.startswith("list") for kind in returns):

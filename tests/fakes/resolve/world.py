@@ -73,7 +73,7 @@ class World:
             return self.clip(key)
         if kind == "Timeline":
             return self.timeline_by(key)
-        if kind == "TimelineItem":
+        if kind in ("TimelineItem", "Graph"):
             place = self.place_of(key)
             return place[3] if place else None
         return {}

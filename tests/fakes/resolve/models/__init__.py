@@ -2,7 +2,7 @@
 
 from .application import Application, Manager
 from .clip import Clip
-from .item import Item
+from .item import Graph, Item
 from .pool import Bin, Pool, Storage
 from .project import Project
 from .timeline import Timeline
@@ -17,5 +17,6 @@ MODELS = {
     "MediaPoolItem": Clip,
     "Timeline": Timeline,
     "TimelineItem": Item,
+    "Graph": Graph,
 }
 """By the stubs' name; what is not here can be held but not asked."""

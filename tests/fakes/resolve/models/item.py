@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from .. import facts
+from .base import Model
 from .clip import frames_of
 from .markers import Coloured, Marked
 from .takes import Takes
@@ -64,7 +65,9 @@ class Item(Takes, Marked, Coloured):
 
     def GetSourceEndFrame(self):
         """Its distance from the start is the record duration times the speed."""
-        return 0 if not self.media or self.knobs.source_unknown else self._source_end()
+        if not self.media or self.knobs.source_unknown:
+            return 0
+        return self._source_end() - self.knobs.source_end_inclusive
 
     def GetSourceStartTime(self):
         return self._seconds(self.data["offset"])
@@ -110,6 +113,9 @@ class Item(Takes, Marked, Coloured):
             target["grade"] = dict(self.data["grade"])
         return True
 
+    def GetNodeGraph(self, layer=None):
+        return self.bench.handle("Graph", self.data["id"]) if self.data["kind"] != "transition" else None
+
     def GetClipEnabled(self):
         return self.data["enabled"]
 
@@ -133,3 +139,17 @@ class Item(Takes, Marked, Coloured):
     def CreateMagicMask(self, mode):
         """Tracks an operator's click, which no script can make (resolve-mcp's ledger)."""
         return False
+
+
+class Graph(Model):
+    """The grade of an item; its data is the item's. What the nodes do cannot be read."""
+
+    def GetNumNodes(self):
+        return self.data["grade"].get("nodes", 1)
+
+    def GetNodeLabel(self, number):
+        return ""
+
+    def GetToolsInNode(self, number):
+        """Not all of a grade is listed as tools."""
+        return list(self.data["grade"].get("tools", []))

@@ -72,6 +72,8 @@ def _one(bench, entry):
         start = end
     made = new_item(world.new_id("item"), clip["name"], "clip", start, duration, clip["id"], first)
     items.append(made)
+    if knobs.append_moves_playhead:
+        timeline["playhead"] = start + duration
     items.sort(key=lambda item: item["start"])
     return made
 

@@ -42,7 +42,8 @@ class Project(Queue, Presets):
             return dict(self.data["settings"])
         if key not in self.data["settings"]:
             raise self.bench.breach(KeyError("projects have no setting " + repr(key)))
-        return self.data["settings"][key]
+        found = self.data["settings"][key]
+        return float(found) if self.knobs.rate_as_number and key.endswith("FrameRate") else found
 
     def SetSetting(self, key, value):
         """The rate of a project that has timelines is refused."""

@@ -7,7 +7,8 @@ import os
 
 from .. import pictures
 from .base import Model
-from .timeline import Timeline, source_index
+from .looks import layers
+from .timeline import Timeline
 
 
 class Queue(Model):
@@ -82,6 +83,8 @@ class Queue(Model):
             raise self.bench.breach(NotImplementedError("this fake renders one job at a time"))
         found[0].update(status="Rendering", done=0, error="")
         self.data["render"]["running"] = found[0]["id"]
+        if self.knobs.render_opens_deliver:
+            self.world.data["page"] = "deliver"
         return True
 
     def StopRendering(self):
@@ -139,6 +142,11 @@ class Queue(Model):
             if frame == self.knobs.render_fails_at:
                 self._end_job(job, "Failed", "The render failed at frame " + str(frame))
                 break
+            if frame in (self.knobs.render_cancelled_at, self.knobs.render_deleted_at):
+                self._end_job(job, "Cancelled")
+                if frame == self.knobs.render_deleted_at:
+                    self.jobs.remove(job)
+                break
             frames.append(self._plan(job, frame))
             job["done"] += 1
         if job["settings"].get("ExportVideo", True) and not job["hidden"]["audio_only"]:
@@ -182,39 +190,6 @@ class Queue(Model):
             "path": os.path.join(wanted["TargetDir"], name),
             "size": list(size),
             "codec": job["codec"],
-            "layers": [] if self.knobs.render_black else self._layers(job, frame),
+            "layers": [] if self.knobs.render_black else layers(self.world, job, frame),
             "truncate": frame in self.knobs.render_truncates,
         }
-
-    def _layers(self, job, frame):
-        timeline = self.world.timeline_by(job["timeline"])
-        rate = float(timeline["settings"].get("timelineFrameRate", self.world.project["settings"]["timelineFrameRate"]))
-        for track in reversed(timeline["tracks"]["video"]):
-            found = self._track_layers(track, frame, rate, job["hidden"]) if track["enabled"] else []
-            if found:
-                return found
-        return []
-
-    def _track_layers(self, track, frame, rate, hidden):
-        shown = [item for item in track["items"] if item["enabled"] and item["kind"] != "transition"]
-        over = [item for item in shown if item["start"] <= frame < item["start"] + item["duration"]]
-        for transition in track["items"]:
-            inside = transition["start"] <= frame < transition["start"] + transition["duration"]
-            if transition["kind"] == "transition" and inside:
-                cut = transition["start"] + transition["cut"]
-                pair = [item for item in shown if cut in (item["start"] + item["duration"], item["start"])]
-                weight = (frame - transition["start"] + 1) / (transition["duration"] + 1)
-                if len(pair) == 2:
-                    return [self._layer(pair[0], frame, rate, hidden, 1 - weight)] + [
-                        self._layer(pair[1], frame, rate, hidden, weight)
-                    ]
-        return [self._layer(over[0], frame, rate, hidden, 1.0)] if over else []
-
-    def _layer(self, item, frame, rate, hidden, weight):
-        gain = 1.0 if hidden["flat_pass"] else item["grade"].get("gain", 1.0)
-        clip = self.world.clip(item["media"]) if item["media"] else None
-        if clip is None or not clip["pixels"]:
-            return {"solid": item.get("solid", 0.5), "weight": weight, "gain": gain}
-        number = clip["first"] + source_index(item, clip, frame, rate)
-        path = clip["pixels"] % number if "%" in clip["pixels"] else clip["pixels"]
-        return {"path": path, "weight": weight, "gain": gain}

@@ -24,7 +24,7 @@ class Takes(Model):
             takes.append({"media": self.data["media"], "start": own, "end": own + self.data["duration"]})
             self.data["take"] = 1
         takes.append({"media": clip["id"], "start": first, "end": stop})
-        return True
+        return self.SelectTakeByIndex(len(takes)) if self.knobs.take_selects else True
 
     def GetTakesCount(self):
         """0 as well for a timeline that is not current (danielbaldwin47, ADR 0004, Studio 21.0.3)."""

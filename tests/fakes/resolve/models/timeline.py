@@ -55,7 +55,8 @@ class Timeline(Marked):
             return known
         if key not in known:
             raise self.bench.breach(KeyError("timelines have no setting " + repr(key)))
-        return known[key]
+        number = self.knobs.rate_as_number and key.endswith("FrameRate")
+        return float(known[key]) if number else known[key]
 
     # -- tracks
     def _track(self, kind, number):
@@ -170,14 +171,18 @@ class Timeline(Marked):
         return True
 
     def GetMarkInOut(self):
-        return {kind: dict(marks) for kind, marks in self.data["marks"].items()}
+        first = self.data["start"] if self.knobs.marks_absolute else 0
+        return {
+            kind: {"in": marks["in"] + first, "out": marks["out"] + first} for kind, marks in self.data["marks"].items()
+        }
 
     def SetMarkInOut(self, first, last, kind="all"):
         kinds = ("video", "audio") if kind == "all" else (kind,)
         if kind not in ("video", "audio", "all") or first > last:
             return False
+        start = self.data["start"] if self.knobs.marks_absolute else 0
         for one in kinds:
-            self.data["marks"][one] = {"in": first, "out": last}
+            self.data["marks"][one] = {"in": first - start, "out": last - start}
         return True
 
     def ClearMarkInOut(self, kind="all"):
