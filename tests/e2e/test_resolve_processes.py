@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 from fakes.resolve import Bench, Knobs, difference, void
-from pythons import ROOT
+from pythons import ROOT, interpreters
 from resolveruns import LENGTH, Moving, Runs
 from resolves import Outside
 from servers import processes_of, until
@@ -26,6 +25,8 @@ from void_plugin.hosts.resolve_host import serve
 from void_plugin.resolveinstall import install
 
 World = Callable[..., Outside]
+PLAIN = next(iter(interpreters().values()))
+"""The oldest Python here, in which nothing is installed."""
 
 
 @pytest.fixture
@@ -111,11 +112,18 @@ def test_ctrl_c_stops_the_render_and_leaves_resolve_as_it_was(
     cli = Void(runs, void_python, world)
     running = cli.start("remove", "--plate", "render", "--json")
     until(lambda: world.bench().called("Project.StartRendering"), 120, "a render")
-    os.killpg(running.pid, signal.SIGINT)
+    interrupt(running)
     assert running.wait(60) == 130
     running.communicate()
     assert difference(before, world.state()) == []
     assert not list(tmp_path.rglob("v001"))
+
+
+def interrupt(running: subprocess.Popen[str]) -> None:
+    """What Ctrl-C does to `void` and to the process that talks to Resolve; the fake's own helpers are not meant."""
+    for pid in processes_of(running.pid):
+        if pid == running.pid or b"resolve_host" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGINT)
 
 
 # -- from the menu -------------------------------------------------------------------------------------------------
@@ -125,7 +133,7 @@ def menu(script: Path, runs: Runs, world: Outside) -> subprocess.CompletedProces
     """Runs a menu script as fuscript does: in a process of its own, with the global `resolve`."""
     path = os.pathsep.join([str(ROOT / "tests")])
     return subprocess.run(
-        [sys.executable, "-m", "fakes.resolve", str(script)],
+        [PLAIN, "-m", "fakes.resolve", str(script)],
         capture_output=True,
         text=True,
         timeout=240,
@@ -152,11 +160,11 @@ def test_the_installed_scripts_of_the_menu_do_it_all(
     assert difference(before, world.state(), void) == []
 
 
-def test_a_script_of_the_menu_whose_other_half_is_missing_says_so(
-    tmp_path: Path, runs: Runs, outside: World
-) -> None:
+def test_a_script_of_the_menu_whose_other_half_is_missing_says_so(tmp_path: Path, runs: Runs, outside: World) -> None:
     script = tmp_path / "VOID Jobs.py"
-    script.write_bytes((ROOT / "resolve" / "VOID Jobs.py").read_bytes().replace(b'FOLDER = ""', b'FOLDER = "/no/where"'))
+    script.write_bytes(
+        (ROOT / "resolve" / "VOID Jobs.py").read_bytes().replace(b'FOLDER = ""', b'FOLDER = "/no/where"')
+    )
     said = menu(script, runs, outside(Moving(tmp_path).scene))
     assert "void resolve install" in said.stdout and "Traceback" not in said.stderr
 
