@@ -137,6 +137,7 @@ def menu(script: Path, runs: Runs, world: Outside) -> subprocess.CompletedProces
         capture_output=True,
         text=True,
         timeout=240,
+        cwd=script.parent,
         env={**runs.environment, **world.environment, "PYTHONPATH": path},
     )
 
@@ -162,9 +163,8 @@ def test_the_installed_scripts_of_the_menu_do_it_all(
 
 def test_a_script_of_the_menu_whose_other_half_is_missing_says_so(tmp_path: Path, runs: Runs, outside: World) -> None:
     script = tmp_path / "VOID Jobs.py"
-    script.write_bytes(
-        (ROOT / "resolve" / "VOID Jobs.py").read_bytes().replace(b'FOLDER = ""', b'FOLDER = "/no/where"')
-    )
+    text = (ROOT / "resolve" / "VOID Jobs.py").read_text(encoding="utf-8")
+    script.write_text(text.replace('FOLDER = ""', 'FOLDER = "/no/where"'), encoding="utf-8")
     said = menu(script, runs, outside(Moving(tmp_path).scene))
     assert "void resolve install" in said.stdout and "Traceback" not in said.stderr
 
