@@ -8,7 +8,7 @@ from fakes.resolve import Bench, Knobs, difference, scenes
 
 from void_plugin.errors import HostError
 from void_plugin.hosts.resolve_api import Resolve
-from void_plugin.hosts.resolve_export import START_SECONDS, Export
+from void_plugin.hosts.resolve_export import MOST_TRIES, START_SECONDS, Export
 from void_plugin.hosts.resolve_memory import FRESH_SECONDS, Memory
 from void_plugin.hosts.resolve_queue import forget_jobs
 from void_plugin.hosts.resolve_render import JobStatus
@@ -611,11 +611,56 @@ def test_what_belongs_to_another_project_waits_until_that_is_open(stage):
     job = on.begin()["job"]
     on.render(job)
     on.bench.world.project["id"] = "project-2"
-    failed = on.another().recover()["failed"]
-    assert any("The project Feature is not open" in text for text in failed)
+    for _ in range(2 * MOST_TRIES):
+        assert on.another().recover() == {"restored": [], "failed": []}
     on.bench.world.project["id"] = "project-1"
     assert on.another().recover()["failed"] == []
     on.assert_as_before()
+
+
+def test_what_belongs_to_another_project_is_forgotten_after_a_month(stage):
+    on = stage()
+    on.memory.keep("VOID_restore_1_1", {"preset": "VOID_restore_1_1", "project": {"id": "project-2"}, "since": 0.0})
+    assert on.another().recover() == {"restored": [], "failed": []}
+    on.assert_as_before()
+
+
+def test_a_project_that_was_changed_during_an_export_is_to_be_opened_again(stage):
+    on = stage()
+    job = on.begin()["job"]
+    on.render(job)
+    on.bench.world.project["id"] = "project-2"
+    assert any("The project Feature is not open" in text for text in on.export.end(job)["failed"])
+    on.bench.world.project["id"] = "project-1"
+    assert on.another().recover()["failed"] == []
+    on.assert_as_before()
+
+
+def test_what_cannot_be_put_back_is_not_tried_for_ever(stage):
+    on = stage()
+    job = on.begin()["job"]
+    on.render(job)
+    del on.bench.world.data["presets"][on.memory.all()[0].state["preset"]]
+    for _ in range(MOST_TRIES):
+        assert "Project.LoadRenderPreset" in on.another().recover()["failed"][0]
+    assert on.another().recover() == {"restored": [], "failed": []}
+
+
+def test_a_timeline_and_a_track_that_the_user_has_deleted_need_nothing_back(stage, scene):
+    other = scene.add_timeline("Reel 4")
+    on = stage()
+    job = on.begin(what="matte", track=3)["job"]
+    on.render(job)
+    del on.bench.world.timeline["tracks"]["video"][2]
+    assert on.export.end(job)["failed"] == []
+    job = on.begin()["job"]
+    on.render(job)
+    project = on.bench.world.project
+    project["timelines"] = [one for one in project["timelines"] if one["id"] == other["id"]]
+    project["timeline"] = other["id"]
+    project["render"]["jobs"] = []
+    assert on.export.end(job)["failed"] == []
+    assert on.memory.all() == []
 
 
 def test_a_job_that_was_added_in_the_last_moment_of_a_process_is_found_by_its_folder(stage, scene):

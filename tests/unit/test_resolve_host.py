@@ -14,9 +14,11 @@ from void_plugin.bridge import Sidecar
 from void_plugin.errors import HostError, ServerError
 from void_plugin.hosts import resolve_host
 from void_plugin.hosts.resolve_api import Resolve
-from void_plugin.hosts.resolve_host import ACTIONS, ResolveHost, Service, serve
+from void_plugin.hosts.resolve_commands import ResolveHost
+from void_plugin.hosts.resolve_host import ACTIONS, serve
 from void_plugin.hosts.resolve_memory import Memory
 from void_plugin.hosts.resolve_outside import outside_command, start_outside
+from void_plugin.hosts.resolve_service import Service
 
 SIDECAR = [sys.executable, str(ROOT / "tests" / "fakes" / "asking_sidecar.py")]
 
