@@ -20,7 +20,8 @@ API, LIBRARY = "RESOLVE_SCRIPT_API", "RESOLVE_SCRIPT_LIB"
 MODULE = "DaVinciResolveScript"
 _MAC = "/Library/Application Support/Blackmagic Design/DaVinci Resolve/Developer/Scripting"
 _MAC_LIBRARY = "/Applications/DaVinci Resolve/DaVinci Resolve.app/Contents/Libraries/Fusion/fusionscript.so"
-_LINUX_ROOTS = ("/opt/resolve", "/home/resolve")
+_LINUX_PARENTS = ("/opt", "/home")
+"""Where the folder `resolve` is; the second on systems that Blackmagic's own installer has set up."""
 
 
 def from_menu(scope: Mapping[str, Any]) -> Optional[Resolve]:
@@ -82,7 +83,8 @@ def script_places(environment: Mapping[str, str], platform: str) -> Dict[str, st
         }
     if platform == "darwin":
         return {API: _MAC, LIBRARY: _MAC_LIBRARY}
-    root = next((path for path in _LINUX_ROOTS if os.path.isdir(path)), _LINUX_ROOTS[0])
+    roots = [parent + "/resolve" for parent in _LINUX_PARENTS]
+    root = next((path for path in roots if os.path.isdir(path)), roots[0])
     return {API: root + "/Developer/Scripting", LIBRARY: root + "/libs/Fusion/fusionscript.so"}
 
 

@@ -183,13 +183,11 @@ class Item(Marked):
         return self._whole("GetSelectedTakeIndex") or 0
 
     def add_take(self, clip: Clip, start: int, end: int) -> int:
-        """Add a take of these media frames and return its number. Raises HostError where there is none more."""
+        """Add a take of these media frames and return its number; 0 where Resolve has added none."""
         before = len(self.takes())
         self._call("AddTake", clip, start, end)
         after = len(self.takes())
-        if after <= before:
-            raise refused("TimelineItem.AddTake", [clip, start, end], "added no take", EDIT_FIX)
-        return after
+        return after if after > before else 0
 
     def select_take(self, number: int) -> bool:
         """Show a take; True where it is selected then."""
@@ -201,6 +199,11 @@ class Item(Marked):
         before = len(self.takes())
         self._call("DeleteTakeByIndex", number)
         return len(self.takes()) == before - 1
+
+    def end_takes(self) -> bool:
+        """Keep only the take that it shows; True where it has none to choose from then."""
+        self._call("FinalizeTake")
+        return not self.takes()
 
 
 class Graph(Wrapped):

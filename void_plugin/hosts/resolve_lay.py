@@ -74,19 +74,19 @@ def add_take(timeline: Timeline, item: Item, clip: Clip, where: Aim, undo: Undo)
     Returns the item as it is then.
     """
     unique, takes, shown = item.id(), item.takes(), item.selected_take()
-    kept = max(len(takes), 1)  # the first take that is added makes one of what was there, too
 
     def select_again() -> None:
         if item.takes() and not item.select_take(shown or 1):
             raise refused("TimelineItem.SelectTakeByIndex", [shown or 1], "left another take selected", EDIT_FIX)
 
     def take_off() -> None:
-        if len(item.takes()) <= kept:
-            return
         select_again()
-        for number in range(len(item.takes()), kept, -1):
+        # The first take that is added makes one of what was there, too.
+        for number in range(len(item.takes()), max(len(takes), 1), -1):
             if not item.delete_take(number):
                 raise refused("TimelineItem.DeleteTakeByIndex", [number], "left the take there", EDIT_FIX)
+        if not takes and item.takes() and not item.end_takes():
+            raise refused("TimelineItem.FinalizeTake", [], "left a take to choose", EDIT_FIX)
 
     def select(number: int) -> Optional[Item]:
         if number and not item.select_take(number):

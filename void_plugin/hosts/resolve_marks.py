@@ -20,6 +20,7 @@ from void_plugin.hosts.resolve_api import (
 )
 from void_plugin.hosts.resolve_tracks import locked
 from void_plugin.hosts.resolve_undo import Undo
+from void_plugin.hosts.resolve_visit import visit
 
 COLORS = {"sent": "Yellow", "partial": "Yellow", "done": "Green", "failed": "Red"}
 """Colour of a marker by the state of its job."""
@@ -33,18 +34,28 @@ def mark(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
     color = COLORS.get(state)
     if color is None:
         raise HostError("A job is marked as {}, not as {!r}.".format(", ".join(sorted(COLORS)), state), CODE)
-    timeline, track, item = _find(resolve, shot)
-    if timeline.is_track_locked(track):
-        raise locked(timeline, track)
+    project = _project(resolve)
+    timeline, track, item = _find(project, shot)
     values = {"job": str(args.get("job")), "folder": str(args.get("folder")), "state": state}
     old = [marker for marker, found in ours(item) if found.get("job") == values["job"] or found.get("state") != "sent"]
     wanted = Marker(0, color, tags.MARKER, str(args.get("note") or ""), 1, tags.tag(values))
+    current = project.timeline()
+    if current is not None and current.id() == timeline.id():
+        _replace(timeline, track, item, old, wanted)
+    else:
+        with visit(resolve, project, timeline):
+            _replace(timeline, track, item, old, wanted)
+    return {}
+
+
+def _replace(timeline: Timeline, track: int, item: Item, old: List[Marker], wanted: Marker) -> None:
+    if timeline.is_track_locked(track):
+        raise locked(timeline, track)
     with Undo() as undo:
         undo.add("the marker of {}".format(item.name()), lambda: _put_back(item, old, wanted.data))
         for marker in old:
             _delete(item, marker.data)
         _add(item, wanted, [marker.frame for marker in old])
-    return {}
 
 
 def jobs(resolve: Resolve) -> Dict[str, Any]:
@@ -72,9 +83,9 @@ def remove_marks(item: Item) -> int:
     return len(found)
 
 
-def _find(resolve: Resolve, shot: str) -> Tuple[Timeline, int, Item]:
+def _find(project: Project, shot: str) -> Tuple[Timeline, int, Item]:
     """A clip of any timeline: the user may have gone to another one since. Raises HostError."""
-    for timeline in _project(resolve).timelines():
+    for timeline in project.timelines():
         found = find_item(timeline, shot)
         if found is not None:
             return (timeline, *found)

@@ -9,19 +9,19 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 from void_plugin.errors import HostError
 from void_plugin.hosts import resolve_lay as lay
 from void_plugin.hosts import resolve_tracks as tracks
-from void_plugin.hosts.resolve_api import CODE, Clip, Item, Project, Resolve, Timeline, find_item
+from void_plugin.hosts.resolve_api import CODE, Clip, Item, MediaPool, Project, Resolve, Timeline, find_item
 from void_plugin.hosts.resolve_results import (
     COLOR,
     Files,
     Results,
     describe,
-    drop_empty_bins,
+    drop_bins,
     remove_clips,
     tag_of,
 )
-from void_plugin.hosts.resolve_snapshot import Snapshot
-from void_plugin.hosts.resolve_tracks import Span, clips_of
+from void_plugin.hosts.resolve_tracks import Span
 from void_plugin.hosts.resolve_undo import Undo
+from void_plugin.hosts.resolve_visit import visit
 
 TRANSFORM = (
     "ZoomGang",  # first: while it is on, one zoom changes the other
@@ -101,9 +101,7 @@ def place(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
     timeline = project.find_timeline(wanted.timeline)
     if timeline is None:
         raise gone("timeline", wanted, "in the project {}".format(project.name()))
-    with Snapshot(resolve), Undo() as undo:
-        project.open_timeline(timeline)
-        resolve.open_page("edit")
+    with visit(resolve, project, timeline), Undo() as undo:
         return _Placing(project, timeline, wanted, args, undo).run()
 
 
@@ -204,32 +202,33 @@ def gone(what: str, wanted: Wanted, where: str) -> HostError:
 
 
 def unplace(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
-    """Take an item of ours off its timeline, with its clips, its track and its bin as far as nothing else needs them.
+    """Take the scratch of a round trip off its timeline, with its clip, its track and its bin. Raises HostError.
 
-    An item that is no longer there is no error; one that is not ours is.
+    One that is no longer there is no error; an item that is something else is.
     """
     project = resolve.project()
-    unique = str(args.get("item") or "")
     for timeline in project.timelines() if project is not None else ():
-        found = find_item(timeline, unique)
-        if project is None or found is None:
-            continue
-        with Snapshot(resolve):
-            project.open_timeline(timeline)
-            resolve.open_page("edit")
-            _take_off(project, timeline, *found)
-        break
+        found = find_item(timeline, str(args.get("item") or ""))
+        if project is not None and found is not None:
+            with visit(resolve, project, timeline):
+                _unplace(project.pool(), timeline, *found)
     return {}
 
 
-def _take_off(project: Project, timeline: Timeline, track: int, item: Item) -> None:
-    clips = clips_of(item)
-    if not clips or not all(tag_of(clip) for clip in clips):
-        raise HostError("{} was not placed by VOID, so it is not removed.".format(item.name()), CODE)
+def _unplace(pool: MediaPool, timeline: Timeline, track: int, item: Item) -> None:
+    clip = item.media()
+    tag = tag_of(clip)
+    if clip is None or tag is None or tag.get("kind") != "scratch":
+        text = "{} on track {} is no scratch of a round trip, so it is not removed."
+        raise HostError(text.format(item.name(), track), CODE)
     if timeline.is_track_locked(track):
         raise tracks.locked(timeline, track)
-    tracks.remove_items(timeline, [item])
-    tracks.drop_track(timeline, track)
-    needed = tracks.clips_in_use(project.timelines())
-    remove_clips(project.pool(), [clip for clip in clips if clip.id() not in needed])
-    drop_empty_bins(project.pool(), {timeline.name()})
+
+    def rest() -> None:
+        remove_clips(pool, [clip])
+        drop_bins(pool, [timeline.name()])
+
+    with Undo() as undo:
+        undo.add("the clip {}".format(clip.name()), rest)  # nothing would lead to it once its item is gone
+        tracks.remove_with_track(timeline, track, [item])
+        rest()

@@ -73,7 +73,7 @@ class Results:
 
     def _drop_bin(self, parent: Bin, name: str) -> None:
         folder = parent.child(name)
-        if folder is not None and not folder.clips() and not folder.bins():
+        if folder is not None and _is_empty(folder):
             delete_bin(self._pool, parent, folder)
 
     def _take_out(self, folder: Bin, before: Set[str]) -> None:
@@ -154,19 +154,27 @@ def delete_bin(pool: MediaPool, parent: Bin, folder: Bin) -> None:
         raise refused("MediaPool.DeleteFolders", [folder], "left the bin there")
 
 
-def drop_empty_bins(pool: MediaPool, timelines: Set[str]) -> int:
-    """Delete the bins of these timelines' results, and the bin around them, as far as they are empty."""
+def bins_with_results(pool: MediaPool) -> List[str]:
+    """Names of the bins that results are imported into and that hold one."""
+    around = pool.root().child(tags.BIN)
+    bins = around.bins() if around is not None else []
+    return [folder.name() for folder in bins if any(tag_of(clip) is not None for clip in folder.clips())]
+
+
+def drop_bins(pool: MediaPool, names: List[str]) -> int:
+    """Delete bins of results, and the one around them, as far as they are empty; returns how many."""
     root = pool.root()
     around = root.child(tags.BIN)
-    if around is None:
+    if around is None or not names:
         return 0
-    count = 0
-    for name in sorted(timelines):
-        folder = around.child(name)
-        if folder is not None and not folder.clips() and not folder.bins():
-            delete_bin(pool, around, folder)
-            count += 1
-    if timelines and not around.clips() and not around.bins():
-        delete_bin(pool, root, around)
-        count += 1
-    return count
+    empty = [(around, folder) for folder in around.bins() if folder.name() in names and _is_empty(folder)]
+    for parent, folder in empty:
+        delete_bin(pool, parent, folder)
+    if not _is_empty(around):
+        return len(empty)
+    delete_bin(pool, root, around)
+    return len(empty) + 1
+
+
+def _is_empty(folder: Bin) -> bool:
+    return not folder.clips() and not folder.bins()

@@ -6,7 +6,7 @@ Resolve shows its render settings to nobody, so they are kept as a temporary pre
 import itertools
 import os
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from void_plugin.errors import HostError
 from void_plugin.hosts.resolve_api import Bin, Project, Resolve, Timeline
@@ -53,17 +53,23 @@ def _free_name(taken: List[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def restore(resolve: Resolve, state: State) -> Restored:
-    """Put back everything that is not yet; `done` of the state gets what is. Never raises for what Resolve refuses."""
+def restore(resolve: Resolve, state: State, parts: Optional[Sequence[str]] = None) -> Restored:
+    """Put back everything that is not yet, or only the parts of these names; `done` of the state gets what is.
+
+    Never raises for what Resolve refuses.
+    """
     found: List[Project] = []
-    wrong = _tried(lambda: found.append(_project_of(resolve, state)))
+    wrong = tried(lambda: found.append(_project_of(resolve, state)))
     if wrong:
         return [], [wrong]
     restored, failed = [], []
+    state.setdefault("done", [])
     for name, step in _steps(resolve, found[-1], state):
-        if name in state["done"] or (name == TEMPORARY and SETTINGS not in state["done"]):
-            continue  # the preset is needed as long as the settings are not as before
-        wrong = _tried(step)
+        if name in state["done"] or (parts is not None and name not in parts):
+            continue
+        if name == TEMPORARY and SETTINGS not in state["done"]:
+            continue  # it is needed as long as the settings are not as before
+        wrong = tried(step)
         if wrong:
             failed.append("The {} could not be restored: {}".format(name, wrong))
         else:
@@ -74,7 +80,7 @@ def restore(resolve: Resolve, state: State) -> Restored:
     return restored, failed
 
 
-def _tried(step: Callable[[], None]) -> str:
+def tried(step: Callable[[], None]) -> str:
     """Empty where a step went well at last, else why not."""
     text = ""
     for _ in range(TRIES):
@@ -174,9 +180,8 @@ def _restore_bin(project: Project, state: State) -> None:
     if not state["bin"] or (current is not None and current.id() == state["bin"]):
         return
     found = _find_bin(pool.root(), state["bin"])
-    if found is None:
-        raise HostError("it is gone.", "host.resolve")
-    pool.open(found)
+    if found is not None:  # one that was deleted meanwhile cannot be open
+        pool.open(found)
 
 
 def _find_bin(folder: Bin, unique: str) -> Optional[Bin]:
@@ -191,7 +196,7 @@ def sweep(resolve: Resolve, kept: List[str]) -> Restored:
     project = gate(resolve)[0]
     for name in project.render_presets():
         if name.startswith(PRESETS) and name not in kept:
-            wrong = _tried(lambda name=name: project.delete_render_preset(name))  # type: ignore[misc]
+            wrong = tried(lambda name=name: project.delete_render_preset(name))  # type: ignore[misc]
             if wrong:
                 failed.append(wrong)
             else:

@@ -45,11 +45,6 @@ def clips_of(item: Item) -> List[Clip]:
     return [clip for clip in [item.media()] + [take.clip for take in item.takes()] if clip is not None]
 
 
-def clips_in_use(timelines: List[Timeline]) -> Set[str]:
-    """Ids of all clips that items of these timelines show or have as takes."""
-    return {clip.id() for timeline in timelines for _, item in items_by_track(timeline) for clip in clips_of(item)}
-
-
 def result_of(timeline: Timeline, shot: str, span: Span) -> Optional[Tuple[int, Item]]:
     """Our item over exactly this range for this shot, topmost first, on a track that is not locked."""
     for track in range(timeline.tracks(), 0, -1):
@@ -96,14 +91,23 @@ def remove_items(timeline: Timeline, items: List[Item]) -> None:
         raise refused("Timeline.DeleteClips", [items, False], "left them on the timeline", EDIT_FIX)
 
 
-def drop_track(timeline: Timeline, track: int) -> bool:
-    """Delete a track that has a name of ours, is empty and not locked. Raises HostError where it stays."""
-    name = timeline.track_name(track)
-    if not tags.is_our_track(name) or timeline.items(track) or timeline.is_track_locked(track):
-        return False
-    if not timeline.delete_track(track):
-        raise refused("Timeline.DeleteTrack", ["video", track], "left the track {} there".format(name), EDIT_FIX)
-    return True
+def remove_with_track(timeline: Timeline, track: int, items: List[Item]) -> bool:
+    """Delete items of a track, and the track where it is named as ours are and empty then; True where it went.
+
+    Raises HostError. Nothing but its items says that a track is ours, so it has to go with them.
+    """
+    went: List[int] = []
+
+    def drop() -> None:
+        if not went and tags.is_our_track(timeline.track_name(track)) and not timeline.items(track):
+            _delete_track(timeline, track)
+            went.append(track)
+
+    with Undo() as undo:
+        undo.add("the empty track {}".format(track), drop)
+        remove_items(timeline, items)
+        drop()
+    return bool(went)
 
 
 def _new_track(timeline: Timeline, name: str, undo: Undo) -> int:
@@ -111,14 +115,20 @@ def _new_track(timeline: Timeline, name: str, undo: Undo) -> int:
 
     def take_back() -> None:
         for track in range(timeline.tracks(), before, -1):
-            if not timeline.items(track) and not timeline.delete_track(track):
-                raise refused("Timeline.DeleteTrack", ["video", track], "left a new track there", EDIT_FIX)
+            if not timeline.items(track):
+                _delete_track(timeline, track)
 
     undo.add("a new video track", take_back)
     track = timeline.add_track()
     if not timeline.set_track_name(track, name):
         raise refused("Timeline.SetTrackName", ["video", track, name], "left it named otherwise", EDIT_FIX)
     return track
+
+
+def _delete_track(timeline: Timeline, track: int) -> None:
+    if not timeline.delete_track(track):
+        why = "left the track {} there".format(timeline.track_name(track))
+        raise refused("Timeline.DeleteTrack", ["video", track], why, EDIT_FIX)
 
 
 def _free_name(names: Set[str]) -> str:

@@ -32,7 +32,7 @@ class Undo:
             return
         left = [text for text in (self._taken_back(what, step) for what, step in reversed(self._steps)) if text]
         if left and isinstance(error, HostError):
-            text = "{} Not taken back: {}.".format(error.message, "; ".join(left))
+            text = "{} Left behind: {}.".format(error.message, "; ".join(left))
             raise HostError(text, error.code) from error
 
     @staticmethod
