@@ -22,10 +22,12 @@ def clean(resolve: Resolve) -> Dict[str, Any]:
     cleaning = _Cleaning(project)
     for timeline in project.timelines():
         if any(is_ours(item) or ours(item) for _, item in items_by_track(timeline)):
-            with visit(resolve, project, timeline):
+            with visit(resolve, project, timeline) as left:
                 cleaning.timeline(timeline)
-    with visit(resolve, project):
+            cleaning.left += left
+    with visit(resolve, project) as left:
         cleaning.media_pool()
+    cleaning.left += left
     return {"removed": cleaning.removed, "left": cleaning.left}
 
 

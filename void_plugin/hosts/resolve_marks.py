@@ -20,7 +20,7 @@ from void_plugin.hosts.resolve_api import (
 )
 from void_plugin.hosts.resolve_tracks import locked
 from void_plugin.hosts.resolve_undo import Undo
-from void_plugin.hosts.resolve_visit import visit
+from void_plugin.hosts.resolve_visit import check, visit
 
 COLORS = {"sent": "Yellow", "partial": "Yellow", "done": "Green", "failed": "Red"}
 """Colour of a marker by the state of its job."""
@@ -43,8 +43,9 @@ def mark(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
     if current is not None and current.id() == timeline.id():
         _replace(timeline, track, item, old, wanted)
     else:
-        with visit(resolve, project, timeline):
+        with visit(resolve, project, timeline) as left:
             _replace(timeline, track, item, old, wanted)
+        check(left)
     return {}
 
 

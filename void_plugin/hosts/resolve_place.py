@@ -21,7 +21,7 @@ from void_plugin.hosts.resolve_results import (
 )
 from void_plugin.hosts.resolve_tracks import Span
 from void_plugin.hosts.resolve_undo import Undo
-from void_plugin.hosts.resolve_visit import visit
+from void_plugin.hosts.resolve_visit import check, visit
 
 TRANSFORM = (
     "ZoomGang",  # first: while it is on, one zoom changes the other
@@ -101,8 +101,10 @@ def place(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
     timeline = project.find_timeline(wanted.timeline)
     if timeline is None:
         raise gone("timeline", wanted, "in the project {}".format(project.name()))
-    with visit(resolve, project, timeline), Undo() as undo:
-        return _Placing(project, timeline, wanted, args, undo).run()
+    with visit(resolve, project, timeline) as left, Undo() as undo:
+        answer = _Placing(project, timeline, wanted, args, undo).run()
+    answer["warnings"] += left
+    return answer
 
 
 def open_project(resolve: Resolve, unique: str) -> Project:
@@ -210,8 +212,9 @@ def unplace(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
     for timeline in project.timelines() if project is not None else ():
         found = find_item(timeline, str(args.get("item") or ""))
         if project is not None and found is not None:
-            with visit(resolve, project, timeline):
+            with visit(resolve, project, timeline) as left:
                 _unplace(project.pool(), timeline, *found)
+            check(left)
     return {}
 
 

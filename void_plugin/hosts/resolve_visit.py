@@ -9,20 +9,23 @@ from void_plugin.hosts.resolve_api import CODE, Project, Resolve, Timeline, refu
 
 
 @contextmanager
-def visit(resolve: Resolve, project: Project, timeline: Optional[Timeline] = None) -> Iterator[None]:
+def visit(resolve: Resolve, project: Project, timeline: Optional[Timeline] = None) -> Iterator[List[str]]:
     """Inside, a timeline is the current one (without one, it stays the same), and the Edit page is open.
 
-    Only there items can be deleted, and only of the current timeline the tracks are known. Raises HostError also
-    where all inside went well but the user is not back where she was.
+    Only there items can be deleted, and only of the current timeline the tracks are known. Where all inside went well,
+    the list that it gives says afterwards what is not back where it was; where not, the error does.
     """
     current, folder = project.timeline(), project.pool().current()
+    if folder is None or not folder.id():
+        raise refused("MediaPool.GetCurrentFolder", [], "does not say which bin is open", "open a bin and try again")
     state = {
         "project": {"id": project.id(), "name": project.name()},
         "timeline": {"id": current.id(), "name": current.name()} if current is not None else {},
         "playhead": current.playhead() if current is not None else "",
-        "bin": folder.id() if folder is not None else "",
+        "bin": folder.id(),
         "page": resolve.page(),
     }
+    left: List[str] = []
     theirs: List[str] = []
     """Where the playhead of the visited timeline stood: opening it moves that, too."""
 
@@ -39,18 +42,22 @@ def visit(resolve: Resolve, project: Project, timeline: Optional[Timeline] = Non
                 state["playhead"] = current.playhead()
             theirs.append(timeline.playhead())
             project.open_timeline(timeline)
-        yield
+        yield left
     except BaseException as error:
-        left = leave()
+        left += leave()
         if left and isinstance(error, HostError):
             raise HostError(" ".join([error.message] + left), error.code) from error
         raise
-    left = leave()
-    if left:
-        raise HostError(" ".join(left), CODE)
+    left += leave()
 
 
 def _move_playhead(timeline: Timeline, to: List[str]) -> None:
     for timecode in to:
         if timecode and timeline.playhead() != timecode and not timeline.move_playhead(timecode):
             raise refused("Timeline.SetCurrentTimecode", [timecode], "left the playhead elsewhere")
+
+
+def check(left: List[str]) -> None:
+    """Raises HostError where a visit has left something otherwise than it was."""
+    if left:
+        raise HostError(" ".join(left), CODE)
