@@ -1,12 +1,14 @@
 """The host process in Resolve: the strict fake on one side, a real sidecar process that asks on the other."""
 
 import os
+import subprocess
 import sys
 import threading
 
 import pytest
-from fakes.resolve import Bench, Knobs, difference, scenes
+from fakes.resolve import Bench, Knobs, difference, process, scenes
 from pythons import ROOT
+from servers import until
 
 from void_plugin.bridge import Sidecar
 from void_plugin.errors import HostError, ServerError
@@ -14,7 +16,7 @@ from void_plugin.hosts import resolve_host
 from void_plugin.hosts.resolve_api import Resolve
 from void_plugin.hosts.resolve_host import ACTIONS, ResolveHost, Service, serve
 from void_plugin.hosts.resolve_memory import Memory
-from void_plugin.hosts.resolve_outside import outside_command
+from void_plugin.hosts.resolve_outside import outside_command, start_outside
 
 SIDECAR = [sys.executable, str(ROOT / "tests" / "fakes" / "asking_sidecar.py")]
 
@@ -221,6 +223,63 @@ def test_the_action_outside_of_resolve_is_one_command():
         *("/py", "-I", "-X", "utf8", "-m", "void_plugin.hosts.resolve_host"),
         *("remove", "--options", '{"pick": "all"}'),
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for Python is a shell script")
+def test_a_script_inside_of_resolve_starts_it_outside_and_says_where_it_speaks(monkeypatch, tmp_path):
+    python, notes = tmp_path / "python", tmp_path / "notes"
+    python.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {notes}.part && mv {notes}.part {notes}\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("VOID_PLUGIN_PYTHON", str(python))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    said = start_outside("collect", {"place": True})
+    until(notes.exists)
+    assert notes.read_text().splitlines() == outside_command("", "collect", {"place": True})[1:]
+    assert "set to Local" in said
+    assert str(tmp_path / "state") in said
+
+
+def test_a_python_that_is_not_there_cannot_go_outside(monkeypatch, tmp_path):
+    monkeypatch.setenv("VOID_PLUGIN_PYTHON", str(tmp_path / "no python"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with pytest.raises(HostError, match="cannot be started"):
+        start_outside("collect", {})
+
+
+def outside(folder, action, scene=None, **knobs):
+    """The external transport in a process of its own, with the fake as the Resolve that runs, or with none."""
+    world = folder / "world.json"
+    if scene is not None:
+        process.save(world, Bench(scene.data, Knobs(**knobs)))
+    places = {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder), "VOID_CONFIG": str(folder / "config.json")}
+    environment = {**os.environ, **process.environment(world), **places}
+    environment.pop("VOID_PLUGIN_PYTHON", None)
+    (folder / "config.json").write_text("{}")
+    command = [sys.executable, "-m", "void_plugin.hosts.resolve_host", action]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_without_a_resolve_that_answers_the_external_transport_says_what_to_set(tmp_path):
+    done = outside(tmp_path, "jobs")
+    assert done.returncode == 1
+    assert done.stderr.startswith("VOID: No Resolve answers scriptapp('Resolve')")
+
+
+@pytest.mark.parametrize("why", ["preference", "edition"])
+def test_a_resolve_that_answers_nobody_is_like_none(scene, tmp_path, why):
+    if why == "edition":
+        scene.free()
+    done = outside(tmp_path, "jobs", scene, external=why != "preference")
+    assert (done.returncode, "External scripting using to Local" in done.stderr) == (1, True)
+
+
+def test_without_a_python_for_the_sidecar_nothing_in_resolve_is_touched(scene, tmp_path):
+    done = outside(tmp_path, "remove", scene)
+    assert done.returncode == 1
+    assert "No Python with void_plugin is known" in done.stderr
+    bench = process.load(tmp_path / "world.json")
+    assert difference(Bench(scene.data).state(), bench.state()) == []
+    bench.verify()
 
 
 def test_wrong_usage_of_the_external_transport_is_said(capsys):
