@@ -10,6 +10,8 @@ from void_plugin.errors import HostError
 from void_plugin.hosts.resolve_api import Resolve
 from void_plugin.hosts.resolve_export import START_SECONDS, Export
 from void_plugin.hosts.resolve_memory import FRESH_SECONDS, Memory
+from void_plugin.hosts.resolve_queue import forget_jobs
+from void_plugin.hosts.resolve_render import JobStatus
 from void_plugin.hosts.resolve_snapshot import PRESETS
 
 MOST_POLLS = 100
@@ -236,6 +238,9 @@ def test_another_timeline_that_the_user_has_opened_meanwhile_gives_way_to_the_fi
         {"delete_job_ignored": True},
         {"preset_forgets_codec": True},
         {"enable_needs_edit_page": True},
+        {"marks_absolute": True},
+        {"render_opens_deliver": True},
+        {"rate_as_number": True},
         {"exr_never_complete": True, "delete_job_ignored": True, "preset_forgets_codec": True},
     ],
     ids=lambda knobs: "+".join(knobs),
@@ -289,23 +294,74 @@ def test_a_render_is_stopped_when_the_export_ends_before_it(stage):
     on.assert_as_before()
 
 
-def test_a_render_that_the_user_stops_is_cancelled(stage):
-    on = stage(frames_per_poll=1)
-    job = on.begin()["job"]
-    on.resolve.project().stop_render()
-    assert on.export.poll(job)["state"] == "cancelled"
-    on.export.end(job)
+@pytest.mark.parametrize("knob", ["render_cancelled_at", "render_deleted_at"])
+def test_a_render_that_the_user_stops_or_deletes_is_cancelled(stage, knob):
+    on = stage(**{knob: 86406})
+    _, found, ended = on.whole()
+    assert (found["state"], ended["failed"]) == ("cancelled", [])
+    assert "in Resolve" in found["text"]
+    assert on.bench.called("Project.StopRendering") == []
     on.assert_as_before()
 
 
-def test_a_job_that_the_user_deletes_is_cancelled(stage):
+def test_without_windows_there_is_no_page_to_open(stage, scene):
+    scene.data["page"] = None
     on = stage()
-    job = on.begin()["job"]
-    on.resolve.project().stop_render()
-    assert on.resolve.project().delete_render_job(job)
-    assert on.export.poll(job)["state"] == "cancelled"
-    assert on.export.end(job)["failed"] == []
+    assert on.whole(what="matte", track=3)[2]["failed"] == []
+    assert on.bench.called("Resolve.OpenPage") == []
     on.assert_as_before()
+
+
+def test_the_users_render_is_not_stopped_in_place_of_one_of_ours_that_stays_at_rendering(stage, scene):
+    on = stage(exr_never_complete=True)
+    job = on.begin()["job"]
+    on.render(job)
+    scene = on.bench.world.project["render"]
+    theirs = {**scene["jobs"][0], "id": "theirs", "theirs": True, "format": "mov", "status": "Rendering"}
+    theirs["settings"] = {**theirs["settings"], "TargetDir": "/theirs"}
+    scene["jobs"].append(theirs)
+    scene["running"] = "theirs"
+    assert on.export.end(job)["failed"] == []
+    assert on.bench.called("Project.StopRendering") == []
+    assert [one["id"] for one in scene["jobs"]] == ["theirs"]
+    on.bench.verify()
+
+
+@pytest.mark.parametrize(
+    ("status", "running"),
+    [
+        (JobStatus("Rendering", 40, 900, ""), True),
+        (JobStatus("Rendern", 40, 900, ""), True),
+        (JobStatus("Bereit", 0, 0, ""), False),
+        (JobStatus("Ready", 0, 0, ""), False),
+        (JobStatus("Cancelled", 40, 0, ""), False),
+        (JobStatus("Rendering", 100, 0, ""), False),
+    ],
+)
+def test_a_render_is_known_to_run_in_every_language(status, running):
+    class Project:
+        """A queue whose job has one status."""
+
+        stopped = False
+
+        def render_status(self, job):
+            return status
+
+        def render_jobs(self):
+            return {} if self.stopped else {"job-1": "/out"}
+
+        def is_rendering(self):
+            return not self.stopped
+
+        def stop_render(self):
+            self.stopped = True
+
+        def delete_render_job(self, job):
+            return True
+
+    project = Project()
+    forget_jobs(project, {"jobs": [], "folder": "/out", "job": "job-1"}, lambda seconds: None)
+    assert project.stopped is running
 
 
 def test_a_part_that_cannot_be_restored_is_said_and_the_rest_is(stage):
@@ -458,28 +514,30 @@ def story(on):
     return texts
 
 
+def small(folder):
+    """As little as has everything: a shot, a title over it, a matte that is muted, a job of the user's, a page."""
+    folder.mkdir()
+    scene = scenes.Scene(folder)
+    shot = scene.sequence("sh010", 6)
+    scene.place(shot, 86400, 2)
+    scene.generator("Text", 86400, 2, track=2)
+    matte = scene.add_track("VOID MATTE")
+    scene.track(matte, enabled=False)
+    scene.place(shot, 86400, 2, track=matte)
+    scene.user_jobs(1)
+    scene.data["page"] = "color"
+    return scene
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before its work", "after its work"])
 def test_an_exception_at_any_call_leaves_everything_as_before(tmp_path, after):
-    def fresh(number):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        scene = scenes.Scene(folder)
-        shot = scene.sequence("sh010", 6)
-        scene.place(shot, 86400, 2)
-        scene.generator("Text", 86400, 2, track=2)
-        matte = scene.add_track("VOID MATTE")
-        scene.track(matte, enabled=False)
-        scene.place(shot, 86400, 2, track=matte)
-        scene.user_jobs(1)
-        scene.data["page"] = "color"
-        return scene
-
-    plain = Stage(fresh("plain"), tmp_path / "plain")
+    plain = Stage(small(tmp_path / "plain"), tmp_path / "plain")
     assert story(plain) == []
     count = len(plain.bench.calls)
     assert count > 100
     for index in range(count):
-        on = Stage(fresh(index), tmp_path / str(index), raises_at=index, raises_after=after)
+        folder = tmp_path / str(index)
+        on = Stage(small(folder), folder, raises_at=index, raises_after=after)
         texts = story(on)
         broken = on.bench.calls[index]
         assert broken["result"] == "raised"
@@ -487,6 +545,31 @@ def test_an_exception_at_any_call_leaves_everything_as_before(tmp_path, after):
         for text in texts:
             assert broken["call"] in text, (index, text)
             assert "try again" in text
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before its work", "after its work"])
+def test_an_exception_at_any_call_of_a_recovery_leaves_the_rest_to_the_next(tmp_path, after):
+    def left(name):
+        folder = tmp_path / name
+        on = Stage(small(folder), folder)
+        on.render(on.begin(what="matte", track=3)["job"])
+        on.bench.calls.clear()
+        return on
+
+    plain = left("plain")
+    assert plain.another().recover()["failed"] == []
+    count = len(plain.bench.calls)
+    assert count > 50
+    for index in range(count):
+        on = left(str(index))
+        on.bench.knobs.raises_at, on.bench.knobs.raises_after = index, after
+        try:
+            texts = on.another().recover()["failed"]
+        except HostError as error:
+            texts = [error.message]
+        assert all(on.bench.calls[index]["call"] in text for text in texts)
+        assert on.another().recover()["failed"] == []
+        on.assert_as_before()
 
 
 # -- processes that did not live to restore ------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from fakes.resolve import Bench, Knobs, difference, scenes
 
 from void_plugin.errors import HostError
 from void_plugin.hosts.resolve_api import Resolve
+from void_plugin.hosts.resolve_context import context
 from void_plugin.hosts.resolve_shots import retimed, shots, timeline_otio
 from void_plugin.hosts.resolve_sources import pattern_of
 
@@ -183,6 +184,11 @@ def test_a_source_start_that_slips_by_one_proves_nothing(scene):
     assert by_name(scene, "sh020", source_start_slip=True)["retimed"] is True
 
 
+def test_a_source_end_that_is_inclusive_proves_nothing(scene):
+    assert by_name(scene, "sh010", source_end_inclusive=True)["retimed"] is None
+    assert by_name(scene, "sh020", source_end_inclusive=True)["retimed"] is True
+
+
 def test_sources_that_are_not_said_prove_nothing(scene):
     assert by_name(scene, "sh010", source_unknown=True)["retimed"] is None
 
@@ -252,3 +258,27 @@ def test_an_export_that_resolve_refuses_names_the_call_and_the_file(scene, tmp_p
     bench = Bench(scene.data, Knobs(refuses={"Timeline.Export": 0}))
     with pytest.raises(HostError, match=r"Timeline\.Export\('.*edit\.otio'.*refused; see that the folder"):
         timeline_otio(Resolve(bench.resolve), f"{tmp_path}/edit.otio")
+
+
+# -- a call that breaks, at every index ----------------------------------------------------------------------------
+
+
+def test_an_exception_at_any_call_names_it_and_changes_nothing(scene, tmp_path):
+    def ask(bench):
+        resolve = Resolve(bench.resolve)
+        context(resolve)
+        for pick in ("selected", "playhead", "markers", "all"):
+            shots(resolve, pick)
+        timeline_otio(resolve, f"{tmp_path.as_posix()}/edit.otio")
+
+    plain = Bench(scene.data)
+    ask(plain)
+    for index in range(len(plain.calls)):
+        bench = Bench(scene.data, Knobs(raises_at=index))
+        before = bench.state()
+        with pytest.raises(HostError) as caught:
+            ask(bench)
+        assert bench.calls[index]["call"] in caught.value.message
+        assert "try again" in caught.value.message
+        assert difference(before, bench.state()) == []
+        bench.verify()

@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from void_plugin.editorial.mattes import mattes_of, sequence_at
+from void_plugin.editorial.folders import sequence_at
+from void_plugin.editorial.mattes import mattes_of
 from void_plugin.editorial.media import Media, media_of
 from void_plugin.editorial.picks import Pick, Skipped, Wanted, pick
 from void_plugin.editorial.ranges import SourceRange, source_range

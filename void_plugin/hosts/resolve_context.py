@@ -36,7 +36,7 @@ DETACHED = "Resolve has lost its project library, as after a crash; restart Reso
 NO_PROJECT = "No project is open in Resolve; open one."
 NO_NAME = "The project was never saved; save it under a name with File > Save Project As."
 NO_TIMELINE = "No timeline is open; open the one that shows the shot."
-NO_RATE = "The timeline does not say its frame rate ({!r}); set it in its timeline settings."
+NO_RATE = "The timeline does not say its frame rate (Timeline.GetSetting); set it in its timeline settings."
 RENDERING = "Resolve is rendering; wait until it is done, or stop it on the Deliver page."
 SHARED = "Others may work in this project too; what VOID adds lies in a bin and on a track of its own."
 STALE = "Somebody else has changed the bin {}, and Resolve shows it as it was; refresh it, then try again."
@@ -83,20 +83,23 @@ def _find(resolve: Resolve) -> Tuple[str, Optional[Project], Optional[Timeline]]
 
 
 def rate_of_timeline(timeline: Timeline) -> Rate:
-    """Its rate, with drop frame where its timecode has it. Raises HostError."""
-    text = timeline.setting("timelineFrameRate")
-    drop = ";" in timeline.start_timecode() or timeline.setting("timelineDropFrameTimecode") == "1"
-    rate = rate_of(text, drop)
+    """Its rate, with drop frame where its timecode has it. Raises HostError where it has none."""
+    rate = _rate(timeline)
     if rate is None:
-        raise HostError(NO_RATE.format(text), CODE)
+        raise HostError(NO_RATE, CODE)
     return rate
+
+
+def _rate(timeline: Timeline) -> Optional[Rate]:
+    drop = ";" in timeline.start_timecode() or timeline.setting("timelineDropFrameTimecode") == "1"
+    return rate_of(timeline.setting("timelineFrameRate"), drop)
 
 
 def size_of_timeline(timeline: Timeline) -> Tuple[int, int]:
     """Width and height of its images in pixels; 0 where it does not say."""
     texts = [timeline.setting("timelineResolution" + what) for what in ("Width", "Height")]
-    numbers = [int(text) if text.isdigit() else 0 for text in texts]
-    return numbers[0], numbers[1]
+    numbers = [text.split(".")[0] for text in texts]  # some versions give numbers rather than texts
+    return (int(numbers[0]), int(numbers[1])) if all(text.isdigit() for text in numbers) else (0, 0)
 
 
 def colour_of(project: Project, timeline: Optional[Timeline]) -> Dict[str, str]:
@@ -158,10 +161,9 @@ def _shared(project: Project) -> Dict[str, str]:
 
 
 def _add_timeline(result: Dict[str, Any], timeline: Timeline) -> None:
-    try:
-        rate = rate_of_timeline(timeline)
-    except HostError as error:
-        result["problems"].append(problem("error", error.message))
+    rate = _rate(timeline)
+    if rate is None:
+        result["problems"].append(problem("error", NO_RATE))
         return
     width, height = size_of_timeline(timeline)
     result["timeline"] = {

@@ -193,12 +193,13 @@ class _Wanted:
         self._timeline = timeline
         self._all = shelf(timeline)
         self._shot: Placed = shot_of(project, timeline, str(args["shot"]))
-        self._track = int(args["track"]) if self.what == "matte" else self._shot.track
+        # The plate's own track is where its clip lies now; mattes and what a round trip has placed lie elsewhere.
+        self._track = self._shot.track if self.what == "plate" else int(args["track"])
         if self.first > self.last:
             raise HostError("Frames {}-{} are none to export.".format(self.first, self.last), "host.call")
         if self._track not in self._all.names:
             raise HostError("The timeline has no video track {}; look at its tracks.".format(self._track), CODE)
-        if self.what != "matte" and not self._shot.item.is_enabled():
+        if self.what == "plate" and not self._shot.item.is_enabled():
             raise HostError("{} is switched off; enable the clip.".format(self._shot.item.label()), CODE)
 
     def changes(self) -> List[Tuple[int, bool]]:

@@ -211,7 +211,7 @@ def run(
     except VoidError as error:
         told("VOID: {}".format(error.message))
         return EXIT_FAILED
-    return EXIT_CANCELLED if result.get("cancelled") else 0
+    return _exit_code(result)
 
 
 def serve(
@@ -220,7 +220,7 @@ def serve(
     options: Mapping[str, Any],
     told: Say = say,
     sidecar: Optional[Sidecar] = None,
-    event: Callable[[Dict[str, Any]], None] = lambda event: None,
+    event: Optional[Callable[[Dict[str, Any]], None]] = None,
 ) -> Dict[str, Any]:
     """Run an action with a Resolve and return its result. Raises VoidError.
 
@@ -234,7 +234,7 @@ def serve(
     service = Service(host, sidecar or own)  # type: ignore[arg-type]
     try:
         with _Signals(service.stop):
-            return service.run(action, options, event)
+            return service.run(action, options, event or _unheard)
     finally:
         if own is not None:
             own.close()
@@ -264,7 +264,7 @@ def main(arguments: List[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m void_plugin.hosts.resolve_host")
     parser.add_argument("action", choices=ACTIONS)
     parser.add_argument("--options", default="{}", metavar="JSON", help="options of the action")
-    parser.add_argument("--json", action="store_true", help="end with the result as one line of JSON")
+    parser.add_argument("--json", action="store_true", help="speak in JSON lines: told, event, and result or error")
     given = parser.parse_args(arguments)
     try:
         options = json.loads(given.options)
@@ -272,14 +272,34 @@ def main(arguments: List[str]) -> int:
         parser.error("--options is not JSON: {}".format(error))
     if not isinstance(options, dict):
         parser.error("--options must be a JSON object")
+    told, event = (_line("told"), _line("event")) if given.json else (say, _unheard)
     try:
-        result = serve(boot.from_outside(os.environ), given.action, options)
+        result = serve(boot.from_outside(os.environ), given.action, options, told, None, event)
     except VoidError as error:
-        print("VOID: {}".format(error.message), file=sys.stderr, flush=True)
+        if given.json:
+            _line("error")({"code": error.code, "text": error.message})
+        else:
+            print("VOID: {}".format(error.message), file=sys.stderr, flush=True)
         return EXIT_FAILED
     if given.json:
-        say(json.dumps(result))
-    return EXIT_CANCELLED if result.get("cancelled") else 0
+        _line("result")(result)
+    return _exit_code(result)
+
+
+def _line(kind: str) -> Callable[[Any], None]:
+    """Says values as lines of JSON, each under the name of its kind."""
+    return lambda value: say(json.dumps({kind: value}))
+
+
+def _unheard(event: Dict[str, Any]) -> None:
+    """Nothing is shown of what happens on the way."""
+
+
+def _exit_code(result: Mapping[str, Any]) -> int:
+    """0 where all went well; an action may end well for some clips only."""
+    if result.get("cancelled"):
+        return EXIT_CANCELLED
+    return 0 if result.get("ok", True) else EXIT_FAILED
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Callable, List, Tuple
 
 from void_plugin.errors import HostError
 from void_plugin.hosts.resolve_api import CODE, Project
+from void_plugin.hosts.resolve_render import JobStatus
 from void_plugin.hosts.resolve_snapshot import State
 
 EXR = "exr"
@@ -18,7 +19,7 @@ KNOWN_PRESETS = ("H.264 Master", "ProRes 422 HQ", "H.265 Master", "YouTube - 108
 TRIES = 5
 STOP_SECONDS = 20.0
 _WAIT = 0.2
-RUNNING, COMPLETE, FAILED, CANCELLED = "Rendering", "Complete", "Failed", "Cancelled"
+READY, RUNNING, COMPLETE, FAILED, CANCELLED = "Ready", "Rendering", "Complete", "Failed", "Cancelled"
 
 
 def choose_format(project: Project) -> Tuple[str, str]:
@@ -95,11 +96,17 @@ def forget_jobs(project: Project, state: State, sleep: Callable[[float], None] =
 
 def _stop(project: Project, job: str, sleep: Callable[[float], None]) -> None:
     """Stop a render that is of this very job: one that has all frames may stay at Rendering for ever."""
-    status = project.render_status(job)
-    if status.status != RUNNING or status.percent >= 100 or not project.is_rendering():
+    if not _runs(project.render_status(job)) or not project.is_rendering():
         return
     project.stop_render()
     waited = 0.0
     while project.is_rendering() and waited < STOP_SECONDS:
         sleep(_WAIT)
         waited += _WAIT
+
+
+def _runs(status: JobStatus) -> bool:
+    """True for a job that is being rendered; where Resolve says so in another language, that it has an ETA tells."""
+    if status.percent >= 100 or status.status in (READY, COMPLETE, FAILED, CANCELLED):
+        return False
+    return status.status == RUNNING or status.eta_ms > 0
