@@ -501,6 +501,16 @@ def test_a_scratch_has_its_own_track_and_is_taken_off_without_a_trace(case: Case
     bench.verify()
 
 
+def test_a_scratch_that_an_earlier_round_trip_has_left_goes_with_the_next(case: Case) -> None:
+    before = case.bench().state()
+    bench, _ = scratch(case)
+    again = files(case.folder, "again")
+    for job in ("round-trip", "another"):
+        answer = put(bench, {**case.args, "files": again, "scratch": True, "job": job})
+    unplace(Resolve(bench.resolve), {"item": answer["item"]})
+    assert difference(before, bench.state()) == []
+
+
 def test_taking_a_scratch_off_leaves_the_results_that_are_there(case: Case) -> None:
     bench = case.bench()
     put(bench, case.args)
