@@ -167,3 +167,28 @@ def test_a_host_may_lack_the_global_resolve(resolves: Resolves, tmp_path: Path) 
     assert "resolve" not in process.menu_globals(bench) and "bmd" in process.menu_globals(bench)
     with pytest.raises(TypeError):
         Knobs.from_dict({"no_such_knob": 1})
+
+
+FORBIDDEN = """
+import contextlib
+from fakes.resolve import Bench, Broken, Scene
+from resolves import no_forbidden_calls
+
+def test_it(tmp_path):
+    bench = Bench(Scene(tmp_path).data)
+    with contextlib.suppress(Broken):
+        bench.resolve.Quit()
+
+def test_another(tmp_path):
+    Bench(Scene(tmp_path).data).resolve.GetCurrentPage()
+"""
+
+
+def test_a_forbidden_call_fails_the_test_that_made_it_even_when_it_was_caught(tmp_path: Path) -> None:
+    (tmp_path / "test_forbidden.py").write_text(FORBIDDEN)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    tests = str(Path(__file__).parents[1])
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", str(tmp_path)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": tests}, capture_output=True, text=True)
+    assert "2 passed, 1 error" in done.stdout, done.stdout
+    assert "never to be called: Resolve.Quit" in done.stdout
