@@ -9,6 +9,7 @@ bench.verify()
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import functools
 import json
@@ -18,6 +19,9 @@ from . import overrides, signatures, strict
 from .knobs import Knobs
 from .models import MODELS
 from .world import World
+
+WATCHED = contextvars.ContextVar("WATCHED", default=None)
+"""Where it is a list, every bench that is made joins it."""
 
 
 class Bench:
@@ -39,6 +43,9 @@ class Bench:
         self.witness = None
         """Called with the record of each call when it is over, and with the sentence of each breach."""
         self.table = _table()
+        watched = WATCHED.get()
+        if watched is not None:
+            watched.append(self)
 
     @property
     def resolve(self):
@@ -60,6 +67,10 @@ class Bench:
     def before(self, name, count, action):
         """Lets a user do something just before the call of that name and count: `action(world data)`."""
         self.actions[name, count] = action
+
+    def forbidden(self):
+        """The forbidden calls that were made, none of which did anything."""
+        return [call["call"] for call in self.calls if call["call"] in overrides.FORBIDDEN]
 
     def verify(self):
         """AssertionError lists what was done that no script may do."""
