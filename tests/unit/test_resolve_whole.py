@@ -69,7 +69,8 @@ class Show:
         ask("unplace", {"item": scratch["item"]})
 
     def export(self, host: ResolveHost, what: str, number: int) -> None:
-        args = {"shot": self.shot["id"], "what": what, "track": number, "folder": str(self.folder / "out")}
+        args: dict[str, Any] = {"shot": self.shot["id"], "what": what, "track": number}
+        args["folder"] = str(self.folder / "out")
         begun = host.answer(
             "export_begin", {**args, "name": what, "first": 86400, "last": 86400, "preset": "VOID Plate"}
         )

@@ -229,9 +229,8 @@ def _unplace(project: Project, timeline: Timeline, track: int, item: Item) -> No
     pool = project.pool()
 
     def rest() -> None:
-        remove_clips(
-            pool, [clip for clip in clips if not any(tracks.showing(one, clip) for one in project.timelines())]
-        )
+        timelines = project.timelines()
+        remove_clips(pool, [clip for clip in clips if not any(tracks.showing(one, clip) for one in timelines)])
         drop_bins(pool, [timeline.name()])
 
     with Undo() as undo:

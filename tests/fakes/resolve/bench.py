@@ -85,17 +85,11 @@ class Bench:
 
     # -- what the API looks like in this version
     def methods(self, kind):
-        since = tuple(self.world.data["version"][:3])
-        return {name for name in self.table["classes"][kind] if since >= strict.known_since(kind + "." + name)}
+        return _methods(kind, tuple(self.world.data["version"][:3]))
 
     def constants(self):
         """Those that the live object lists: not the markers' (resolve-mcp's ledger, Studio 21.0.2)."""
-        since = tuple(self.world.data["version"][:3])
-        return {
-            name: float(index)
-            for index, name in enumerate(self.table["constants"])
-            if not name.startswith("MARKER_") and since >= strict.known_since("Resolve." + name)
-        }
+        return dict(_constants(tuple(self.world.data["version"][:3])))
 
     # -- the gate
     def call(self, handle, method, arguments, keywords):
@@ -160,6 +154,20 @@ class Bench:
 @functools.lru_cache(maxsize=1)
 def _table():
     return signatures.read()
+
+
+@functools.lru_cache(maxsize=None)
+def _methods(kind, since):
+    return frozenset(name for name in _table()["classes"][kind] if since >= strict.known_since(kind + "." + name))
+
+
+@functools.lru_cache(maxsize=None)
+def _constants(since):
+    return {
+        name: float(index)
+        for index, name in enumerate(_table()["constants"])
+        if not name.startswith("MARKER_") and since >= strict.known_since("Resolve." + name)
+    }
 
 
 def plain(value):
