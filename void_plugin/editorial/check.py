@@ -184,7 +184,11 @@ def _source(place: Place, original: Place, folder: str) -> Media:
     facts = facts_of(place.item)
     if media.kind == "sequence" and media.pattern.lower().endswith(".exr") and not facts.get("instead"):
         return media
-    return replace(media, first=int(facts.get("first", media.first)), count=media.count or int(facts.get("count", 0)))
+    media = replace(media, first=int(facts.get("first", media.first)), count=media.count or int(facts.get("count", 0)))
+    if "start" not in facts:
+        return media
+    rate = float(facts["rate"]) if media.assumed else media.written_rate
+    return replace(media, start=Fraction(facts["start"]), count=int(facts["count"]), written_rate=rate)
 
 
 def _files(name: str, media: Media) -> Iterator[Finding]:

@@ -78,6 +78,10 @@ def _result(
     warnings: list[str],
 ) -> Result:
     own, told = media_of(place.item, folder), row["media"]
+    if own.kind == "movie" and told.get("movie") == own.pattern:
+        # What the timeline does not say of a movie, or says of a part, was found in the movie itself.
+        rate = told["rate"] if own.assumed else own.written_rate
+        own = replace(own, start=Fraction(told["start"]), written_rate=rate)
     media = replace(own, kind=told["kind"], pattern=told["pattern"], first=told["first"], count=told["count"])
     if own.kind != "sequence":
         media = replace(media, schema="image_sequence")  # a movie's way of naming files says nothing about frames
@@ -94,6 +98,8 @@ def _result(
         warnings.append(f"{row['name']} has fewer handles or frames than were asked for.")
     facts = dict(_facts(request))
     facts.update(job=job, first=media.first, count=media.count, instead=own.pattern != media.pattern)
+    if "movie" in told:
+        facts.update(start=float(media.start), rate=media.written_rate)
     return Result(media, pattern, made, partial, facts)
 
 
