@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from void_plugin.editorial.moviepixels import held, to_frame, to_rgb
+from void_plugin.editorial.moviepixels import to_frame, to_rgb
 from void_plugin.editorial.movies import open_movie
 from void_plugin.errors import FrameError
 
@@ -171,7 +171,7 @@ def test_rgb_movies_are_full_range_and_their_alpha_stays(layout: str) -> None:
 def test_what_is_written_into_a_frame_reads_back() -> None:
     random = np.random.default_rng(8)
     pixels = random.uniform(0, 1, (32, 64, 4)).astype(np.float32)
-    again = to_rgb(to_frame(pixels, "yuva444p10le", 1), 1, False)
+    again = to_rgb(to_frame(pixels, "yuva444p10le", 1)[0], 1, False)
     assert np.abs(again[..., :3] - pixels[..., :3]).max() < 1.5 / 876 * 1.9
     assert np.abs(again[..., 3] - pixels[..., 3]).max() <= 0.51 / 1023
 
@@ -179,15 +179,18 @@ def test_what_is_written_into_a_frame_reads_back() -> None:
 def test_chroma_that_came_from_every_second_pixel_goes_back_to_it() -> None:
     wide = np.linspace(0.2, 0.8, 64, dtype=np.float32)
     pixels = np.stack([np.tile(one, (16, 1)) for one in (wide, wide[::-1], wide * 0.5)], axis=-1)
-    again = to_rgb(to_frame(pixels, "yuv422p10le", 1), 1, False)
+    again = to_rgb(to_frame(pixels, "yuv422p10le", 1)[0], 1, False)
     assert np.abs(again - pixels)[:, 4:-4].max() < 0.003
 
 
-def test_values_beyond_the_levels_are_told_and_clipped() -> None:
-    pixels = np.array([[[0.0, 0.5, 1.0], [-0.05, 0.5, 1.08], [0.0, 0.0, 1.3], [-0.2, 0.0, 0.0]]], np.float32)
-    assert held(pixels).tolist() == [[True, True, False, False]]
-    white = np.full((2, 16, 3), 4.0, np.float32)
-    assert to_rgb(to_frame(white, "yuv444p10le", 1), 1, False).max() < 1.1
+def test_values_beyond_the_levels_are_counted_and_clipped() -> None:
+    pixels = np.full((1, 16, 3), 0.5, np.float32)
+    pixels[0, :4] = [[0, 0, 0], [1, 1, 1], [-0.06, -0.06, -0.06], [1.08, 1.08, 1.08]]
+    assert to_frame(pixels, "yuv444p10le", 1)[1] == 0
+    pixels[0, 4:6] = [[4, 4, 4], [-0.5, -0.5, -0.5]]
+    frame, beyond = to_frame(pixels, "yuv444p10le", 1)
+    assert beyond == 2
+    assert to_rgb(frame, 1, False).max() < 1.1
 
 
 def test_a_format_that_is_not_read_is_named() -> None:

@@ -27,8 +27,9 @@ from void_plugin.editorial.jobs import (
 )
 from void_plugin.editorial.picks import Skipped, Wanted
 from void_plugin.editorial.plates import FOLDER, take_plates
+from void_plugin.editorial.results import deliver_all
 from void_plugin.editorial.shots import Shot, Wishes, find_shots
-from void_plugin.editorial.submit import DONE, FAILED, run_jobs
+from void_plugin.editorial.submit import CANCELLED, DONE, FAILED, run_jobs
 from void_plugin.editorial.times import timecode
 from void_plugin.editorial.walk import Cut
 from void_plugin.errors import RequestError
@@ -63,6 +64,10 @@ def _shots(options: argparse.Namespace) -> int:
 
 
 def _submit(options: argparse.Namespace, run_one: Run) -> int:
+    if options.deliver and options.output != "comp":
+        raise RequestError(
+            "A patch has no movie, for that holds whole frames; leave --deliver out, or say --output comp."
+        )
     opened, cut, shots, skipped = _found(options)
     version = folder_of(options.out, opened.path, options.version)
     take_plates(shots, version.parent / FOLDER, _say)
@@ -78,6 +83,8 @@ def _submit(options: argparse.Namespace, run_one: Run) -> int:
             print(Path(job.request.job_folder()) / "request.json")
         return FAILED if left_out else DONE
     code = run_jobs(jobs, run_one, _say)
+    if options.deliver and code != CANCELLED and deliver_all(options.deliver, load_version(version), _say, _warn):
+        code = code or FAILED
     return code or (FAILED if left_out else DONE)
 
 
@@ -91,7 +98,9 @@ def _conform(options: argparse.Namespace) -> int:
     if out.exists() and (not options.overwrite or out.samefile(opened.path)):
         raise RequestError(f"{out} exists; name another with --out, or say --overwrite where it is no edit of yours.")
     cut = Cut(opened.timeline)
-    found = collect(cut, opened.folder, version)
+    if options.deliver:
+        deliver_all(options.deliver, version, _say, _warn)
+    found = collect(cut, opened.folder, version, options.deliver or "")
     for text in found.warnings:
         _warn(text)
     conform = Conform(opened.timeline, version.number, options.sequence_ref or "", options.placement)

@@ -147,7 +147,7 @@ def shot_row(cut: Cut, shot: Shot, drop: bool = True) -> dict[str, Any]:
             "rate": media.written_rate,
         }
         if shot.movie is not None:
-            row["media"]["movie"] = shot.movie.path
+            row["media"].update(movie=shot.movie.path, matrix=shot.movie.matrix, drop=shot.movie.drop)
     if found is not None:
         row["used"], row["delivered"], row["looked_at"] = str(found.used), str(found.delivered), str(found.looked_at)
         row["speed"], row["short"], row["beyond"] = float(found.speed), list(found.short), found.beyond

@@ -91,10 +91,10 @@ def to_rgb(frame: av.VideoFrame, matrix: int, full: bool) -> Pixels:
     return np.stack(colours + alpha, axis=-1).astype(np.float32, copy=False)
 
 
-def to_frame(pixels: Pixels, layout: str, matrix: int) -> av.VideoFrame:
-    """RGB(A) values as a frame of limited range in a planar Y'CbCr format; clipped to what its levels can hold.
+def to_frame(pixels: Pixels, layout: str, matrix: int) -> tuple[av.VideoFrame, int]:
+    """RGB(A) values as a frame of limited range in a planar Y'CbCr format, and how many pixels its levels cannot hold.
 
-    4:4:4 and 4:2:2 are made; chroma of 4:2:2 lies on every second pixel, as tags of such movies say.
+    Those are clipped. 4:4:4 and 4:2:2 are made; chroma of 4:2:2 lies on every second pixel.
     """
     height, width = pixels.shape[:2]
     frame = av.VideoFrame(width, height, layout)
@@ -113,17 +113,12 @@ def to_frame(pixels: Pixels, layout: str, matrix: int) -> av.VideoFrame:
         top = (1 << bits) - 1
         coded.append(pixels[..., 3] * np.float32(top))
         limits.append((0, top))
+    beyond = 0
     for index, (values, (least, most)) in enumerate(zip(coded, limits, strict=True)):
+        beyond = max(beyond, int(np.count_nonzero((values < least - 0.5) | (values > most + 0.5))))
         rows = _rows(frame.planes[components[index].plane], np.uint16)
         rows[:, : values.shape[1]] = np.clip(np.rint(values), least, most).astype(np.uint16)
-    return frame
-
-
-def held(pixels: Pixels) -> NDArray[np.bool_]:
-    """Which pixels a limited range can hold: from a little below black to a little above white."""
-    colours = pixels[..., :3]
-    inside: NDArray[np.bool_] = np.all((colours >= -15 / 219) & (colours <= 1 + 19 / 219), axis=-1)
-    return inside
+    return frame, beyond
 
 
 def _plane(frame: av.VideoFrame, index: int) -> Pixels:
