@@ -65,9 +65,7 @@ def _shots(options: argparse.Namespace) -> int:
 
 def _submit(options: argparse.Namespace, run_one: Run) -> int:
     if options.deliver and options.output != "comp":
-        raise RequestError(
-            "A patch has no movie, for that holds whole frames; leave --deliver out, or say --output comp."
-        )
+        raise RequestError("A movie holds whole frames and no patch; leave --deliver out, or say --output comp.")
     opened, cut, shots, skipped = _found(options)
     version = folder_of(options.out, opened.path, options.version)
     take_plates(shots, version.parent / FOLDER, _say)

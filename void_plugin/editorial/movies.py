@@ -128,7 +128,10 @@ def open_movie(path: str) -> Movie:
 def opened(path: str) -> Iterator[tuple[Any, Any]]:
     """The container and the stream of pictures of a movie. Raises FrameError where it has none."""
     if not os.path.isfile(path):
-        raise FrameError(f"The movie {path} is offline; mount its disk or relink it.", "frame.missing")
+        raise FrameError(
+            f"The movie {path} is offline; mount its disk, relink it, or name EXR of it with --plate-root.",
+            "frame.missing",
+        )
     try:
         container = av.open(path)
     except (av.FFmpegError, OSError) as error:

@@ -33,7 +33,7 @@ def deliver_all(kind: str, version: Version, say: Callable[[str], None], warn: C
                 raise VoidError(
                     f"{job['name']} is a patch, and a movie holds whole frames; submit it with --output comp."
                 )
-            source = _source(version, job, request.colour)
+            source = _source(version, job, request)
             say(f"{job['name']}: {movie_path(source.pattern, kind)}")
             for text in deliver(kind, source):
                 warn(text)
@@ -50,8 +50,8 @@ def _source(version: Version, job: Any, request: RemovalRequest) -> Source:
     told = json.loads((Path(request.job_folder()) / "result.json").read_text(encoding="utf-8"))
     if told["colour"]["from"] in _LINEAR:
         raise RequestError(
-            f"Nothing says how the frames of {name} are encoded, so they were taken for scene-linear, and a movie would "
-            "clip them; say their colour space with --colour."
+            f"Nothing says how the frames of {name} are encoded, so they were taken for scene-linear, and a movie "
+            "would clip them; say their colour space with --colour."
         )
     pattern, frames = version.outputs(name)
     media = job["shots"][0]["media"]
