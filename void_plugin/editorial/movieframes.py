@@ -4,7 +4,9 @@ import json
 import os
 import re
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ FIXED_DATE = "1970:01:01 00:00:00"
 DECODER = 1
 """Number of this way of making pixels; frames that another has made are not taken for ours."""
 FACTS = "movie.json"
+_WRITERS = 4
+"""Frames that are written at once; each of 4K takes half a gigabyte meanwhile."""
 _MARGIN = 2
 """Frames more that are asked of a movie in front of the first wanted, before it is read from its start."""
 
@@ -54,11 +58,21 @@ def decode(movie: Movie, frames: Iterable[int], base: Path, say: Callable[[str],
     say(f"decoding frames {describe(missing)} of {movie.path}")
     facts = {"movie": os.path.abspath(movie.path), "colour": movie.colour, "decoder": DECODER, "schema": 1}
     write_whole(Path(files.folder) / FACTS, json.dumps(facts, indent=2, sort_keys=True) + "\n")
-    for run in spans(missing):
-        for number, frame in _run(movie, run):
-            pixels = to_rgb(frame, movie.matrix, movie.full)
-            exrfiles.write(files.path(number), pixels, movie.bits, _facts(movie, number))
+    # Decoding is quick; turning into RGB and compressing take the time, and are done beside it.
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for run in spans(missing):
+            for number, frame in _run(movie, run):
+                waiting.append(pool.submit(_write, movie, files.path(number), number, frame))
+                if len(waiting) > _WRITERS:
+                    waiting.popleft().result()
+        for one in waiting:
+            one.result()
     return pattern
+
+
+def _write(movie: Movie, path: str, number: int, frame: Any) -> None:
+    exrfiles.write(path, to_rgb(frame, movie.matrix, movie.full), movie.bits, _facts(movie, number))
 
 
 def _facts(movie: Movie, number: int) -> dict[str, Any]:

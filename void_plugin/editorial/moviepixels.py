@@ -4,6 +4,7 @@ The picture stays in the movie's own encoding; what it means is said by its tag,
 arithmetic because what swscale makes of a limited range is clipped to 0..1, and footroom and headroom hold picture.
 """
 
+import math
 from typing import Any
 
 import av
@@ -156,12 +157,15 @@ def _grown(plane: Pixels, size: tuple[int, int]) -> Pixels:
         if factor == 1:
             continue
         shift = 0.0 if axis == 1 else (factor - 1) / 2
-        at = np.clip((np.arange(wanted) - shift) / factor, 0, have - 1)
-        low = at.astype(np.intp)
-        share = (at - low).astype(np.float32)
-        share = share[:, None] if axis == 0 else share[None, :]
-        high = np.minimum(low + 1, have - 1)
-        plane = np.take(plane, low, axis) * (1 - share) + np.take(plane, high, axis) * share
+        padded = np.pad(np.moveaxis(plane, axis, 0), ((1, 1), (0, 0)), "edge")
+        whole = np.empty((have * factor, padded.shape[1]), np.float32)
+        for phase in range(factor):
+            at = (phase - shift) / factor
+            low = math.floor(at)
+            share = np.float32(at - low)
+            before, after = padded[low + 1 : low + 1 + have], padded[low + 2 : low + 2 + have]
+            whole[phase::factor] = before * (1 - share) + after * share if share else before
+        plane = np.moveaxis(whole[:wanted], 0, axis)
     return plane
 
 
