@@ -163,6 +163,16 @@ def test_tags_say_matrix_and_colour_and_what_is_assumed_is_said(
         assert movie.declared == (colour if colour != "unknown" else "g24_rec709_display")
 
 
+def test_a_container_that_contradicts_its_pictures_is_said(tmp_path: Path) -> None:
+    path = write_movie(tmp_path / "a.mov", "dnxhd", "yuv422p10le", 2, options=HQX, tags=(9, 16, 9))
+    movie = open_movie(str(path))
+    assert (movie.matrix, movie.colour) == (1, "pq_rec2020_display")
+    assert any(
+        "pictures say the colour matrix Rec.709, which is taken, and its container Rec.2020" in text
+        for text in movie.remarks
+    )
+
+
 def test_levels_that_nothing_says_are_said_to_be_taken_for_limited(tmp_path: Path) -> None:
     path = write_movie(tmp_path / "a.avi", "mpeg4", "yuv420p", 2, levels=0)
     movie = open_movie(str(path))

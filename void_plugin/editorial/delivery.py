@@ -38,6 +38,8 @@ class Kind:
     options: Mapping[str, str]
     least: tuple[int, int] = (1, 1)
     """Smallest height and width."""
+    matrix: int = 0
+    """The only matrix that its pictures say, by its number; 0 where they say any."""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -48,8 +50,8 @@ KINDS: Mapping[str, Kind] = {
         "yuva444p10le",
         {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"},
     ),
-    "dnxhr": Kind("DNxHR HQX", "dnxhd", "yuv422p10le", "", {"profile": "dnxhr_hqx"}, (120, 256)),
-    "dnxhr444": Kind("DNxHR 444", "dnxhd", "yuv444p10le", "", {"profile": "dnxhr_444"}, (120, 256)),
+    "dnxhr": Kind("DNxHR HQX", "dnxhd", "yuv422p10le", "", {"profile": "dnxhr_hqx"}, (120, 256), _REC709),
+    "dnxhr444": Kind("DNxHR 444", "dnxhd", "yuv444p10le", "", {"profile": "dnxhr_444"}, (120, 256), _REC709),
 }
 
 
@@ -122,7 +124,8 @@ def _write(path: Path, kind: Kind, source: Source, files: ImageSequence) -> str:
     size = pixels.shape[:2]
     _check(kind, source, size)
     primaries, transfer = colourtags.movie_tags(identity)
-    matrix = source.matrix if source.matrix in WEIGHTS else _REC2020 if primaries == _REC2020 else _REC709
+    wanted = source.matrix if source.matrix in WEIGHTS else _REC2020 if primaries == _REC2020 else _REC709
+    matrix = kind.matrix or wanted
     clipped = 0
     with av.open(str(path), "w", format="mov") as container:
         stream: Any = container.add_stream(kind.codec, rate=source.rate, options=dict(kind.options))

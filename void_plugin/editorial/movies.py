@@ -77,34 +77,26 @@ def open_movie(path: str) -> Movie:
     """Read what a movie holds. Raises FrameError where it cannot be read, or cannot be decoded frame by frame."""
     with opened(path) as (container, stream):
         context = stream.codec_context
-        # Some decoders overwrite what the container says with what the frame does not say.
-        tags = (context.color_primaries, context.color_trc, context.colorspace)
-        levels = context.color_range
+        # Taken before a picture is decoded: some decoders overwrite them with what the picture does not say.
+        tags = (context.color_primaries, context.color_trc, context.colorspace, context.color_range)
         times, base = _times(path, container, stream), Fraction(stream.time_base)
         rate = _rate(path, times, base, stream)
         frame, counted = _first(path)
         _refuse(path, stream, frame)
-        own = (frame.color_primaries, frame.color_trc, frame.colorspace)
-        primaries, transfer, matrix = (
-            said if mine in (0, UNSPECIFIED) else mine for mine, said in zip(own, tags, strict=True)
-        )
         remarks: list[str] = []
-        matrix = _matrix(path, frame, matrix, remarks)
-        full = _full(frame, frame.color_range or levels, remarks)
-        if counted:
-            remarks.append(
-                "its times contradict the order of its pictures, so that it is read from its start each time"
-            )
+        matrix, full, colour = _encoding(path, frame, tags, remarks)
         start, drop = _timecode(container, stream, rate, remarks)
         aspect = Fraction(stream.sample_aspect_ratio or 1)
+        parts = frame.format.components
+        if counted:
+            remarks.append("its times contradict the order of its pictures, so it is read from its start each time")
         if aspect != 1:
             remarks.append(f"its pixels are {float(aspect):.4g} times as wide as high; the EXR say so")
         if frame.rotation % 360:
             remarks.append(f"players turn it by {frame.rotation % 360} degrees; it is taken as it is stored")
-        parts = frame.format.components
         if any(part.is_alpha for part in parts):
             remarks.append("its alpha is kept, and its colours are not multiplied by it")
-        reel = str(stream.metadata.get("reel_name") or container.metadata.get("reel_name") or "")
+        told = [container.metadata, *(one.metadata for one in container.streams)]
         return Movie(
             path=path,
             rate=rate,
@@ -112,13 +104,13 @@ def open_movie(path: str) -> Movie:
             time_base=base,
             start=start,
             drop=drop,
-            reel=reel,
+            reel=next((str(one["reel_name"]) for one in told if one.get("reel_name")), ""),
             size=(frame.height, frame.width),
             pixel_aspect=aspect,
             matrix=matrix,
             full=full,
             bits=max(part.bits for part in parts),
-            colour=colourtags.movie_id(primaries, transfer),
+            colour=colour,
             counted=counted,
             remarks=tuple(remarks),
         )
@@ -244,6 +236,19 @@ def _refuse(path: str, stream: Any, frame: Any) -> None:
         raise FrameError(
             f"The movie {path} {problem}; render it to EXR, and name that with --plate-root.", "frame.unsupported"
         )
+
+
+def _encoding(path: str, frame: Any, tags: tuple[int, int, int, int], remarks: list[str]) -> tuple[int, bool, str]:
+    """Matrix, full range or not, and colorInteropID: by what the picture says, else by what its container says."""
+    own = (frame.color_primaries, frame.color_trc, frame.colorspace)
+    primaries, transfer, matrix = (
+        said if mine in (0, UNSPECIFIED) else mine for mine, said in zip(own, tags, strict=False)
+    )
+    others = MATRICES.get(own[2]), MATRICES.get(tags[2])
+    if None not in others and others[0] != others[1]:
+        remarks.append(f"its pictures say the colour matrix {others[0]}, which is taken, and its container {others[1]}")
+    full = _full(frame, frame.color_range or tags[3], remarks)
+    return _matrix(path, frame, matrix, remarks), full, colourtags.movie_id(primaries, transfer)
 
 
 def _matrix(path: str, frame: Any, said: int, remarks: list[str]) -> int:
