@@ -1,6 +1,7 @@
 """Where the mattes of a clip come from: files, one attached to its media, a track called VOID MATTE, Fusion's Saver."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,8 @@ from void_plugin.patterns import to_pattern
 
 TRACK = "VOID MATTE"
 """A track of this name shows what is to be removed."""
+_BRACKETS = re.compile(r"\[(\d+)-\d+\](?=\.[^./]+\Z)")
+_NUMBER = re.compile(r"(?<=[._-])\d+(?=\.[^./]+\Z)")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def mattes_of(shot: LiveShot, plate: Plate, note: Note, choices: Choices) -> Mat
         if "object_matte" in files:
             return _numbered(shot, plate, files, f"files in {choices.matte_root}")
     if shot.attached:
-        attached = to_pattern(shot.attached[0])
+        attached = sequence_of(shot.attached[0])
         return _numbered(shot, plate, {"object_matte": attached}, "the matte attached to its media")
     if shot.matte_track is not None:
         return Mattes(track=shot.matte_track, why=f"the track {TRACK}")
@@ -102,6 +105,19 @@ def link(source: str, target: str) -> None:
         raise FrameError(f"The file {source} has gone; render it again.", "frame.missing") from error
     except OSError as error:
         raise disk_error(error, Path(target).parent) from error
+
+
+def sequence_of(path: str) -> str:
+    """The pattern behind a path as editors write it: with a range in brackets, or the first file of many."""
+    bracket = _BRACKETS.search(path)
+    if bracket is not None:
+        return f"{path[: bracket.start()]}%0{len(bracket.group(1))}d{path[bracket.end() :]}"
+    pattern = to_pattern(path)
+    number = _NUMBER.search(pattern)
+    if number is None:
+        return pattern
+    many = f"{pattern[: number.start()]}%0{len(number.group())}d{pattern[number.end() :]}"
+    return many if len(ImageSequence(many).on_disk()) > 1 else pattern
 
 
 def _numbered(shot: LiveShot, plate: Plate, files: Mapping[str, str], why: str) -> Mattes:

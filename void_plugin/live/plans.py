@@ -103,6 +103,8 @@ def _fill(plan: Plan, sight: "Sight | None", context: Context, choices: Choices)
     shot = plan.shot
     plan.note = choices.note(shot)
     handles = plan.note.handles or 0
+    if plan.note.plate:
+        plan.warnings.append("plate: in a note is for void otio; here the plate is what the timeline shows")
     plate = plate_of(shot, sight, context, choices, handles)
     if choices.plate == FILES and plate.route != FILES:
         raise RequestError(f"The files of {shot.clip} cannot be taken as its plate: {plate.why}.")

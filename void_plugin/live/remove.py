@@ -35,50 +35,52 @@ class Removal:
         self._context = host.context()
         judge = Judge(config_for(desk.environment, ""), desk.environment, call.check)
         self._exports = Exports(call, host, judge, self._warn)
+        # A private server ends with us, and so would its jobs.
+        self._leaves = not choices.wait and bool(config_for(desk.environment, choices.server).server)
 
     def run(self) -> dict[str, Any]:
         """Do all of it; the result has a row for each clip. Raises VoidError where nothing could begin, Cancelled."""
         refuse(self._context)
         shots = picked(self._host, self._choices)
-        again = [shot for shot in shots if self._choices.retry and shot.ours.get("folder")]
         plans = plans_of(self._host, self._context, self._choices, shots, self._call.check)
         for plan in plans:
             self._rows.add(plan)
         if self._choices.dry_run:
             return self._rows.result("Nothing was sent: this only shows what would be.")
-        wanted = []
-        sendings: list[Sending] = []
-        with contextlib.ExitStack() as reservations:
-            for plan in plans:
-                sending = None if plan.problems else self._sending(plan, plan.shot in again, reservations)
-                if plan.problems:
-                    self._rows.end(plan.shot.name, "refused", " ".join(plan.problems))
-                elif sending is not None:
-                    sendings.append(sending)
-            for sending in sendings:
-                job = self._prepared(sending)
-                if job is not None:
-                    wanted.append(job)
-            self._mark_sent(sendings)
-            reservations.pop_all()
+        sendings, wanted = self._prepare_all(plans)
         if wanted:
             with contextlib.suppress(VoidError):  # nobody may be there to read it
                 self._host.tell(f"Resolve is as it was; {', '.join(one.shot for one in wanted)} can run.")
-        folders = {sending.name: sending for sending in sendings}
         for ended in Running(self._desk, self._call).run(wanted):
-            self._ended(folders[ended.shot], ended)
+            self._ended(sendings[ended.shot], ended)
         self._call.check()
         return self._rows.result()
 
     # -- up to the job ---------------------------------------------------------------------------------------
 
-    def _sending(self, plan: Plan, again: bool, reservations: contextlib.ExitStack) -> Sending | None:
+    def _prepare_all(self, plans: Sequence[Plan]) -> tuple[dict[str, Sending], list[Wanted]]:
+        """Everything that needs the editor, for all clips before the first job; what is left undone is given back."""
+        sendings: dict[str, Sending] = {}
+        with contextlib.ExitStack() as reservations:
+            for plan in plans:
+                sending = None if plan.problems else self._sending(plan, reservations)
+                if plan.problems:
+                    self._rows.end(plan.shot.name, "refused", " ".join(plan.problems))
+                elif sending is not None:
+                    sendings[sending.name] = sending
+            found = [(sending, self._prepared(sending)) for sending in sendings.values()]
+            for sending, job in found:
+                if job is not None:
+                    self._mark(sending, "sent", "Sent; VOID Collect Results places what is ready.")
+            reservations.pop_all()
+        return sendings, [job for _, job in found if job is not None]
+
+    def _sending(self, plan: Plan, reservations: contextlib.ExitStack) -> Sending | None:
         """A version folder for a clip: that of its failed job where that is tried again, else a new one."""
         self._call.check()
-        if again:
-            found = _failed_before(plan)
-            if found is not None:
-                return found
+        found = _failed_before(plan) if self._choices.retry else None
+        if found is not None:
+            return found
         sending = reserved(self._desk, self._call, plan, self._context, self._choices)
         if sending is not None:
             reservations.callback(self._give_back, sending.folder)
@@ -96,13 +98,13 @@ class Removal:
 
     def _prepared(self, sending: Sending) -> Wanted | None:
         """What the editor has to render is rendered; the job to run, or None where that failed."""
-        leave = not self._choices.wait
         try:
             if sending.begun:
-                return Wanted(sending.name, attach, {"folder": sending.folder.as_posix(), "again": True}, leave)
+                args = {"folder": sending.folder.as_posix(), "again": True}
+                return Wanted(sending.name, attach, args, self._leaves)
             export(sending, self._exports, self._context, self._choices)
             args = start_args(sending, self._context, self._choices, self._call.check)
-            return Wanted(sending.name, start, args, leave)
+            return Wanted(sending.name, start, args, self._leaves)
         except VoidError as error:
             self._call.check()  # whatever fails after a wish to stop is that stop
             self._failed(sending, error)
@@ -110,11 +112,6 @@ class Removal:
                 keep(sending.folder, sending.placing, self._context, error)
                 self._desk.begun(sending.folder)
             return None
-
-    def _mark_sent(self, sendings: Sequence[Sending]) -> None:
-        for sending in sendings:
-            if self._rows.state(sending.name) == "planned":
-                self._mark(sending, "sent", "Sent; VOID Collect Results places what is ready.")
 
     # -- after the job ---------------------------------------------------------------------------------------
 
@@ -157,7 +154,7 @@ def refuse(context: Context) -> None:
 
 def _failed_before(plan: Plan) -> Sending | None:
     """The version folder of a clip's failed job; None where there is none to go on with."""
-    folder = Path(str(plan.shot.ours["folder"]))
+    folder = Path(str(plan.shot.ours.get("folder") or ""))
     try:
         record, placing = record_of(folder)
     except HostError:

@@ -58,10 +58,6 @@ class Rows:
         if text not in row.warnings:
             row.warnings.append(text)
 
-    def state(self, name: str) -> str:
-        """How far a clip is."""
-        return self._rows[name].state
-
     def result(self, text: str = "") -> dict[str, Any]:
         """The result of the action: `ok`, a `text` and the `rows`."""
         rows = list(self._rows.values())
