@@ -13,8 +13,20 @@ from typing import Any
 
 import pytest
 from fakes.resolve import Bench, Knobs, Scene, process
+from fakes.resolve.bench import WATCHED
 
 Resolves = Callable[..., Bench]
+
+
+@pytest.fixture(autouse=True)
+def no_forbidden_calls() -> Iterator[None]:
+    """Fails every test in which a script of ours made a call that none may make, whatever came of it."""
+    benches: list[Bench] = []
+    token = WATCHED.set(benches)
+    yield
+    WATCHED.reset(token)
+    found = [call for bench in benches for call in bench.forbidden()]
+    assert not found, "never to be called: " + ", ".join(found)
 
 
 @pytest.fixture

@@ -11,6 +11,11 @@ from fakes.resolve import Bench, Broken, Knobs, difference, scenes, void
 
 
 @pytest.fixture
+def no_forbidden_calls() -> None:
+    """Here they are made on purpose."""
+
+
+@pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(scenes.cut(tmp_path).data)
 

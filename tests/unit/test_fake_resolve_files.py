@@ -16,6 +16,8 @@ from pythons import interpreters
 from resolves import Outside, Resolves
 
 from void_plugin.editorial.media import media_of
+from void_plugin.editorial.ranges import speed_of
+from void_plugin.errors import RequestError
 
 START = scenes.START
 Time = otio.opentime.RationalTime
@@ -58,6 +60,18 @@ def test_the_product_reads_the_media_of_an_export(resolves: Resolves, tmp_path: 
     made = exported(resolves(scenes.cut(tmp_path)), tmp_path / "cut.otio")
     found = media_of(made.tracks[0][0], str(tmp_path))
     assert found is not None and "sh010.%04d.exr" in str(found)
+
+
+def test_a_ramp_is_exported_as_keys_that_are_no_one_speed(resolves: Resolves, tmp_path: Path) -> None:
+    scene = scenes.cut(tmp_path)
+    scene.timeline["tracks"]["video"][0]["items"][0]["ramp"] = 0.05
+    made = exported(resolves(scene), tmp_path / "cut.otio")
+    first, _, second = list(made.tracks[0])[:3]
+    keys = first.effects[-1].metadata["Resolve_OTIO"]["Key Frames"]
+    assert [round(key[1] * 24, 6) for key in keys] == [0, 6 + 0.05 * 36, 12 + 0.05 * 144]
+    with pytest.raises(RequestError, match="no single speed"):
+        speed_of(first)
+    assert speed_of(second) == 2
 
 
 EXTERNAL = """
@@ -167,3 +181,28 @@ def test_a_host_may_lack_the_global_resolve(resolves: Resolves, tmp_path: Path) 
     assert "resolve" not in process.menu_globals(bench) and "bmd" in process.menu_globals(bench)
     with pytest.raises(TypeError):
         Knobs.from_dict({"no_such_knob": 1})
+
+
+FORBIDDEN = """
+import contextlib
+from fakes.resolve import Bench, Broken, Scene
+from resolves import no_forbidden_calls
+
+def test_it(tmp_path):
+    bench = Bench(Scene(tmp_path).data)
+    with contextlib.suppress(Broken):
+        bench.resolve.Quit()
+
+def test_another(tmp_path):
+    Bench(Scene(tmp_path).data).resolve.GetCurrentPage()
+"""
+
+
+def test_a_forbidden_call_fails_the_test_that_made_it_even_when_it_was_caught(tmp_path: Path) -> None:
+    (tmp_path / "test_forbidden.py").write_text(FORBIDDEN)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    tests = str(Path(__file__).parents[1])
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", str(tmp_path)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": tests}, capture_output=True, text=True)
+    assert "2 passed, 1 error" in done.stdout, done.stdout
+    assert "never to be called: Resolve.Quit" in done.stdout

@@ -308,6 +308,21 @@ def test_frames_that_count_from_the_first_file_are_found_out(case: Case, monkeyp
     assert (item["offset"], item["takes"][1]["start"], item["takes"][1]["end"]) == (4, 4, 16)
 
 
+@pytest.mark.parametrize("page", ["color", "fusion"])
+@pytest.mark.parametrize(
+    "knobs",
+    [{"append_moves_playhead": True}, {"take_selects": True}, {"rate_as_number": True}, {"import_data_level": "Video"}],
+)
+def test_habits_that_differ_between_versions_change_nothing(case: Case, knobs: dict[str, Any], page: str) -> None:
+    case.scene.data["page"] = page
+    bench = case.bench(Knobs(**knobs))
+    put(bench, case.args)
+    assert put(bench, case.second())["warnings"] == []
+    (item,) = track(bench, "VOID")
+    assert (item["start"], item["duration"], item["offset"], item["take"]) == (86400, 12, 4, 2)
+    assert clip_of(bench, item)["properties"]["Data Level"] == "Full"
+
+
 @pytest.mark.parametrize("ghost", [True, False])
 def test_an_append_that_places_nothing_is_refused(case: Case, ghost: bool) -> None:
     bench = case.bench(Knobs(append_refuses=True, append_returns_ghost=ghost))
@@ -375,6 +390,7 @@ def checked(bench: Bench, before: dict[str, Any], error: Exception | None, call:
     assert (item["start"], item["duration"], item["offset"], len(item["takes"])) == (86400, 12, 4, takes), call
 
 
+@pytest.mark.slow
 def test_where_the_connection_breaks_nothing_is_left_of_a_result(case: Case) -> None:
     other = case.scene.add_timeline("Reel 4")
     case.scene.project["timeline"] = other["id"]
@@ -385,6 +401,7 @@ def test_where_the_connection_breaks_nothing_is_left_of_a_result(case: Case) -> 
     assert sum(error is not None for _, error, _ in found) > 100
 
 
+@pytest.mark.slow
 def test_where_the_connection_breaks_nothing_is_left_of_a_take(case: Case) -> None:
     bench = case.bench()
     put(bench, case.args)
@@ -395,6 +412,7 @@ def test_where_the_connection_breaks_nothing_is_left_of_a_take(case: Case) -> No
     assert sum(error is not None for _, error, _ in found) > 100
 
 
+@pytest.mark.slow
 def test_where_the_connection_breaks_during_a_correction_nothing_is_left(case: Case) -> None:
     before = case.bench().state()
     knobs = Knobs(end_inclusive=True)
@@ -483,6 +501,16 @@ def test_a_scratch_has_its_own_track_and_is_taken_off_without_a_trace(case: Case
     bench.verify()
 
 
+def test_a_scratch_that_an_earlier_round_trip_has_left_goes_with_the_next(case: Case) -> None:
+    before = case.bench().state()
+    bench, _ = scratch(case)
+    again = files(case.folder, "again")
+    for job in ("round-trip", "another"):
+        answer = put(bench, {**case.args, "files": again, "scratch": True, "job": job})
+    unplace(Resolve(bench.resolve), {"item": answer["item"]})
+    assert difference(before, bench.state()) == []
+
+
 def test_taking_a_scratch_off_leaves_the_results_that_are_there(case: Case) -> None:
     bench = case.bench()
     put(bench, case.args)
@@ -509,6 +537,7 @@ def test_a_scratch_on_a_track_that_was_locked_stays(case: Case) -> None:
     assert difference(before, bench.state()) == []
 
 
+@pytest.mark.slow
 def test_where_the_connection_breaks_a_scratch_is_there_or_gone_and_all_else_as_before(case: Case) -> None:
     before = case.bench().state()
     bench, args = scratch(case)

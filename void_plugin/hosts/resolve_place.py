@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 from void_plugin.errors import HostError
 from void_plugin.hosts import resolve_lay as lay
 from void_plugin.hosts import resolve_tracks as tracks
-from void_plugin.hosts.resolve_api import CODE, Clip, Item, MediaPool, Project, Resolve, Timeline, find_item
+from void_plugin.hosts.resolve_api import CODE, Clip, Item, Project, Resolve, Timeline, find_item
 from void_plugin.hosts.resolve_results import (
     COLOR,
     Files,
@@ -132,8 +132,9 @@ class _Placing:
         if found is None:
             raise gone("clip", wanted, "on the timeline {}".format(timeline.name()))
         below, shot = found
-        span = Span(shot.start(), shot.end())
-        there = None if wanted.scratch else tracks.result_of(timeline, wanted.shot, span)
+        # A round trip takes a few frames of its shot, a result covers all of it.
+        span = wanted.span if wanted.scratch else Span(shot.start(), shot.end())
+        there = tracks.result_of(timeline, wanted.shot, span, wanted.scratch)
         clip = self._clip()
         offset = self._offset_now(shot, span, clip)
         if there is not None:
@@ -213,25 +214,26 @@ def unplace(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
         found = find_item(timeline, str(args.get("item") or ""))
         if project is not None and found is not None:
             with visit(resolve, project, timeline) as left:
-                _unplace(project.pool(), timeline, *found)
+                _unplace(project, timeline, *found)
             check(left)
     return {}
 
 
-def _unplace(pool: MediaPool, timeline: Timeline, track: int, item: Item) -> None:
-    clip = item.media()
-    tag = tag_of(clip)
-    if clip is None or tag is None or tag.get("kind") != "scratch":
+def _unplace(project: Project, timeline: Timeline, track: int, item: Item) -> None:
+    clips = tracks.clips_of(item)  # those of a round trip that was broken off are its other takes
+    if not clips or any((tag_of(clip) or {}).get("kind") != "scratch" for clip in clips):
         text = "{} on track {} is no scratch of a round trip, so it is not removed."
         raise HostError(text.format(item.name(), track), CODE)
     if timeline.is_track_locked(track):
         raise tracks.locked(timeline, track)
+    pool = project.pool()
 
     def rest() -> None:
-        remove_clips(pool, [clip])
+        timelines = project.timelines()
+        remove_clips(pool, [clip for clip in clips if not any(tracks.showing(one, clip) for one in timelines)])
         drop_bins(pool, [timeline.name()])
 
     with Undo() as undo:
-        undo.add("the clip {}".format(clip.name()), rest)  # nothing would lead to it once its item is gone
+        undo.add("the clip of {}".format(item.name()), rest)  # nothing would lead to it once its item is gone
         tracks.remove_with_track(timeline, track, [item])
         rest()

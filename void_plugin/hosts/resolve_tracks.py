@@ -45,10 +45,10 @@ def clips_of(item: Item) -> List[Clip]:
     return [clip for clip in [item.media()] + [take.clip for take in item.takes()] if clip is not None]
 
 
-def result_of(timeline: Timeline, shot: str, span: Span) -> Optional[Tuple[int, Item]]:
+def result_of(timeline: Timeline, shot: str, span: Span, scratch: bool) -> Optional[Tuple[int, Item]]:
     """Our item over exactly this range for this shot, topmost first, on a track that is not locked."""
     for track in range(timeline.tracks(), 0, -1):
-        if not tags.is_result_track(timeline.track_name(track)) or timeline.is_track_locked(track):
+        if not _fits(timeline.track_name(track), scratch) or timeline.is_track_locked(track):
             continue
         for item in timeline.items(track):
             tag = tag_of(item.media()) if span_of(item) == span else None
@@ -60,8 +60,7 @@ def result_of(timeline: Timeline, shot: str, span: Span) -> Optional[Tuple[int, 
 def free_track(timeline: Timeline, above: int, span: Span, scratch: bool, undo: Undo) -> int:
     """The topmost track of ours where it lies above a track, is not locked and has room; else a new one above all."""
     names = {track: timeline.track_name(track) for track in range(1, timeline.tracks() + 1)}
-    fits = tags.SCRATCH_TRACK.__eq__ if scratch else tags.is_result_track
-    ours = [track for track, name in names.items() if fits(name)]
+    ours = [track for track, name in names.items() if _fits(name, scratch)]
     if ours and ours[-1] > above and not timeline.is_track_locked(ours[-1]):
         taken = [span_of(item) for item in timeline.items(ours[-1])]
         if not any(other is not None and other.meets(span) for other in taken):
@@ -108,6 +107,10 @@ def remove_with_track(timeline: Timeline, track: int, items: List[Item]) -> bool
         remove_items(timeline, items)
         drop()
     return bool(went)
+
+
+def _fits(name: str, scratch: bool) -> bool:
+    return name == tags.SCRATCH_TRACK if scratch else tags.is_result_track(name)
 
 
 def _new_track(timeline: Timeline, name: str, undo: Undo) -> int:

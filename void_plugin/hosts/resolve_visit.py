@@ -37,9 +37,9 @@ def visit(resolve: Resolve, project: Project, timeline: Optional[Timeline] = Non
     try:
         if state["page"]:  # there is none without windows
             resolve.open_page("edit")
+        if current is not None and not state["playhead"]:  # the Fusion page does not say
+            state["playhead"] = current.playhead()
         if timeline is not None and (current is None or current.id() != timeline.id()):
-            if current is not None and not state["playhead"]:  # the Fusion page does not say
-                state["playhead"] = current.playhead()
             theirs.append(timeline.playhead())
             project.open_timeline(timeline)
         yield left

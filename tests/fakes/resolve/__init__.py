@@ -17,7 +17,7 @@ from . import scenes
 from .bench import Bench
 from .difference import difference, void
 from .knobs import Knobs
-from .scenes import Scene
+from .scene import Scene
 from .strict import Broken, Handle
 
 __all__ = ["Bench", "Broken", "Handle", "Knobs", "Scene", "difference", "scenes", "void"]

@@ -9,6 +9,7 @@ bench.verify()
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import functools
 import json
@@ -18,6 +19,9 @@ from . import overrides, signatures, strict
 from .knobs import Knobs
 from .models import MODELS
 from .world import World
+
+WATCHED = contextvars.ContextVar("WATCHED", default=None)
+"""Where it is a list, every bench that is made joins it."""
 
 
 class Bench:
@@ -39,6 +43,9 @@ class Bench:
         self.witness = None
         """Called with the record of each call when it is over, and with the sentence of each breach."""
         self.table = _table()
+        watched = WATCHED.get()
+        if watched is not None:
+            watched.append(self)
 
     @property
     def resolve(self):
@@ -61,6 +68,10 @@ class Bench:
         """Lets a user do something just before the call of that name and count: `action(world data)`."""
         self.actions[name, count] = action
 
+    def forbidden(self):
+        """The forbidden calls that were made, none of which did anything."""
+        return [call["call"] for call in self.calls if call["call"] in overrides.FORBIDDEN]
+
     def verify(self):
         """AssertionError lists what was done that no script may do."""
         assert not self.breaches, "\n".join(self.breaches)
@@ -74,17 +85,11 @@ class Bench:
 
     # -- what the API looks like in this version
     def methods(self, kind):
-        since = tuple(self.world.data["version"][:3])
-        return {name for name in self.table["classes"][kind] if since >= strict.known_since(kind + "." + name)}
+        return _methods(kind, tuple(self.world.data["version"][:3]))
 
     def constants(self):
         """Those that the live object lists: not the markers' (resolve-mcp's ledger, Studio 21.0.2)."""
-        since = tuple(self.world.data["version"][:3])
-        return {
-            name: float(index)
-            for index, name in enumerate(self.table["constants"])
-            if not name.startswith("MARKER_") and since >= strict.known_since("Resolve." + name)
-        }
+        return dict(_constants(tuple(self.world.data["version"][:3])))
 
     # -- the gate
     def call(self, handle, method, arguments, keywords):
@@ -149,6 +154,20 @@ class Bench:
 @functools.lru_cache(maxsize=1)
 def _table():
     return signatures.read()
+
+
+@functools.lru_cache(maxsize=None)
+def _methods(kind, since):
+    return frozenset(name for name in _table()["classes"][kind] if since >= strict.known_since(kind + "." + name))
+
+
+@functools.lru_cache(maxsize=None)
+def _constants(since):
+    return {
+        name: float(index)
+        for index, name in enumerate(_table()["constants"])
+        if not name.startswith("MARKER_") and since >= strict.known_since("Resolve." + name)
+    }
 
 
 def plain(value):
