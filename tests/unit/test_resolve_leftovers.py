@@ -1,10 +1,13 @@
 """What processes leave in Resolve that did not live to put it back, and what becomes of it."""
 
+from __future__ import annotations
+
 import os
+from pathlib import Path
 
 import pytest
-from fakes.resolve import difference, scenes
-from resolvestages import Stage, small
+from fakes.resolve import Scene, difference, scenes
+from resolvestages import Make, Stage, small
 
 from void_plugin.errors import HostError
 from void_plugin.hosts.resolve_export import MOST_TRIES
@@ -13,18 +16,18 @@ from void_plugin.hosts.resolve_snapshot import PRESETS
 
 
 @pytest.fixture
-def scene(tmp_path):
+def scene(tmp_path: Path) -> Scene:
     return scenes.cut(tmp_path)
 
 
 @pytest.fixture
-def stage(scene, tmp_path):
+def stage(scene: Scene, tmp_path: Path) -> Make:
     return lambda **knobs: Stage(scene, tmp_path, **knobs)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before its work", "after its work"])
-def test_an_exception_at_any_call_of_a_recovery_leaves_the_rest_to_the_next(tmp_path, after):
-    def left(name):
+def test_an_exception_at_any_call_of_a_recovery_leaves_the_rest_to_the_next(tmp_path: Path, after: bool) -> None:
+    def left(name: str) -> Stage:
         folder = tmp_path / name
         on = Stage(small(folder), folder)
         on.render(on.begin(what="matte", track=3)["job"])
@@ -47,7 +50,7 @@ def test_an_exception_at_any_call_of_a_recovery_leaves_the_rest_to_the_next(tmp_
         on.assert_as_before()
 
 
-def test_what_a_process_has_left_is_restored_by_the_next(stage):
+def test_what_a_process_has_left_is_restored_by_the_next(stage: Make) -> None:
     on = stage()
     job = on.begin(what="matte", track=3)["job"]
     on.render(job)
@@ -58,7 +61,7 @@ def test_what_a_process_has_left_is_restored_by_the_next(stage):
     on.assert_as_before()
 
 
-def test_a_render_that_nobody_waits_for_is_stopped(stage):
+def test_a_render_that_nobody_waits_for_is_stopped(stage: Make) -> None:
     on = stage(frames_per_poll=1)
     on.begin()
     record = on.memory.all()[0]
@@ -68,7 +71,7 @@ def test_a_render_that_nobody_waits_for_is_stopped(stage):
     on.assert_as_before()
 
 
-def test_an_export_that_is_under_way_elsewhere_is_left_alone(stage):
+def test_an_export_that_is_under_way_elsewhere_is_left_alone(stage: Make) -> None:
     on = stage(frames_per_poll=1)
     job = on.begin()["job"]
     found = on.another().recover()
@@ -78,7 +81,7 @@ def test_an_export_that_is_under_way_elsewhere_is_left_alone(stage):
     on.assert_as_before()
 
 
-def test_what_belongs_to_another_project_waits_until_that_is_open(stage):
+def test_what_belongs_to_another_project_waits_until_that_is_open(stage: Make) -> None:
     on = stage()
     job = on.begin()["job"]
     on.render(job)
@@ -90,14 +93,14 @@ def test_what_belongs_to_another_project_waits_until_that_is_open(stage):
     on.assert_as_before()
 
 
-def test_what_belongs_to_another_project_is_forgotten_after_a_month(stage):
+def test_what_belongs_to_another_project_is_forgotten_after_a_month(stage: Make) -> None:
     on = stage()
     on.memory.keep("VOID_restore_1_1", {"preset": "VOID_restore_1_1", "project": {"id": "project-2"}, "since": 0.0})
     assert on.another().recover() == {"restored": [], "failed": []}
     on.assert_as_before()
 
 
-def test_a_project_that_was_changed_during_an_export_is_to_be_opened_again(stage):
+def test_a_project_that_was_changed_during_an_export_is_to_be_opened_again(stage: Make) -> None:
     on = stage()
     job = on.begin()["job"]
     on.render(job)
@@ -108,7 +111,7 @@ def test_a_project_that_was_changed_during_an_export_is_to_be_opened_again(stage
     on.assert_as_before()
 
 
-def test_what_cannot_be_put_back_is_not_tried_for_ever(stage):
+def test_what_cannot_be_put_back_is_not_tried_for_ever(stage: Make) -> None:
     on = stage()
     job = on.begin()["job"]
     on.render(job)
@@ -118,7 +121,7 @@ def test_what_cannot_be_put_back_is_not_tried_for_ever(stage):
     assert on.another().recover() == {"restored": [], "failed": []}
 
 
-def test_a_timeline_and_a_track_that_the_user_has_deleted_need_nothing_back(stage, scene):
+def test_a_timeline_and_a_track_that_the_user_has_deleted_need_nothing_back(stage: Make, scene: Scene) -> None:
     other = scene.add_timeline("Reel 4")
     on = stage()
     job = on.begin(what="matte", track=3)["job"]
@@ -135,7 +138,7 @@ def test_a_timeline_and_a_track_that_the_user_has_deleted_need_nothing_back(stag
     assert on.memory.all() == []
 
 
-def test_a_job_that_was_added_in_the_last_moment_of_a_process_is_found_by_its_folder(stage, scene):
+def test_a_job_that_was_added_in_the_last_moment_of_a_process_is_found_by_its_folder(stage: Make, scene: Scene) -> None:
     scene.user_jobs(1)
     on = stage()
     on.begin()
@@ -146,7 +149,7 @@ def test_a_job_that_was_added_in_the_last_moment_of_a_process_is_found_by_its_fo
     on.assert_as_before()
 
 
-def test_temporary_presets_that_nobody_knows_of_are_swept(stage, scene):
+def test_temporary_presets_that_nobody_knows_of_are_swept(stage: Make, scene: Scene) -> None:
     on = stage()
     scene.preset(PRESETS + "4711_1")
     swept = Stage(scene, on.folder)
@@ -157,7 +160,7 @@ def test_temporary_presets_that_nobody_knows_of_are_swept(stage, scene):
     assert difference(on.before, swept.bench.state()) == []
 
 
-def test_a_record_that_cannot_be_read_is_of_no_use_and_no_trouble(stage):
+def test_a_record_that_cannot_be_read_is_of_no_use_and_no_trouble(stage: Make) -> None:
     on = stage()
     on.memory.keep("VOID_restore_1_1", {})
     (on.folder / "memory" / "VOID_restore_1_1.restore.json").write_text("{")
@@ -165,7 +168,7 @@ def test_a_record_that_cannot_be_read_is_of_no_use_and_no_trouble(stage):
     assert on.another().recover() == {"restored": [], "failed": []}
 
 
-def test_a_record_that_cannot_be_written_stops_before_anything_has_changed(stage, tmp_path):
+def test_a_record_that_cannot_be_written_stops_before_anything_has_changed(stage: Make, tmp_path: Path) -> None:
     on = stage()
     (tmp_path / "memory").write_text("a file where the folder should be")
     with pytest.raises(HostError, match="correct the rights"):
