@@ -43,7 +43,7 @@ venv: .venv/.installed
 .venv/.installed: .venv/.python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --upgrade pip
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-	    --group check --group test -e '.[farm,server,void]'
+	    --group check --group test -e '.[farm,otio,server,void]'
 	@touch $@
 
 check: venv

@@ -99,7 +99,9 @@ class SidecarProcess:
             except OSError as error:
                 raise HostError(
                     "The sidecar cannot be started with {}: {}; run `void nuke install` again (for Resolve "
-                    "`void resolve install`), or correct $VOID_PLUGIN_PYTHON.".format(command[0], error.strerror or error),
+                    "`void resolve install`), or correct $VOID_PLUGIN_PYTHON.".format(
+                        command[0], error.strerror or error
+                    ),
                     "host.python",
                 ) from error
         self._greeted, self._asked_at = False, None

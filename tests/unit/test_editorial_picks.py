@@ -249,11 +249,11 @@ def test_a_clip_on_the_matte_track_is_the_matte(tmp_path: Path) -> None:
     assert "shows its file 1022 where the plate shows 1021" in shot.problems[0]
 
 
-def test_a_movie_says_what_to_do_and_takes_frames_in_its_place(tmp_path: Path) -> None:
+def test_a_movie_that_is_not_there_says_what_to_do_and_takes_frames_in_its_place(tmp_path: Path) -> None:
     reference = otio.schema.ExternalReference("/p/a.mov", Range(Time(3600, RATE), Time(60, RATE)))
     base = edits.timeline([otio.schema.Clip("a.mov", reference, Range(Time(3620, RATE), Time(10, RATE)))])
     (shot,), _ = find_shots(Cut(base), "/edit", Wanted(everything=True), Wishes())
-    assert "is a movie" in shot.problems[0] and "--plate-root" in shot.problems[0]
+    assert "is offline" in shot.problems[0] and "--plate-root" in shot.problems[0]
     plates(tmp_path / "p", "a", 1, 60)
     plates(tmp_path / "m", "a", 1, 60)
     wishes = Wishes(2, 4, str(tmp_path / "m"), str(tmp_path / "p"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fakes.resolve import Bench, Scene, difference, scenes
 from resolves import Resolves
+from shots import save_exr
 
 START = scenes.START
 
@@ -262,3 +264,14 @@ def test_retimed_media_of_another_rate_is_counted_in_its_own(resolves: Resolves,
     item = timeline(bench).GetItemListInTrack("video", 1)[0]
     assert (item.GetSourceStartFrame(), item.GetSourceEndFrame()) == (0, 0)
     assert item.GetSourceStartTime() == (86376 + 4) / 24
+
+
+def test_an_imported_sequence_starts_at_the_timecode_of_its_first_file(
+    resolves: Resolves, scene: Scene, tmp_path: Path
+) -> None:
+    for number in range(1, 4):
+        coded = {"smpte:TimeCode": ("timecode", (0x01000003 + number, 0))}
+        save_exr(tmp_path / f"coded.{number:04d}.exr", np.zeros((4, 6, 3), np.float16), attributes=coded)
+    pool = project(resolves(scene)).GetMediaPool()
+    (clip,) = pool.ImportMedia([{"FilePath": f"{tmp_path}/coded.%04d.exr", "StartIndex": 1, "EndIndex": 3}])
+    assert clip.GetClipProperty("Start TC") == "01:00:00:04"

@@ -16,6 +16,8 @@ from pythons import interpreters
 from resolves import Outside, Resolves
 
 from void_plugin.editorial.media import media_of
+from void_plugin.editorial.ranges import speed_of
+from void_plugin.errors import RequestError
 
 START = scenes.START
 Time = otio.opentime.RationalTime
@@ -58,6 +60,18 @@ def test_the_product_reads_the_media_of_an_export(resolves: Resolves, tmp_path: 
     made = exported(resolves(scenes.cut(tmp_path)), tmp_path / "cut.otio")
     found = media_of(made.tracks[0][0], str(tmp_path))
     assert found is not None and "sh010.%04d.exr" in str(found)
+
+
+def test_a_ramp_is_exported_as_keys_that_are_no_one_speed(resolves: Resolves, tmp_path: Path) -> None:
+    scene = scenes.cut(tmp_path)
+    scene.timeline["tracks"]["video"][0]["items"][0]["ramp"] = 0.05
+    made = exported(resolves(scene), tmp_path / "cut.otio")
+    first, _, second = list(made.tracks[0])[:3]
+    keys = first.effects[-1].metadata["Resolve_OTIO"]["Key Frames"]
+    assert [round(key[1] * 24, 6) for key in keys] == [0, 6 + 0.05 * 36, 12 + 0.05 * 144]
+    with pytest.raises(RequestError, match="no single speed"):
+        speed_of(first)
+    assert speed_of(second) == 2
 
 
 EXTERNAL = """

@@ -146,6 +146,8 @@ def shot_row(cut: Cut, shot: Shot, drop: bool = True) -> dict[str, Any]:
             "start": float(media.start),
             "rate": media.written_rate,
         }
+        if shot.movie is not None:
+            row["media"].update(movie=shot.movie.path, matrix=shot.movie.matrix, drop=shot.movie.drop)
     if found is not None:
         row["used"], row["delivered"], row["looked_at"] = str(found.used), str(found.delivered), str(found.looked_at)
         row["speed"], row["short"], row["beyond"] = float(found.speed), list(found.short), found.beyond
@@ -212,7 +214,7 @@ def _request(group: Sequence[Shot], folder: Path, number: int, making: Making) -
         frames=_united(group, "delivered"),
         shot_range=_united(group, "looked_at"),
         handles=max(_handles(one) for one in group),
-        colour=note.colour or making.colour,
+        colour=note.colour or making.colour or (shot.movie.declared if shot.movie is not None else ""),
         prompt=note.prompt or making.prompt,
         engine=note.engine or making.engine,
         priority=making.priority,

@@ -24,6 +24,8 @@ from void_plugin.hosts.resolve_shots import Placed, shelf, shot_of
 
 START_SECONDS = 30.0
 """So long may a job be queued, or between two frames, without Resolve rendering anything."""
+MOST_TRIES = 3
+"""So many runs try to put back what one has left."""
 SINGLE_CLIP = 1
 BURN_IN = "DataBurnIn"
 BAKED = "Grade and sizing are baked into this {}, because there is no render preset {!r}."
@@ -149,17 +151,25 @@ class Export:
         kept: List[str] = [] if self._open is None else [self._open.state["preset"]]
         project = gate(self._resolve)[0]
         for record in self._memory.all():
-            if record.state["preset"] in kept:
+            state = record.state
+            if state["preset"] in kept:
                 continue
             if self._memory.is_fresh(record) and project.is_rendering():
-                kept.append(record.state["preset"])
+                kept.append(state["preset"])
                 failed.append("Another export of VOID is under way; wait until it is done.")
                 continue
-            done, left = self._put_back(project, record.state)
+            if state["project"]["id"] != project.id():  # until that is open, or for good
+                kept.append(state["preset"])
+                self._memory.expire(record)
+                continue
+            state["tries"] = state.get("tries", 0) + 1
+            done, left = self._put_back(project, state)
             restored += done
             failed += left
-            if left:
-                kept.append(record.state["preset"])
+            if left and state["tries"] < MOST_TRIES:
+                kept.append(state["preset"])
+            elif left:  # what could not be done so often never can
+                self._memory.forget(state["preset"])
         done, left = snapshot.sweep(self._resolve, kept)
         return {"restored": restored + done, "failed": failed + left}
 

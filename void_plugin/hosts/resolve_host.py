@@ -6,186 +6,29 @@ that Resolve starts for a script, or from outside: `python -m void_plugin.hosts.
 """
 
 import argparse
-import importlib
 import json
 import os
-import queue
 import signal
 import sys
-from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from void_plugin.bridge import Sidecar
 from void_plugin.errors import HostError, VoidError
 from void_plugin.hosts import resolve_boot as boot
 from void_plugin.hosts.resolve_api import Resolve
-from void_plugin.hosts.resolve_context import context, version_of
-from void_plugin.hosts.resolve_export import Export
+from void_plugin.hosts.resolve_commands import ResolveHost, Say
+from void_plugin.hosts.resolve_context import version_of
 from void_plugin.hosts.resolve_memory import Memory
 from void_plugin.hosts.resolve_outside import start_outside
-from void_plugin.hosts.resolve_shots import shots, timeline_otio
+from void_plugin.hosts.resolve_service import Service
 
 ACTIONS = ("remove", "collect", "jobs", "check", "clean")
-CALL = "timeline"
 EXIT_FAILED, EXIT_CANCELLED = 1, 130
-POLL_SECONDS = 0.2
-"""So that a wish to stop is heard where nothing happens."""
-
-Say = Callable[[str], None]
-Command = Callable[[Dict[str, Any]], Dict[str, Any]]
-LATER = (("place", "resolve_place"), ("unplace", "resolve_place"), ("mark", "resolve_marks"))
-"""Commands and the modules that hold them, loaded when they are asked for."""
-LATER_WITHOUT = (("jobs", "resolve_marks"), ("clean", "resolve_clean"))
-"""The same for those that take no arguments."""
 
 
 def say(text: str) -> None:
     """A line for the user: Resolve shows it in its console."""
     print(text, flush=True)
-
-
-class ResolveHost:
-    """What can be asked of Resolve, by name; every command runs on the thread that calls `answer`."""
-
-    def __init__(self, resolve: Resolve, memory: Memory, told: Say = say) -> None:
-        """`told` shows a sentence to the user."""
-        self.resolve, self.export = resolve, Export(resolve, memory)
-        self.commands: Dict[str, Command] = {
-            "context": lambda args: context(resolve),
-            "shots": lambda args: shots(resolve, str(args.get("pick"))),
-            "timeline_otio": lambda args: timeline_otio(resolve, str(args["path"])),
-            "export_begin": self.export.begin,
-            "export_poll": lambda args: self.export.poll(str(args["job"])),
-            "export_end": lambda args: self.export.end(str(args["job"])),
-            "leftovers": lambda args: self.export.recover(),
-            "tell": lambda args: _told(told, args),
-        }
-        for name, module in LATER:
-            self.commands[name] = partial(_later, module, name, resolve)
-        for name, module in LATER_WITHOUT:
-            self.commands[name] = partial(_later_without, module, name, resolve)
-
-    def answer(self, name: str, args: Dict[str, Any]) -> Dict[str, Any]:
-        """Run one command. Raises HostError."""
-        try:
-            return self.commands[name](args)
-        except (KeyError, TypeError, ValueError) as error:
-            text = "The question {} with {} cannot be answered ({!r}); install the same version of void_plugin for the "
-            text += "host and its sidecar."
-            raise HostError(text.format(name, sorted(args), error), "host.call") from error
-
-
-def _told(told: Say, args: Dict[str, Any]) -> Dict[str, Any]:
-    told(str(args["text"]))
-    return {}
-
-
-def _later(module: str, name: str, *values: Any) -> Dict[str, Any]:
-    return dict(getattr(importlib.import_module("void_plugin.hosts." + module), name)(*values))
-
-
-def _later_without(module: str, name: str, resolve: Resolve, args: Dict[str, Any]) -> Dict[str, Any]:
-    return _later(module, name, resolve)
-
-
-class _Asked:
-    """A question of the sidecar's that waits for the main thread."""
-
-    def __init__(self, name: str, args: Dict[str, Any]) -> None:
-        self.name, self.args = name, args
-        self.reply: "queue.SimpleQueue[Tuple[Optional[Dict[str, Any]], Optional[BaseException]]]" = queue.SimpleQueue()
-
-
-class _Ended:
-    """The end of the call."""
-
-    def __init__(self, result: Optional[Dict[str, Any]], error: Optional[VoidError]) -> None:
-        self.result, self.error = result, error
-
-
-class Service:
-    """One call of the sidecar, and what it asks meanwhile."""
-
-    def __init__(self, host: ResolveHost, sidecar: Sidecar) -> None:
-        """The sidecar is the caller's to close."""
-        self._host, self._sidecar = host, sidecar
-        self._waiting: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
-        self._over = False
-        self._stops = 0
-        for name in host.commands:
-            sidecar.answering(name, partial(self._ask, name))
-
-    def stop(self, *_: Any) -> None:
-        """Wish that the call ends soon, the second time at once; fit for a signal."""
-        self._stops += 1
-
-    def run(self, action: str, options: Mapping[str, Any], event: Callable[[Dict[str, Any]], None]) -> Dict[str, Any]:
-        """Make the call and serve it to its end; an export that is open then is put back. Raises VoidError."""
-        number = self._sidecar.call(
-            CALL,
-            {"action": action, "options": dict(options)},
-            lambda result, error: self._waiting.put(_Ended(result, error)),
-            event,
-        )
-        try:
-            ended = self._serve(number)
-        finally:
-            self._over = True
-            self._turn_away()
-            left = self._host.export.close()
-        if ended.error is not None:
-            if left:
-                text = "{} {}".format(ended.error.message, " ".join(left))
-                raise type(ended.error)(text, ended.error.code) from ended.error
-            raise ended.error
-        if left:
-            raise HostError(" ".join(left), "host.resolve")
-        return ended.result or {}
-
-    def _serve(self, number: int) -> _Ended:
-        heard = 0
-        while True:
-            try:
-                item = self._waiting.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                item = None
-            except KeyboardInterrupt:
-                self._stops += 1
-                item = None
-            while heard < self._stops:
-                heard += 1
-                self._sidecar.cancel(number)
-            if isinstance(item, _Ended):
-                return item
-            if isinstance(item, _Asked):
-                try:
-                    item.reply.put((self._host.answer(item.name, item.args), None))
-                except Exception as error:  # the asking thread turns it into an answer
-                    item.reply.put((None, error))
-
-    def _turn_away(self) -> None:
-        while True:
-            try:
-                item = self._waiting.get_nowait()
-            except queue.Empty:
-                return
-            if isinstance(item, _Asked):
-                item.reply.put((None, _closed()))
-
-    def _ask(self, name: str, args: Dict[str, Any]) -> Dict[str, Any]:
-        """In a thread of the bridge's: leave the question to the main thread and wait."""
-        asked = _Asked(name, args)
-        self._waiting.put(asked)
-        if self._over:  # nobody may be left to see it
-            self._turn_away()
-        result, error = asked.reply.get()
-        if error is not None:
-            raise error
-        return result or {}
-
-
-def _closed() -> HostError:
-    return HostError("The script in Resolve has ended.", "host.call")
 
 
 # -- entries ---------------------------------------------------------------------------------------------------
@@ -230,14 +73,14 @@ def serve(
         raise HostError("There is no action {!r}; there are {}.".format(action, ", ".join(ACTIONS)), "host.call")
     host = ResolveHost(resolve, Memory.of(os.environ), told)
     version = ".".join(str(number) for number in version_of(resolve))
-    own = Sidecar(host="resolve {}".format(version)) if sidecar is None else None
-    service = Service(host, sidecar or own)  # type: ignore[arg-type]
+    used = Sidecar(host="resolve {}".format(version)) if sidecar is None else sidecar
+    service = Service(host, used)
     try:
         with _Signals(service.stop):
             return service.run(action, options, event or _unheard)
     finally:
-        if own is not None:
-            own.close()
+        if sidecar is None:
+            used.close()
 
 
 class _Signals:

@@ -12,6 +12,7 @@ from void_plugin.hosts.resolve_calls import CODE
 
 FRESH_SECONDS = 60.0
 """A record that was touched since is of a process that lives."""
+OLD_SECONDS = 30 * 86400.0
 _ENDING = ".restore.json"
 
 
@@ -58,6 +59,12 @@ class Memory:
         """Delete the record of a name; nothing where there is none."""
         with contextlib.suppress(OSError):  # what is restored once more does no harm
             os.remove(self._path(name))
+
+    def expire(self, kept: Kept) -> None:
+        """Forget a record that is so old that nobody will miss what it would put back."""
+        if time.time() - float(kept.state.get("since", 0.0)) > OLD_SECONDS:
+            with contextlib.suppress(OSError):
+                os.remove(kept.path)
 
     def all(self) -> List[Kept]:
         """Every record that can be read, the oldest first; others are of no use to anybody."""

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import threading
 from typing import Any, Dict, List, Mapping
 
 from void_plugin.errors import HostError
@@ -31,7 +32,7 @@ def start_outside(action: str, options: Mapping[str, Any]) -> str:
     how: Dict[str, Any] = {"creationflags": _APART} if os.name == "nt" else {"start_new_session": True}
     with log.open() as stream:
         try:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
@@ -41,4 +42,5 @@ def start_outside(action: str, options: Mapping[str, Any]) -> str:
             )
         except OSError as error:
             raise HostError("{} cannot be started: {}.".format(command[0], error), CODE) from error
+    threading.Thread(target=process.wait, name="void outside", daemon=True).start()  # else it stays as a zombie
     return STARTED.format(log.path)

@@ -132,7 +132,8 @@ class _Placing:
         if found is None:
             raise gone("clip", wanted, "on the timeline {}".format(timeline.name()))
         below, shot = found
-        span = Span(shot.start(), shot.end())
+        # A round trip takes a few frames of its shot, a result covers all of it.
+        span = wanted.span if wanted.scratch else Span(shot.start(), shot.end())
         there = tracks.result_of(timeline, wanted.shot, span, wanted.scratch)
         clip = self._clip()
         offset = self._offset_now(shot, span, clip)

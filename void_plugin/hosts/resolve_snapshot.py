@@ -6,10 +6,11 @@ Resolve shows its render settings to nobody, so they are kept as a temporary pre
 import itertools
 import os
 import time
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from void_plugin.errors import HostError
-from void_plugin.hosts.resolve_api import Bin, Project, Resolve, Timeline
+from void_plugin.hosts.resolve_api import CODE, Bin, Project, Resolve, Timeline, refused
 from void_plugin.hosts.resolve_context import gate
 
 PRESETS = "VOID_restore_"
@@ -99,7 +100,7 @@ def _project_of(resolve: Resolve, state: State) -> Project:
             "The project {} is not open in Resolve; open it, and run VOID again to have its settings restored.".format(
                 state["project"]["name"]
             ),
-            "host.resolve",
+            CODE,
         )
     return project
 
@@ -107,7 +108,7 @@ def _project_of(resolve: Resolve, state: State) -> Project:
 def _steps(resolve: Resolve, project: Project, state: State) -> List[Tuple[str, Callable[[], None]]]:
     """The parts in the order in which they are put back: tracks and marks need the timeline, which needs no page."""
 
-    def timeline() -> Timeline:
+    def timeline() -> Optional[Timeline]:
         return _current(project, state)
 
     return [
@@ -124,15 +125,20 @@ def _steps(resolve: Resolve, project: Project, state: State) -> List[Tuple[str, 
     ]
 
 
-def _current(project: Project, state: State) -> Timeline:
-    """The timeline of a state, made the current one: others answer falsely about their tracks. Raises HostError."""
+def _current(project: Project, state: State) -> Optional[Timeline]:
+    """The timeline of a state, made the current one: others answer falsely about their tracks. Raises HostError.
+
+    None where the user has deleted it meanwhile: then there is nothing on it to put back.
+    """
     current = project.timeline()
     if current is not None and current.id() == state["timeline"]["id"]:
         return current
-    found = project.find_timeline(state["timeline"]["id"])
-    if found is None:
-        raise HostError("The timeline {} is gone.".format(state["timeline"]["name"]), "host.resolve")
-    project.open_timeline(found)
+    there = project.timelines()
+    if not there:  # which is no answer: it had one
+        raise refused("Project.GetTimelineCount", [], "finds no timeline")
+    found = next((timeline for timeline in there if timeline.id() == state["timeline"]["id"]), None)
+    if found is not None:
+        project.open_timeline(found)
     return found
 
 
@@ -157,21 +163,24 @@ def _restore_format(project: Project, state: State) -> None:
         project.set_render_format(wanted["format"], wanted["codec"])
 
 
-def _restore_tracks(timeline: Timeline, state: State) -> None:
+def _restore_tracks(timeline: Optional[Timeline], state: State) -> None:
+    count = timeline.tracks() if timeline is not None else 0
     for number, enabled in sorted(state["tracks"].items()):
+        if timeline is None or int(number) > count:  # the user has deleted it meanwhile
+            continue
         if timeline.is_track_enabled(int(number)) != enabled:
             timeline.enable_track(int(number), enabled)
 
 
-def _restore_marks(timeline: Timeline, state: State) -> None:
-    if state["marks"] is not None:
+def _restore_marks(timeline: Optional[Timeline], state: State) -> None:
+    if timeline is not None and state["marks"] is not None:
         timeline.set_marks({kind: (int(pair[0]), int(pair[1])) for kind, pair in state["marks"].items()})
 
 
-def _restore_playhead(timeline: Timeline, state: State) -> None:
+def _restore_playhead(timeline: Optional[Timeline], state: State) -> None:
     wanted = state["playhead"]
-    if wanted and timeline.playhead() != wanted and not timeline.move_playhead(wanted):
-        raise HostError("it stands at {} rather than {}.".format(timeline.playhead(), wanted), "host.resolve")
+    if timeline is not None and wanted and timeline.playhead() != wanted and not timeline.move_playhead(wanted):
+        raise refused("Timeline.SetCurrentTimecode", [wanted], "left it at {}".format(timeline.playhead()))
 
 
 def _restore_bin(project: Project, state: State) -> None:
@@ -196,7 +205,7 @@ def sweep(resolve: Resolve, kept: List[str]) -> Restored:
     project = gate(resolve)[0]
     for name in project.render_presets():
         if name.startswith(PRESETS) and name not in kept:
-            wrong = tried(lambda name=name: project.delete_render_preset(name))  # type: ignore[misc]
+            wrong = tried(partial(project.delete_render_preset, name))
             if wrong:
                 failed.append(wrong)
             else:

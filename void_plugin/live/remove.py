@@ -104,6 +104,7 @@ class Removal:
             args = start_args(sending, self._context, self._choices, self._call.check)
             return Wanted(sending.name, start, args, leave)
         except VoidError as error:
+            self._call.check()  # whatever fails after a wish to stop is that stop
             self._failed(sending, error)
             with contextlib.suppress(VoidError):  # the disk may be what failed
                 keep(sending.folder, sending.placing, self._context, error)

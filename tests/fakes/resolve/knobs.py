@@ -64,6 +64,8 @@ class Knobs:
     """GetSourceStartFrame and GetSourceEndFrame are both 0."""
     marks_absolute: bool = False
     """Marks are record frames, not counted from the timeline's start."""
+    otio_absolute_markers: bool = False
+    """An exported timeline's markers are at record frames, not counted from its start."""
     rate_as_number: bool = False
     """GetSetting gives rates as numbers."""
     # -- writing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from . import pictures
+from . import pictures, timecode
 
 
 def clip(key, name, kind, path="", first=0, last=0, fps=24.0, size=(0, 0), start_tc=0, pixels="", **more):
@@ -47,11 +47,15 @@ def imported(world, knobs, entry):
     if not all(os.path.isfile(file) for file in (files[0], files[-1])):
         return []
     rate = knobs.import_fps or float(world.project["settings"]["timelineFrameRate"])
-    size = pictures.size_of(files[0])
+    width, height, code = pictures.facts_of(files[0])
+    size, origin = (width, height), timecode.to_frame(code, rate) if code else 0
     if not isinstance(entry, dict) or knobs.import_individual_frames:
         kind = "still" if os.path.splitext(path)[1].lower() not in (".mov", ".mp4", ".mxf") else "movie"
-        return [clip(world.new_id("clip"), os.path.basename(file), kind, file, fps=rate, size=size) for file in files]
-    made = clip(world.new_id("clip"), "", "sequence", path, numbers[0], numbers[-1], rate, size)
+        return [
+            clip(world.new_id("clip"), os.path.basename(file), kind, file, fps=rate, size=size, start_tc=origin)
+            for file in files
+        ]
+    made = clip(world.new_id("clip"), "", "sequence", path, numbers[0], numbers[-1], rate, size, origin)
     from .models.clip import bracketed
 
     made["name"] = os.path.basename(bracketed(made))

@@ -11,15 +11,15 @@ from .pictures import elsewhere
 EFFECTS = ("Transform", "Cropping", "Dynamic Zoom", "Composite", "Lens Correction", "Retime and Scaling")
 
 
-def write(path, timeline, project, rate):
+def write(path, timeline, project, rate, absolute=False):
     """Writes the file and returns True; False when that cannot be done, as Resolve says it."""
-    return elsewhere("otiofile", "_write", [path, timeline, project["clips"], rate])
+    return elsewhere("otiofile", "_write", [path, timeline, project["clips"], rate, absolute])
 
 
-def _write(path, timeline, clips, rate):
+def _write(path, timeline, clips, rate, absolute):
     import opentimelineio as otio
 
-    made = build(timeline, clips, rate)
+    made = build(timeline, clips, rate, absolute)
     try:
         otio.adapters.write_to_file(made, path)
     except (OSError, otio.exceptions.OTIOError):
@@ -27,8 +27,8 @@ def _write(path, timeline, clips, rate):
     return True
 
 
-def build(timeline, clips, rate):
-    """The opentimelineio Timeline of the plain data of a timeline."""
+def build(timeline, clips, rate, absolute=False):
+    """The opentimelineio Timeline of the plain data of a timeline; its markers count from its start or are absolute."""
     import opentimelineio as otio
 
     start = otio.opentime.RationalTime(timeline["start"], rate)
@@ -37,7 +37,7 @@ def build(timeline, clips, rate):
     for track in timeline["tracks"]["video"]:
         made.tracks.append(_track(otio, track, timeline["start"], clips, rate))
     for marker in timeline["markers"]:
-        made.tracks.markers.append(_marker(otio, marker, marker["frame"], rate))
+        made.tracks.markers.append(_marker(otio, marker, marker["frame"] + absolute * timeline["start"], rate))
     return made
 
 
@@ -76,21 +76,29 @@ def _clip(otio, item, clip, rate):
     made.metadata["Resolve_OTIO"] = {"Link Group ID": 1}
     made.enabled = item["enabled"]
     for name in EFFECTS:
-        parameters = []
-        if name == "Retime and Scaling" and item["ramp"]:
-            parameters = [
-                {"Parameter ID": "retimeSpeed", "Key Frames": {"0": {"Value": item["speed"]}, "10": {"Value": 2}}}
-            ]
         effect = otio.schema.Effect(effect_name="Resolve Effect")
-        effect.metadata["Resolve_OTIO"] = {"Effect Name": name, "Enabled": True, "Type": name, "Parameters": parameters}
+        effect.metadata["Resolve_OTIO"] = {"Effect Name": name, "Enabled": True, "Type": name, "Parameters": []}
         made.effects.append(effect)
-    if item["speed"] == 0:
+    if item["ramp"]:
+        made.effects.append(_ramp(otio, item, clip, rate))
+    elif item["speed"] == 0:
         made.effects.append(otio.schema.FreezeFrame())
     elif item["speed"] != 1:
         made.effects.append(otio.schema.LinearTimeWarp(time_scalar=item["speed"]))
     for marker in item["markers"]:
         made.markers.append(_marker(otio, marker, origin + marker["frame"], rate))
     return made
+
+
+def _ramp(otio, item, clip, rate):
+    """A speed ramp: TimeEffect.1 with keys of seconds on the timeline and in the source (exports of 21.0.2.4)."""
+    keys = []
+    for passed in (0, item["duration"] // 2, item["duration"]):
+        index = passed * item["speed"] * clip["fps"] / rate + item["ramp"] * passed * passed
+        keys.append([passed / rate, index / clip["fps"], 0, 0.0, 0.0, 0.0, 0.0])
+    effect = otio.schema.TimeEffect()
+    effect.metadata["Resolve_OTIO"] = {"Key Frames": keys}
+    return effect
 
 
 def _reference(otio, clip):

@@ -15,9 +15,9 @@ def write(plans):
     elsewhere("pictures", "_write", [list(plans)])
 
 
-def size_of(path):
-    """Width and height of a picture; zeros for a file that is none, such as a movie."""
-    return tuple(elsewhere("pictures", "_size", [path]))
+def facts_of(path):
+    """Width, height and timecode of a picture; zeros and none for a file that is no picture, such as a movie."""
+    return elsewhere("pictures", "_facts", [path])
 
 
 def elsewhere(module, function, arguments):
@@ -120,13 +120,13 @@ def _fitted(pixels, width, height):
     return pixels[rows][:, columns]
 
 
-def _size(path):
+def _facts(path):
     import OpenImageIO as oiio
 
     source = oiio.ImageInput.open(path)
     if source is None:
         oiio.geterror()
-        return [0, 0]
+        return [0, 0, ""]
     spec = source.spec()
     source.close()
-    return [spec.width, spec.height]
+    return [spec.width, spec.height, spec.get_string_attribute("smpte:TimeCode")]

@@ -79,7 +79,8 @@ class Item(Takes, Marked, Coloured):
         return (self.media["start_tc"] + index) / self.media["fps"] if self.media else 0.0
 
     def _source_end(self):
-        return math.floor(self.data["offset"]) + round(self.data["duration"] * self.data["speed"])
+        passed = self.data["duration"]
+        return math.floor(self.data["offset"]) + round(passed * self.data["speed"] + self.data["ramp"] * passed**2)
 
     # -- looks
     def GetProperty(self, key=None):

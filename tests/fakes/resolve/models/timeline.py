@@ -198,7 +198,7 @@ class Timeline(Marked):
         constants = self.bench.constants()
         if kind != constants.get("EXPORT_OTIO") or subtype != constants["EXPORT_NONE"] or isinstance(kind, str):
             return False
-        return otiofile.write(path, self.data, self.world.project, self.rate)
+        return otiofile.write(path, self.data, self.world.project, self.rate, self.knobs.otio_absolute_markers)
 
     def _timecode(self, frame):
         return timecode.to_timecode(frame, self.rate, self._drop())
