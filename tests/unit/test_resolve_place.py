@@ -138,7 +138,9 @@ def test_a_result_is_placed_on_its_timeline_while_another_one_is_current(case: C
 
 def test_a_result_that_hides_what_lies_over_its_shot_says_so(case: Case) -> None:
     case.scene.generator("Subtitle", 86404, 4, track=2, kind="title")
-    assert "Subtitle" in " ".join(put(case.bench(), case.args)["warnings"])
+    case.scene.track(3, enabled=True)  # what the matte track shows is not to be seen
+    (warning,) = put(case.bench(), case.args)["warnings"]
+    assert warning.startswith("Subtitle lies over")
 
 
 # -- tracks ------------------------------------------------------------------------------------------------------

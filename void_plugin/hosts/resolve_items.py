@@ -133,13 +133,6 @@ class Item(Marked):
         self._call("SetProperty", key, value)
         return bool(self.properties().get(key) == value)
 
-    def track(self) -> Optional[int]:
-        """Number of its video track; None for what is on no video track."""
-        found = self._call("GetTrackTypeAndIndex")
-        if isinstance(found, (list, tuple)) and len(found) == 2 and found[0] == VIDEO:
-            return whole(found[1])
-        return None
-
     def color(self) -> str:
         """Its clip colour; empty for none."""
         return self._text("GetClipColor")

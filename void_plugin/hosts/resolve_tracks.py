@@ -6,6 +6,7 @@ from void_plugin.errors import HostError
 from void_plugin.hosts import resolve_tags as tags
 from void_plugin.hosts.resolve_api import EDIT_FIX, Clip, Item, Timeline, items_by_track, refused
 from void_plugin.hosts.resolve_results import tag_of
+from void_plugin.hosts.resolve_shots import is_matte_track
 from void_plugin.hosts.resolve_undo import Undo
 
 
@@ -30,13 +31,13 @@ def span_of(item: Item) -> Optional[Span]:
     return None if item.is_ghost() else Span(item.start(), item.end())
 
 
-def showing(timeline: Timeline, clip: Clip) -> List[Item]:
-    """The items on the video tracks that show a clip."""
+def showing(timeline: Timeline, clip: Clip) -> List[Tuple[int, Item]]:
+    """The items on the video tracks that show a clip, with the numbers of their tracks."""
     wanted, found = clip.id(), []
-    for _, item in items_by_track(timeline):
+    for track, item in items_by_track(timeline):
         media = item.media()
         if media is not None and media.id() == wanted:
-            found.append(item)
+            found.append((track, item))
     return found
 
 
@@ -72,7 +73,7 @@ def covering(timeline: Timeline, below: int, above: int, span: Span) -> List[str
     """Names of what shows over a range between two tracks and is not ours: a result above it will hide it."""
     found = []
     for track in range(below + 1, above):
-        if not timeline.is_track_enabled(track):
+        if not timeline.is_track_enabled(track) or is_matte_track(timeline.track_name(track)):
             continue
         for item in timeline.items(track):
             other = span_of(item)
