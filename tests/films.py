@@ -26,7 +26,7 @@ def numbered(layout: str, size: tuple[int, int], number: int) -> Planes:
     bits = av.VideoFormat(layout).components[0].bits
     made = []
     for index, (height, width) in enumerate(planes_of(layout, size)):
-        plane = np.full((height, width), 128 if index else 60)
+        plane = np.full((height, width), 128 if index in (1, 2) else 60)
         if index in (0, 3):
             for bit in range(8):
                 if number >> bit & 1:

@@ -116,6 +116,19 @@ def open_movie(path: str) -> Movie:
         )
 
 
+class Movies:
+    """Movies by their path, each opened once: one is often the media of many clips."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Movie] = {}
+
+    def open(self, path: str) -> Movie:
+        """A movie, as `open_movie` gives it."""
+        if path not in self._known:
+            self._known[path] = open_movie(path)
+        return self._known[path]
+
+
 @contextmanager
 def opened(path: str) -> Iterator[tuple[Any, Any]]:
     """The container and the stream of pictures of a movie. Raises FrameError where it has none."""
