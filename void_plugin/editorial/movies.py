@@ -284,6 +284,8 @@ def _full(frame: Any, said: int, remarks: list[str]) -> bool:
     if frame.format.name.startswith("yuvj"):
         return True
     if said:
+        if said != _FULL_RANGE and frame.format.is_rgb:
+            remarks.append("its tags say that its RGB has the limited range of video, and it is read so")
         return said == _FULL_RANGE
     if frame.format.is_rgb:
         return True
