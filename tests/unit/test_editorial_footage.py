@@ -12,7 +12,7 @@ import OpenImageIO as oiio
 import opentimelineio as otio
 import pytest
 from edits import Range, Time
-from films import NTSC24, NTSC30, number_of, write_movie
+from reels import NTSC24, NTSC30, number_of, write_movie
 
 from void_plugin.editorial import exrfiles
 from void_plugin.editorial.footage import media_of_movie

@@ -12,8 +12,9 @@ import av
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+import reels
 from av.video.reformatter import Interpolation
-from films import NTSC24, NTSC30, number_of, numbered, write_movie
+from reels import NTSC24, NTSC30, number_of, numbered, write_movie
 
 from void_plugin.editorial import exrfiles
 from void_plugin.editorial.movieframes import decode
@@ -187,8 +188,8 @@ def test_full_range_is_read_from_the_stream(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("levels", "full"), [(1, False), (2, True)])
 def test_rgb_of_limited_range_is_said(tmp_path: Path, levels: int, full: bool) -> None:
-    def white(layout: str, size: tuple[int, int], number: int) -> films.Planes:
-        return [np.full(shape, 1023 if full else 940) for shape in films.planes_of(layout, size)]
+    def white(layout: str, size: tuple[int, int], number: int) -> reels.Planes:
+        return [np.full(shape, 1023 if full else 940) for shape in reels.planes_of(layout, size)]
 
     options = {"profile": "dnxhr_444"}
     path = write_movie(tmp_path / "a.mov", "dnxhd", "gbrp10le", 2, options=options, levels=levels, picture=white)
