@@ -55,7 +55,7 @@ check: venv
 	    void_plugin/__init__.py void_plugin/errors.py void_plugin/frames.py \
 	    void_plugin/request.py void_plugin/events.py void_plugin/config.py void_plugin/settings.py \
 	    void_plugin/bridge.py void_plugin/childprocess.py void_plugin/endings.py void_plugin/hostanswers.py \
-	    void_plugin/launch.py void_plugin/lineprotocol.py void_plugin/sidecarprocess.py void_plugin/hosts nuke
+	    void_plugin/launch.py void_plugin/lineprotocol.py void_plugin/sidecarprocess.py void_plugin/hosts nuke resolve
 
 test: check
 	$(BIN)/pytest -n auto

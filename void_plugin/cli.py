@@ -48,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from void_plugin import nukeinstall
 
             return DONE if nukeinstall.run(options, os.environ) else FAILED
+        if options.command == "resolve":
+            from void_plugin import resolvecommands
+
+            return resolvecommands.run(options, os.environ)
         if options.command in ("submit", "farm"):
             from void_plugin import farmcommands
 

@@ -1,18 +1,17 @@
 """Where the mattes of a shot are: named in its note, on a track called VOID MATTE, or in a folder of mattes."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from void_plugin.editorial.folders import mattes_in
 from void_plugin.editorial.footage import media_of_movie
 from void_plugin.editorial.media import MOVIES, Media, media_of
 from void_plugin.editorial.movies import FIRST, Movie, Movies
-from void_plugin.editorial.notes import MATTES
 from void_plugin.editorial.picks import MATTE_TRACK, Pick
 from void_plugin.editorial.ranges import file_at
 from void_plugin.editorial.walk import Cut, Place
 from void_plugin.errors import RequestError
-from void_plugin.frames import ImageSequence, contiguous
+from void_plugin.frames import ImageSequence
 from void_plugin.patterns import to_pattern
 
 
@@ -52,9 +51,9 @@ def mattes_of(
     if found is not None:
         return {"object_matte": found}
     if root:
-        found_in = _in_folder(root, [name, *_names(pick.place)])
+        found_in = mattes_in(root, [name, *_names(pick.place)])
         if "object_matte" in found_in:
-            return found_in
+            return {field: Matte(pattern) for field, pattern in found_in.items()}
     where = f" or as {root}/{name}/{name}.####.exr" if root else ", with --matte-root"
     raise RequestError(
         f"{name} has no matte; give one in the note of its marker (matte: PATTERN), on a track {MATTE_TRACK}{where}."
@@ -67,35 +66,10 @@ def _named(path: str, plate: Media, movies: Movies) -> Matte:
     return Matte("", movies.open(path), plate.first - FIRST)  # its first frame is for the first of the plate
 
 
-def sequence_at(root: str, names: list[str], ending: str = "") -> str:
-    """The EXR sequence of one of some names below a folder, as `<name>/<name>.####.exr` or `<name>.####.exr`."""
-    for name in names:
-        for folder in (os.path.join(root, name), root):
-            for pattern in _patterns(folder, name + ending):
-                if contiguous(ImageSequence(pattern).on_disk())[0] is not None:
-                    return pattern.replace("\\", "/")
-    return ""
-
-
 def _names(place: Place) -> list[str]:
     whole = str(place.item.name or "")
     stem = whole.split(".")[0]
     return [name for name in dict.fromkeys((whole, stem)) if name and os.sep not in name]
-
-
-def _in_folder(root: str, names: list[str]) -> dict[str, Matte]:
-    found = {}
-    for key, field in MATTES.items():
-        pattern = sequence_at(root, names, "" if key == "matte" else f"_{key}")
-        if pattern:
-            found[field] = Matte(pattern)
-    return found
-
-
-def _patterns(folder: str, stem: str) -> Iterator[str]:
-    for digits in (4, 5, 6, 7, 8, 3):
-        for joint in (".", "_"):
-            yield os.path.join(folder, f"{stem}{joint}%0{digits}d.exr")
 
 
 def _on_track(cut: Cut, shot: Pick, plate: Media, folder: str, movies: Movies) -> Matte | None:

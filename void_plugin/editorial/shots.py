@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from void_plugin.editorial.folders import sequence_at
 from void_plugin.editorial.footage import media_of_movie
-from void_plugin.editorial.mattes import Matte, mattes_of, sequence_at
+from void_plugin.editorial.mattes import Matte, mattes_of
 from void_plugin.editorial.media import Media, media_of
 from void_plugin.editorial.movies import ASSUMED, Movie, Movies
 from void_plugin.editorial.picks import Pick, Skipped, Wanted, pick
