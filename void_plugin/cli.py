@@ -152,13 +152,18 @@ def _stopping(client: "Client", promise: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+_OF_OTIO = {"opentimelineio": "OpenTimelineIO", "av": "PyAV", "numpy": "NumPy", "OpenImageIO": "OpenImageIO"}
+"""What only `void otio` loads, by the name it is imported by."""
+
+
 def _otio(options: argparse.Namespace) -> int:
     try:
         from void_plugin.editorial import commands
     except ModuleNotFoundError as error:
-        if error.name != "opentimelineio":
+        if error.name not in _OF_OTIO:
             raise
-        raise RequestError("void otio needs OpenTimelineIO: pip install 'void_plugin[otio]'.") from error
+        needed = _OF_OTIO[error.name]
+        raise RequestError(f"void otio needs {needed}: pip install 'void_plugin[otio]'.") from error
 
     def run_one(request: "RemovalRequest") -> int:
         return _run(request, _config(options), options.workers, "remove", options.json)

@@ -16,7 +16,7 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 from edits import RATE, Range, Time
-from films import Planes, write_movie
+from reels import Planes, write_movie
 from shots import bits, build_shot, load_exr
 
 from void_plugin.editorial import exrfiles

@@ -216,7 +216,7 @@ def test_every_package_that_is_imported_is_a_stated_dependency() -> None:
         *project["dependencies"],
         *(name for extra in project["optional-dependencies"].values() for name in extra),
     ]
-    stated = {re.split(r"[\[<>=~! ]", name)[0].lower() for name in wanted}
+    stated = {re.split(r"[\[<>=~! ]", name)[0].lower().replace("_", "-") for name in wanted}
     installed = importlib.metadata.packages_distributions()
     # The script that runs in OpenCue's own Python imports what is installed there.
     ours = [path for path in SOURCES if path.name != "opencue_child.py"]
@@ -224,7 +224,7 @@ def test_every_package_that_is_imported_is_a_stated_dependency() -> None:
     used.remove("nuke")  # the host's own
     for module in used - sys.stdlib_module_names - {"void_plugin", "void_server"}:
         # One that is not installed here is taken to be called like its module.
-        assert stated & {name.lower() for name in installed.get(module, [module])}, module
+        assert stated & {name.lower().replace("_", "-") for name in installed.get(module, [module])}, module
 
 
 # -- how it is written ----------------------------------------------------------------------------------------

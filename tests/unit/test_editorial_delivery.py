@@ -7,10 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import films
 import numpy as np
 import pytest
-from films import NTSC24, NTSC30, write_movie
+import reels
+from reels import NTSC24, NTSC30, write_movie
 
 from void_plugin.editorial import exrfiles
 from void_plugin.editorial.delivery import KINDS, Source, deliver, movie_path
@@ -149,7 +149,7 @@ def test_a_movie_comes_through_frames_into_a_movie_again(tmp_path: Path, kind: s
     assert (again.count, again.rate, again.start, again.colour) == (4, movie.rate, 86402, movie.colour)
     for number, picture in zip(range(3, 7), back(movie_path(pattern, kind), tmp_path / "back"), strict=True):
         first, _ = exrfiles.read(ImageSequence(pattern).path(number))
-        assert films.number_of(picture) == number
+        assert reels.number_of(picture) == number
         assert np.abs(picture - first).max() < 0.03
         assert np.abs(picture - first).mean() < 0.002
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import edits
+import numpy as np
+import OpenImageIO as oiio
 import opentimelineio as otio
 import pytest
 from edits import Range, Time
-from films import NTSC24, NTSC30, write_movie
+from reels import NTSC24, NTSC30, number_of, write_movie
 
 from void_plugin.editorial import exrfiles
 from void_plugin.editorial.footage import media_of_movie
@@ -113,6 +115,53 @@ def test_a_clip_of_a_movie_is_a_shot_and_only_what_it_looks_at_is_decoded(movie:
     assert job.request.colour == "g24_rec709_display"
     assert job.request.plate.pattern == shot.media.pattern
     assert str(job.request.shot_range) == "5-24"
+
+
+@pytest.mark.parametrize(
+    ("codec", "layout", "options"),
+    [
+        ("prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "16"}),
+        ("prores_ks", "yuv422p10le", {"profile": "hq"}),
+        ("libx264", "yuv420p", {}),
+    ],
+)
+def test_a_matte_may_be_a_movie_and_is_numbered_as_its_plate(
+    movie: Movie, tmp_path: Path, codec: str, layout: str, options: dict[str, str]
+) -> None:
+    path = write_movie(tmp_path / "matte.mov", codec, layout, 20, rate=Fraction(RATE), options=options)
+    plate = clip(Path(movie.path), 86410, 8, (86400, 40, 24))
+    matte = clip(path, 3, 10, (0, 20, 24))
+    timeline = edits.timeline([edits.gap(2), plate], [edits.gap(1), matte])
+    timeline.tracks[1].name = "VOID MATTE"
+    (shot,), _ = find_shots(Cut(timeline), "/edit", Wanted(everything=True), Wishes(4, 2))
+    assert shot.problems == [] and shot.range is not None
+    # The plate shows its frame 11 where the matte shows its fifth, so the matte has frames 7 to 26 of the plate.
+    assert (str(shot.range.used), str(shot.range.delivered), str(shot.range.looked_at)) == ("11-18", "7-22", "7-24")
+    take_plates([shot], tmp_path / "plates", lambda text: None)
+    (job,) = jobs_of([shot], tmp_path / "v001", 1, Making())
+    assert job.request.object_matte is not None
+    files = ImageSequence(job.request.object_matte.pattern)
+    assert files.on_disk() == list(range(7, 25))
+    source = oiio.ImageInput.open(files.path(11))
+    assert source.spec().channelnames == ("A",)
+    assert source.spec().getattribute("colorInteropID") == "data"
+    pixels = source.read_image("float")
+    assert number_of(np.repeat(pixels, 3, axis=2)) == 5
+
+
+def test_a_movie_named_in_a_note_is_a_matte_from_the_first_frame_on(movie: Movie, tmp_path: Path) -> None:
+    write_movie(tmp_path / "matte.mov", "mpeg4", "yuv420p", 30, rate=Fraction(RATE))
+    item = clip(Path(movie.path), 86410, 8, (86400, 40, 24))
+    item.markers.append(otio.schema.Marker("VOID", Range(Time(86411, 24), Time(1, 24)), "RED"))
+    item.markers[0].comment = "matte: matte.mov"
+    cut = Cut(edits.timeline([item]))
+    (shot,), _ = find_shots(cut, str(tmp_path), Wanted.usual(), Wishes(4, 2))
+    assert shot.problems == []
+    take_plates([shot], tmp_path / "plates", lambda text: None)
+    assert ImageSequence(shot.mattes["object_matte"].pattern).on_disk() == list(range(5, 25))
+    item.markers[0].comment = "matte: gone.mov"
+    (shot,), _ = find_shots(cut, str(tmp_path), Wanted.usual(), Wishes(4, 2))
+    assert "gone.mov is offline" in shot.problems[0]
 
 
 def test_the_colour_that_is_told_goes_before_that_of_the_movie(movie: Movie, tmp_path: Path) -> None:

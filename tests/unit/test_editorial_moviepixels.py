@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import av
-import films
 import numpy as np
 import pytest
+import reels
 from numpy.typing import NDArray
 
 from void_plugin.editorial.moviepixels import to_frame, to_rgb
@@ -64,18 +64,18 @@ def decoded(path: Path) -> NDArray[Any]:
 def test_every_depth_range_matrix_and_chroma_is_as_the_standard_says(
     tmp_path: Path, layout: str, matrix: int, full: bool
 ) -> None:
-    path = films.write_movie(
+    path = reels.write_movie(
         tmp_path / "chart.mkv",
         "ffv1",
         layout,
         2,
         size=SIZE,
-        picture=lambda kind, size, _: films.chart(kind, size),
+        picture=lambda kind, size, _: reels.chart(kind, size),
         tags=(1, 1, matrix),
         levels=2 if full else 1,
     )
     found = decoded(path)
-    code = np.stack([at_blocks(plane) for plane in films.chart(layout, SIZE)], axis=-1)
+    code = np.stack([at_blocks(plane) for plane in reels.chart(layout, SIZE)], axis=-1)
     due = theirs(code.astype(float), av.VideoFormat(layout).components[0].bits, matrix, full)
     assert np.abs(np.stack([at_blocks(found[..., i]) for i in range(3)], axis=-1) - due).max() < 2e-6
     assert due.min() < 0 < 1 < due.max()  # footroom and headroom were there, and came through
@@ -100,18 +100,18 @@ def test_levels_survive_the_codecs(
 ) -> None:
     size = (256, 256)
 
-    def flat(kind: str, shape: tuple[int, int], _: int) -> films.Planes:
+    def flat(kind: str, shape: tuple[int, int], _: int) -> reels.Planes:
         """Black, grey, white, and a strong colour, in limited range."""
         step = 1 << (av.VideoFormat(kind).components[0].bits - 8)
         made = []
-        for index, (height, width) in enumerate(films.planes_of(kind, shape)):
+        for index, (height, width) in enumerate(reels.planes_of(kind, shape)):
             columns = np.repeat(
                 np.array(([16, 126, 235, 90], [128, 128, 128, 90], [128, 128, 128, 200])[index]), width // 4
             )
             made.append(np.tile(columns * step, (height, 1)))
         return made
 
-    path = films.write_movie(tmp_path / "flat.mov", codec, layout, 3, size=size, picture=flat, options=options)
+    path = reels.write_movie(tmp_path / "flat.mov", codec, layout, 3, size=size, picture=flat, options=options)
     found = decoded(path)[128, 32::64, :]
     due = theirs(np.array([[16, 128, 128], [126, 128, 128], [235, 128, 128], [90, 90, 200]]), 8, 1, False)
     assert np.abs(found - due).max() < most
@@ -119,8 +119,8 @@ def test_levels_survive_the_codecs(
 
 
 def test_pixels_agree_with_swscale_where_it_clips_nothing(tmp_path: Path) -> None:
-    path = films.write_movie(
-        tmp_path / "chart.mkv", "ffv1", "yuv444p", 2, size=SIZE, picture=lambda kind, size, _: films.chart(kind, size)
+    path = reels.write_movie(
+        tmp_path / "chart.mkv", "ffv1", "yuv444p", 2, size=SIZE, picture=lambda kind, size, _: reels.chart(kind, size)
     )
     with av.open(str(path)) as container:
         frame = next(iter(container.decode(video=0)))
@@ -135,7 +135,7 @@ def test_pixels_agree_with_swscale_where_it_clips_nothing(tmp_path: Path) -> Non
 def test_chroma_lies_on_the_left_pixel_and_between_the_rows(layout: str) -> None:
     step = 1 << (av.VideoFormat(layout).components[0].bits - 8)
     frame = av.VideoFrame(64, 32, layout)
-    for index, (plane, (height, width)) in enumerate(zip(frame.planes, films.planes_of(layout, (32, 64)), strict=True)):
+    for index, (plane, (height, width)) in enumerate(zip(frame.planes, reels.planes_of(layout, (32, 64)), strict=True)):
         rows = np.frombuffer(plane, np.uint8 if step == 1 else np.uint16).reshape(height, -1)
         rows[:, :width] = (
             100 * step

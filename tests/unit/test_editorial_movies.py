@@ -12,8 +12,9 @@ import av
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+import reels
 from av.video.reformatter import Interpolation
-from films import NTSC24, NTSC30, number_of, numbered, write_movie
+from reels import NTSC24, NTSC30, number_of, numbered, write_movie
 
 from void_plugin.editorial import exrfiles
 from void_plugin.editorial.movieframes import decode
@@ -183,6 +184,20 @@ def test_levels_that_nothing_says_are_said_to_be_taken_for_limited(tmp_path: Pat
 def test_full_range_is_read_from_the_stream(tmp_path: Path) -> None:
     path = write_movie(tmp_path / "a.mp4", "libx264", "yuv420p", 2, levels=2)
     assert open_movie(str(path)).full
+
+
+@pytest.mark.parametrize(("levels", "full"), [(1, False), (2, True)])
+def test_rgb_of_limited_range_is_said(tmp_path: Path, levels: int, full: bool) -> None:
+    def white(layout: str, size: tuple[int, int], number: int) -> reels.Planes:
+        return [np.full(shape, 1023 if full else 940) for shape in reels.planes_of(layout, size)]
+
+    options = {"profile": "dnxhr_444"}
+    path = write_movie(tmp_path / "a.mov", "dnxhd", "gbrp10le", 2, options=options, levels=levels, picture=white)
+    movie = open_movie(str(path))
+    assert movie.full == full
+    assert any("RGB has the limited range" in text for text in movie.remarks) != full
+    pixels, _ = exrfiles.read(ImageSequence(decode(movie, [1], tmp_path / "plates", quiet)).path(1))
+    assert np.abs(pixels - 1).max() < 0.005
 
 
 def test_alpha_of_prores_4444_is_kept(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -21,13 +21,17 @@ _MOST_COUNTED = 30
 """Fastest rate whose frames the timecode of a picture file can number."""
 
 
-def write(path: str, pixels: Pixels, bits: int, facts: Mapping[str, Any]) -> None:
+def write(path: str, pixels: Pixels, bits: int, facts: Mapping[str, Any], names: Sequence[str] = ()) -> None:
     """Write a frame as ZIP EXR in one step; `facts` are attributes by name, as OpenImageIO spells them.
+
+    `names` are those of the channels where they are not R, G, B and A.
 
     Raises ServerError where the folder cannot be written to, FrameError where OpenImageIO fails.
     """
     height, width, channels = pixels.shape
     spec = oiio.ImageSpec(width, height, channels, "half" if bits <= HALF_BITS else "float")
+    if names:
+        spec.channelnames = tuple(names)
     spec.attribute("compression", "zip")
     for name, value in facts.items():
         if name == "smpte:TimeCode":

@@ -11,6 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from void_plugin.editorial import exrfiles
 from void_plugin.editorial.moviepixels import to_rgb
 from void_plugin.editorial.movies import FIRST, Movie, opened
@@ -29,41 +31,71 @@ _MARGIN = 2
 """Frames more that are asked of a movie in front of the first wanted, before it is read from its start."""
 
 
-def folder_for(movie: Movie, base: Path) -> Path:
-    """Where frames of a movie are kept below a folder; another place when the movie is another, or was changed."""
+def decode(movie: Movie, frames: Iterable[int], base: Path, say: Callable[[str], None]) -> str:
+    """Write those of the wanted frames below a folder that are not there yet; returns their pattern.
+
+    `frames` are numbers from 1. Raises FrameError where one cannot be decoded, ServerError where none can be written.
+    """
+
+    def write(path: str, number: int, frame: Any) -> None:
+        exrfiles.write(path, to_rgb(frame, movie.matrix, movie.full), movie.bits, _facts(movie, number))
+
+    return _decode(movie, frames, 0, base, "", say, write)
+
+
+def decode_matte(movie: Movie, frames: Iterable[int], shift: int, base: Path, say: Callable[[str], None]) -> str:
+    """The same of a matte, as one channel: its alpha, or where that is opaque or missing its red.
+
+    `frames` are numbers of the plate, those of the movie with `shift` added.
+    """
+    pattern = pattern_for(movie, base, shift, "matte")
+    if not ImageSequence(pattern).missing(frames := list(frames)):
+        return pattern
+    opaque = _is_opaque(movie)
+
+    def write(path: str, number: int, frame: Any) -> None:
+        pixels = to_rgb(frame, movie.matrix, movie.full)
+        matte = np.clip(pixels[..., :1] if opaque else pixels[..., 3:], 0, 1)
+        facts = {**_facts(movie, number), "colorInteropID": "data"}
+        exrfiles.write(path, matte, movie.bits, facts, ("A",))
+
+    return _decode(movie, frames, shift, base, "matte", say, write)
+
+
+def pattern_for(movie: Movie, base: Path, shift: int = 0, use: str = "") -> str:
+    """The pattern of a movie's frames below a folder; another one when the movie is another, or was changed."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(movie.path).stem).strip("_") or "movie"
     told = os.stat(movie.path)
-    facts = [os.path.abspath(movie.path), told.st_size, told.st_mtime_ns, DECODER]
-    return base / f"{stem}-{Digest.of_text(json.dumps(facts)).sha256[:8]}"
+    facts = [os.path.abspath(movie.path), told.st_size, told.st_mtime_ns, DECODER, shift, use]
+    digits = max(4, len(str(FIRST + movie.count - 1 + shift)))
+    folder = f"{base.as_posix()}/{stem}-{Digest.of_text(json.dumps(facts)).sha256[:8]}"
+    return f"{folder}/{stem}.%0{digits}d.exr"
 
 
-def pattern_for(movie: Movie, base: Path) -> str:
-    """The file pattern of a movie's frames below a folder."""
-    folder = folder_for(movie, base)
-    digits = max(4, len(str(FIRST + movie.count - 1)))
-    return f"{folder.as_posix()}/{folder.name.rpartition('-')[0]}.%0{digits}d.exr"
-
-
-def decode(movie: Movie, frames: Iterable[int], base: Path, say: Callable[[str], None]) -> str:
-    """Write those of the wanted frames that are not there yet; returns their pattern.
-
-    `frames` are numbers from 1. Frames of another movie in the same folder are not touched. Raises FrameError where
-    one cannot be decoded, ServerError where none can be written.
-    """
-    pattern = pattern_for(movie, base)
+def _decode(
+    movie: Movie,
+    frames: Iterable[int],
+    shift: int,
+    base: Path,
+    use: str,
+    say: Callable[[str], None],
+    write: Callable[[str, int, Any], None],
+) -> str:
+    pattern = pattern_for(movie, base, shift, use)
     files = ImageSequence(pattern)
     missing = sorted(set(frames) - set(files.on_disk()))
     if not missing:
         return pattern
-    say(f"decoding frames {describe(missing)} of {movie.path}")
+    wanted = [number - shift for number in missing]
+    say(f"decoding frames {describe(wanted)} of {movie.path}")
     facts = {"movie": os.path.abspath(movie.path), "colour": movie.colour, "decoder": DECODER, "schema": 1}
     write_whole(Path(files.folder) / FACTS, json.dumps(facts, indent=2, sort_keys=True) + "\n")
     # Decoding is quick; turning into RGB and compressing take the time, and are done beside it.
     waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(_WRITERS) as pool:
-        for run in spans(missing):
+        for run in spans(wanted):
             for number, frame in _run(movie, run):
-                waiting.append(pool.submit(_write, movie, files.path(number), number, frame))
+                waiting.append(pool.submit(write, files.path(number + shift), number, frame))
                 if len(waiting) > _WRITERS:
                     waiting.popleft().result()
         for one in waiting:
@@ -71,8 +103,12 @@ def decode(movie: Movie, frames: Iterable[int], base: Path, say: Callable[[str],
     return pattern
 
 
-def _write(movie: Movie, path: str, number: int, frame: Any) -> None:
-    exrfiles.write(path, to_rgb(frame, movie.matrix, movie.full), movie.bits, _facts(movie, number))
+def _is_opaque(movie: Movie) -> bool:
+    """True where a movie has no alpha, or shows all through the one in its middle."""
+    middle = FIRST + movie.count // 2
+    _, frame = next(_run(movie, FrameRange(middle, middle)))
+    pixels = to_rgb(frame, movie.matrix, movie.full)
+    return pixels.shape[2] < 4 or float(pixels[..., 3].min()) >= 1
 
 
 def _facts(movie: Movie, number: int) -> dict[str, Any]:

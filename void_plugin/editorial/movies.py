@@ -116,6 +116,19 @@ def open_movie(path: str) -> Movie:
         )
 
 
+class Movies:
+    """Movies by their path, each opened once: one is often the media of many clips."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Movie] = {}
+
+    def open(self, path: str) -> Movie:
+        """A movie, as `open_movie` gives it."""
+        if path not in self._known:
+            self._known[path] = open_movie(path)
+        return self._known[path]
+
+
 @contextmanager
 def opened(path: str) -> Iterator[tuple[Any, Any]]:
     """The container and the stream of pictures of a movie. Raises FrameError where it has none."""
@@ -271,6 +284,8 @@ def _full(frame: Any, said: int, remarks: list[str]) -> bool:
     if frame.format.name.startswith("yuvj"):
         return True
     if said:
+        if said != _FULL_RANGE and frame.format.is_rgb:
+            remarks.append("its tags say that its RGB has the limited range of video, and it is read so")
         return said == _FULL_RANGE
     if frame.format.is_rgb:
         return True

@@ -1,0 +1,22 @@
+"""Windows without a screen, unless the run has one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+pytest.importorskip("PySide6.QtWidgets", reason="PySide6 is not here, or not what it needs of the system")
+
+from void_plugin.ui.decoderclient import DecoderClient
+
+
+@pytest.fixture
+def decoder(qapp: Any) -> Iterator[DecoderClient]:
+    """A real decoder process."""
+    client = DecoderClient()
+    yield client
+    client.close()

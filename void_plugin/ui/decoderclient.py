@@ -1,0 +1,265 @@
+"""The window's end of the decoder process: asks for pictures, keeps the last ones, and starts it again if it dies."""
+
+import contextlib
+import mmap
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QImage
+
+from void_plugin.lineprotocol import line_of, messages
+from void_plugin.pictures.asks import DROP, Dropped, Failed, Look, Probe, Probed, Show, Shown, from_message, to_message
+
+SLOTS = 4
+SLOT_BYTES = 3840 * 2160 * 4
+"""Memory of one picture on its way: a window of 4K."""
+KEPT_BYTES = 1 << 30
+"""How much of pictures is kept for playing: 129 of a 1920x1080 view."""
+_RESTARTS = 3
+"""How often a decoder that dies at once is started again, before the frame that it dies of is given up."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A picture that somebody wants; equal wishes give equal pictures, as long as the files stay."""
+
+    pattern: str
+    frame: int
+    size: tuple[int, int]
+    role: str = "colour"
+    other: str = ""
+    channels: tuple[str, ...] = ()
+    look: Look = field(default_factory=Look)
+    region: tuple[int, int, int, int] | None = None
+    draft: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What came of a wish."""
+
+    image: QImage
+    """Null where the frame is missing."""
+    full: tuple[int, int]
+    """(height, width) of the display window."""
+    pixel_aspect: float
+
+    @property
+    def missing(self) -> bool:
+        """True where there is no such file."""
+        return self.image.isNull()
+
+
+class DecoderClient(QObject):
+    """Pictures of frames, made by another process; all methods are for the thread of the window."""
+
+    shown = Signal(object, object)
+    """(Wish, Picture) once a picture is there."""
+    failed = Signal(object, str)
+    """(Wish, sentence) where there will be none."""
+    probed = Signal(int, object)
+    """(ticket, values by channel) of a pixel."""
+    _heard = Signal(object, object)
+
+    def __init__(self, parent: QObject | None = None, kept_bytes: int = KEPT_BYTES) -> None:
+        super().__init__(parent)
+        self._most, self._held = kept_bytes, 0
+        self._kept: OrderedDict[Wish, Picture] = OrderedDict()
+        self._asked: dict[int, Wish] = {}
+        self._slots: dict[int, int] = {}
+        self._free = list(range(SLOTS))
+        self._queue: deque[Wish] = deque()
+        self._current: set[Wish] = set()
+        self._ticket = self._deaths = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        handle, self._path = tempfile.mkstemp(prefix="void-pictures-")
+        with os.fdopen(handle, "r+b") as stream:
+            stream.truncate(SLOTS * SLOT_BYTES)
+            self._memory = mmap.mmap(stream.fileno(), 0)
+        self._heard.connect(self._answered, Qt.ConnectionType.QueuedConnection)
+
+    # -- what a window asks ----------------------------------------------------------------------------------
+
+    def kept(self, wish: Wish) -> Picture | None:
+        """The picture of a wish where it is at hand; None where it must be asked for."""
+        found = self._kept.get(wish)
+        if found is not None:
+            self._kept.move_to_end(wish)
+        return found
+
+    def want(self, wishes: list[Wish], instead: bool = True) -> None:
+        """Ask for pictures, the first one first; `instead` forgets what was asked before and not begun."""
+        if instead:
+            self._queue.clear()
+            if self._asked:
+                self._send(DROP)
+            self._current.clear()
+        self._current.update(wishes)
+        under_way = set(self._asked.values())
+        for wish in wishes:
+            if wish in self._kept or wish in under_way or wish in self._queue:
+                continue
+            self._queue.append(wish)
+        self._pump()
+
+    def probe(self, pattern: str, frame: int, x: int, y: int) -> int:
+        """Ask for the values of one pixel; returns the ticket that `probed` will carry."""
+        self._ticket += 1
+        self._send(to_message(Probe(self._ticket, pattern, frame, x, y)))
+        return self._ticket
+
+    def forget(self, pattern: str) -> None:
+        """Drop what is kept of a sequence, because its files have changed."""
+        for wish in [wish for wish in self._kept if pattern in (wish.pattern, wish.other)]:
+            self._held -= self._kept.pop(wish).image.sizeInBytes()
+
+    def held_bytes(self) -> int:
+        """How much memory kept pictures take."""
+        return self._held
+
+    @property
+    def process_id(self) -> int | None:
+        """The decoder's process; None where none runs."""
+        return self._process.pid if self._process is not None else None
+
+    def close(self) -> None:
+        """End the decoder and give its memory back."""
+        self._closed = True
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(2)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._kept.clear()
+        self._memory.close()
+        if os.path.exists(self._path):
+            os.unlink(self._path)
+
+    # -- the process -----------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        while self._queue and self._free:
+            wish, slot = self._queue.popleft(), self._free.pop()
+            self._ticket += 1
+            self._asked[self._ticket], self._slots[self._ticket] = wish, slot
+            facts = {name: getattr(wish, name) for name in wish.__dataclass_fields__}
+            self._send(to_message(Show(self._ticket, slot=slot, **facts)))
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        process = self._process or self._start()
+        assert process.stdin is not None
+        try:
+            process.stdin.write(line_of(dict(message)))
+            process.stdin.flush()
+        except OSError:
+            return  # it has died; its end of the answers says so
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "void_plugin.pictures.decoder", self._path, str(SLOT_BYTES)]
+        hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=hidden)
+        self._process = process
+        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        return process
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        """In a thread of its own: what the decoder says, until it ends."""
+        assert process.stdout is not None
+        with process.stdout as stream:
+            for message in messages(stream, lambda text: print(text, file=sys.stderr)):
+                self._post(process, from_message(message))
+        process.wait()
+        self._post(process, None)
+
+    def _post(self, process: subprocess.Popen[bytes], answer: object) -> None:
+        try:
+            self._heard.emit(process, answer)
+        except RuntimeError:  # the window is gone, and this object with it
+            return
+
+    def _answered(self, process: subprocess.Popen[bytes], answer: object) -> None:
+        if self._closed or process is not self._process:
+            return
+        if answer is None:
+            self._died(process)
+        elif isinstance(answer, Probed):
+            self.probed.emit(answer.ticket, dict(answer.values))
+        elif isinstance(answer, Dropped):
+            lost = [self._done(ticket) for ticket in answer.tickets]
+            # What was dropped may have been asked for again meanwhile.
+            again = [wish for wish in lost if wish in self._current and wish not in self._queue]
+            self._queue.extendleft(wish for wish in reversed(again) if wish is not None)
+        elif isinstance(answer, Failed):
+            wish = self._done(answer.ticket)
+            if wish is not None:
+                self.failed.emit(wish, answer.text)
+        elif isinstance(answer, Shown):
+            self._take(answer)
+        self._pump()
+
+    def _take(self, answer: Shown) -> None:
+        image = QImage()
+        if not answer.missing:
+            begin = answer.slot * SLOT_BYTES
+            view = memoryview(self._memory)[begin : begin + answer.height * answer.width * 4]
+            made = QImage(view, answer.width, answer.height, answer.width * 4, QImage.Format.Format_RGBX8888)
+            image = made.copy()
+            del made
+            view.release()
+        self._deaths = 0
+        wish = self._done(answer.ticket)
+        if wish is None:
+            return
+        picture = Picture(image, answer.full, answer.pixel_aspect)
+        self._keep(wish, picture)
+        self.shown.emit(wish, picture)
+
+    def _done(self, ticket: int) -> Wish | None:
+        slot = self._slots.pop(ticket, None)
+        if slot is not None:
+            self._free.append(slot)
+        return self._asked.pop(ticket, None)
+
+    def _keep(self, wish: Wish, picture: Picture) -> None:
+        if picture.missing:
+            return  # it may be there the next time
+        self._kept[wish] = picture
+        self._held += picture.image.sizeInBytes()
+        while self._held > self._most and len(self._kept) > 1:
+            _, old = self._kept.popitem(last=False)
+            self._held -= old.image.sizeInBytes()
+
+    def _died(self, process: subprocess.Popen[bytes]) -> None:
+        """Start again, with what was under way; after some deaths in a row, give that up."""
+        self._process = None
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        self._deaths += 1
+        lost = list(self._asked.values())
+        for ticket in list(self._asked):
+            self._done(ticket)
+        if self._deaths <= _RESTARTS:
+            self._queue.extendleft(reversed(lost))
+        else:
+            self._deaths = 0
+            for wish in lost:
+                text = f"The decoder ended (code {process.returncode}) at frame {wish.frame} of {wish.pattern}."
+                self.failed.emit(wish, text)
+
+
+def draft_of(wish: Wish) -> Wish:
+    """The quick form of a wish, for playing and dragging."""
+    return replace(wish, draft=True)
