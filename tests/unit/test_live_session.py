@@ -289,11 +289,7 @@ def call() -> HostCall:
 
 
 def test_each_job_ends_for_itself(desk: Desk) -> None:
-    wanted = [
-        Wanted("a", job, {"end": "a"}),
-        Wanted("b", job, {"end": "error"}),
-        Wanted("c", job, {"end": "hangs"}, True),
-    ]
+    wanted = [Wanted(end[0], job, {"end": end}, end == "hangs") for end in ("a", "error", "hangs")]
     ended = {one.shot: one for one in Running(desk, call()).run(wanted)}
     assert ended["a"].manifest == {"of": "a"} and ended["e"].error is not None
     assert ended["h"].left and not ended["h"].cancelled

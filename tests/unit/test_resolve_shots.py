@@ -286,3 +286,10 @@ def test_an_exception_at_any_call_names_it_and_changes_nothing(scene: Scene, tmp
         assert "try again" in caught.value.message
         assert difference(before, bench.state()) == []
         bench.verify()
+
+
+@pytest.mark.parametrize(("change", "told"), [({}, False), ({"ZoomX": 1.5}, True), ({"FlipX": True}, True)])
+def test_whether_a_clip_is_sized_is_told(scene: Scene, change: dict[str, Any], told: bool) -> None:
+    (item,) = [one for one in scene.track(1)["items"] if one["name"].startswith("sh010")]
+    item["properties"].update(change)
+    assert by_name(scene, "sh010")["transformed"] is told

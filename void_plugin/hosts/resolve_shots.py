@@ -15,6 +15,25 @@ WORD = "VOID"
 """How the name of a marker begins that picks a clip."""
 
 
+RESTING = {
+    "Pan": 0,
+    "Tilt": 0,
+    "ZoomX": 1,
+    "ZoomY": 1,
+    "RotationAngle": 0,
+    "Pitch": 0,
+    "Yaw": 0,
+    "FlipX": False,
+    "FlipY": False,
+    "CropLeft": 0,
+    "CropRight": 0,
+    "CropTop": 0,
+    "CropBottom": 0,
+    "Distortion": 0,
+}
+"""Properties of an item that say where its picture lands, as they are where it was left alone."""
+
+
 class Placed(NamedTuple):
     """An item and where it is."""
 
@@ -148,6 +167,7 @@ def _row(found: Shelf, one: Placed, rate: Rate, pool: MediaPool) -> Optional[Dic
         "media": media,
         "left": item.left_offset(),
         "retimed": None if generator else retimed(item.source_span(), one.end - one.start, media["fps"], rate.fps),
+        "transformed": transformed(item.properties()),
         "attached_mattes": [pattern_of(path) for path in pool.mattes(clip)] if clip is not None else [],
         "matte_track": max((other.track for other in _mattes_over(found, one)), default=None),
         "fusion": bool(item.fusion_comps()),
@@ -158,6 +178,12 @@ def _row(found: Shelf, one: Placed, rate: Rate, pool: MediaPool) -> Optional[Dic
     }
     row["problems"] = _problems(found, one, row, rate)
     return row
+
+
+def transformed(properties: Dict[str, Any]) -> Optional[bool]:
+    """Whether an item is moved, scaled, turned or cropped by its properties; None where it has none of them."""
+    known = [(properties[key], resting) for key, resting in RESTING.items() if key in properties]
+    return any(value != resting for value, resting in known) if known else None
 
 
 def retimed(span: Optional[int], duration: int, media_fps: Optional[float], timeline_fps: float) -> Optional[bool]:
