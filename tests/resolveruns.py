@@ -8,6 +8,7 @@ result = run("remove", bench, place=True)
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,20 @@ class Runs:
     def sidecar(self) -> Sidecar:
         return Sidecar(environment=self.environment, host="fake resolve")
 
-    def __call__(self, action: str, bench: Bench, /, **options: Any) -> dict[str, Any]:
-        """The result of an action, whose host runs in this thread."""
+    def __call__(
+        self, action: str, bench: Bench, /, at: Callable[[dict[str, Any]], None] | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """The result of an action, whose host runs in this thread; `at` hears its events."""
         sidecar = self.sidecar()
         given = {"engine": "recover", **options} if action == "remove" else options
+
+        def hear(event: dict[str, Any]) -> None:
+            self.events.append(event)
+            if at is not None:
+                at(event)
+
         try:
-            return serve(Resolve(bench.resolve), action, given, self.told.append, sidecar, self.events.append)
+            return serve(Resolve(bench.resolve), action, given, self.told.append, sidecar, hear)
         finally:
             sidecar.close(30)
 

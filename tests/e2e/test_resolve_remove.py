@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.resolve import Bench, Knobs, difference, void
 from resolveruns import FIRST, LEFT, LENGTH, Moving, Runs, same_far_away
-from servers import Server
+from servers import Server, processes_of
 
+from void_plugin.errors import HostError
 from void_plugin.frames import ImageSequence
 from void_plugin.live.records import record_of
 
@@ -179,6 +183,54 @@ def test_by_path_alone_media_outside_the_servers_folders_are_a_sentence_and_a_re
     bench.verify()
 
 
+def test_a_job_that_is_left_to_its_server_is_collected_later(tmp_path: Path, runs: Runs) -> None:
+    moving = Moving(tmp_path)
+    bench = bench_of(moving)
+    with Server(tmp_path / "state", "--allow-root", str(tmp_path)) as server:
+        runs.environment.update(VOID_SERVER=server.address, VOID_TOKEN_FILE=str(server.state / "token"))
+        (row,) = runs("remove", bench, matte=moving.matte["path"], wait=False)["rows"]
+        assert row["state"] == "sent", row
+        assert record_of(Path(row["folder"]))[0].state == "running"
+        assert [one["state"] for one in runs("collect", bench, wait=True)["rows"]] == ["placed"]
+    assert [(item["start"], item["duration"]) for item in placed(bench)] == [(moving.start, LENGTH)]
+    bench.verify()
+
+
+# -- the round trip ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plate", ["files", "render"])
+@pytest.mark.parametrize("graded", [False, True], ids=["plain", "graded"])
+def test_frames_come_back_from_the_round_trip_as_they_went_out(
+    tmp_path: Path, runs: Runs, plate: str, graded: bool
+) -> None:
+    moving = Moving(tmp_path)
+    moving.item["grade"] = {"gain": 2.0} if graded else {}
+    bench = bench_of(moving)
+    before = bench.state()
+    result = runs("check", bench, plate=plate)
+    assert result["ok"] and (result["over"], result["largest"]) == (0, 0.0), result
+    (report,) = tmp_path.rglob("report.json")
+    told = json.loads(report.read_text())
+    assert told["good"] and told["plate"]["route"] == plate and len(told["frames"]) == 3
+    assert told["product"].startswith("DaVinci Resolve Studio 21")
+    assert [path.name for path in report.parent.iterdir()] == ["report.json"]
+    assert difference(before, bench.state(), void) == [] and placed(bench, "VOID SCRATCH") == []
+    bench.verify()
+
+
+def test_a_round_trip_that_loses_something_says_by_how_much(tmp_path: Path, runs: Runs) -> None:
+    moving = Moving(tmp_path)
+    moving.item["grade"] = {"gain": 2.0}
+    bench = bench_of(moving, refuses={"TimelineItem.CopyGrades": 0})
+    before = bench.state()
+    result = runs("check", bench)
+    assert not result["ok"] and result["over"] > 100 and result["largest"] > 0.1
+    assert any("CopyGrades" in text for text in result["rows"][0]["warnings"])
+    assert difference(before, bench.state(), void) == []
+    bench.verify()
+
+
 # -- what goes wrong -----------------------------------------------------------------------------------------------
 
 FAULTS = {
@@ -228,4 +280,59 @@ def test_a_clip_without_a_matte_is_refused_and_the_others_go_on(tmp_path: Path, 
     result = runs("remove", bench, place=True)
     assert [row["state"] for row in result["rows"]] == ["placed", "refused"], result
     assert not result["ok"] and "has no matte" in result["rows"][1]["text"]
+    bench.verify()
+
+
+def test_a_job_that_is_cancelled_leaves_no_version_and_its_clip_as_it_was(tmp_path: Path, runs: Runs) -> None:
+    moving = Moving(tmp_path)
+    bench = bench_of(moving)
+    before = bench.state()
+
+    def stop(event: dict[str, Any]) -> None:
+        if event["kind"] == "Queued":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    result = runs("remove", bench, stop, matte=moving.matte["path"], place=True)
+    assert result == {"cancelled": True}
+    assert not list(tmp_path.rglob("v001")) and placed(bench) == []
+    assert difference(before, bench.state(), void) == []
+    bench.verify()
+
+
+def test_a_job_whose_sidecar_was_killed_is_taken_up_by_collect(tmp_path: Path, runs: Runs) -> None:
+    moving = Moving(tmp_path)
+    bench = bench_of(moving)
+
+    def kill(event: dict[str, Any]) -> None:
+        if event["kind"] == "Started":
+            for pid in processes_of(os.getpid()):
+                if b"void_plugin.sidecar" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(HostError, match="sidecar"):
+        runs("remove", bench, kill, matte=moving.matte["path"])
+    (row,) = runs("collect", bench, wait=False)["rows"]
+    assert row["state"] == "running" and "interrupted" in row["text"], row
+    assert [one["state"] for one in runs("collect", bench)["rows"]] == ["placed"]
+    assert [(item["start"], item["duration"]) for item in placed(bench)] == [(moving.start, LENGTH)]
+    bench.verify()
+
+
+def test_a_clip_with_a_dissolve_is_cut_hard_and_that_is_said(tmp_path: Path, runs: Runs) -> None:
+    moving = Moving(tmp_path)
+    moving.scene.place(moving.plate, moving.start + LENGTH, 4, offset=LEFT)
+    moving.scene.dissolve(moving.start + LENGTH, 2, 2)
+    bench = bench_of(moving)
+    (row,) = runs("remove", bench, matte=moving.matte["path"], place=True)["rows"]
+    assert row["state"] == "placed" and any("transition" in text for text in row["warnings"]), row
+    assert [(item["start"], item["duration"]) for item in placed(bench)] == [(moving.start, LENGTH)]
+
+
+def test_a_clip_at_another_speed_is_rendered_as_the_timeline_shows_it(tmp_path: Path, runs: Runs) -> None:
+    moving = Moving(tmp_path, matte_track=True)
+    moving.item["speed"] = 0.5
+    bench = bench_of(moving, source_unknown=True)
+    (row,) = runs("remove", bench, place=True)["rows"]
+    assert row["state"] == "placed" and any("it plays at 50%" in text for text in row["warnings"]), row
+    assert [(item["start"], item["duration"]) for item in placed(bench)] == [(moving.start, LENGTH)]
     bench.verify()
