@@ -415,6 +415,17 @@ def test_where_the_connection_breaks_nothing_is_left_of_a_take(case: Case) -> No
 
 
 @pytest.mark.slow
+def test_where_the_connection_breaks_the_take_that_was_shown_is_shown(case: Case) -> None:
+    bench = case.bench()
+    put(bench, case.args)
+    put(bench, case.second())
+    before = bench.state()
+    for broken, error, call in every_failure(bench.world.data, lambda resolve: place(resolve, case.args)):
+        checked(broken, before, error, call, 2)
+        assert error is not None or track(broken, "VOID")[0]["take"] == 1, call
+
+
+@pytest.mark.slow
 def test_where_the_connection_breaks_during_a_correction_nothing_is_left(case: Case) -> None:
     before = case.bench().state()
     knobs = Knobs(end_inclusive=True)
