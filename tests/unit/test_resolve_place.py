@@ -293,21 +293,13 @@ def test_an_end_that_is_inclusive_is_found_out_and_corrected(tmp_path: Path, las
     assert len(item["takes"]) == 2
 
 
-def test_frames_that_count_from_the_first_file_are_found_out(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fakes.resolve.models import takes
-
-    plain = takes.Takes.AddTake
-
-    def from_the_files_number(self: Any, media: Any, start: int, end: int) -> bool:
-        first = self.given(media)["first"]
-        return bool(plain(self, media, start - first, end - first))
-
-    monkeypatch.setattr(takes.Takes, "AddTake", from_the_files_number)
-    bench = case.bench()
+@pytest.mark.parametrize("end_inclusive", [False, True])
+def test_frames_that_count_from_the_first_file_are_found_out(case: Case, end_inclusive: bool) -> None:
+    bench = case.bench(Knobs(frames_from_file=True, end_inclusive=end_inclusive))
     put(bench, case.args)
     put(bench, case.second())
     (item,) = track(bench, "VOID")
-    assert (item["offset"], item["takes"][1]["start"], item["takes"][1]["end"]) == (4, 4, 16)
+    assert (item["start"], item["duration"], item["offset"], item["take"]) == (86400, 12, 4, 2)
 
 
 @pytest.mark.parametrize("page", ["color", "fusion"])
