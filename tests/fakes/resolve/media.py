@@ -34,6 +34,20 @@ def clip(key, name, kind, path="", first=0, last=0, fps=24.0, size=(0, 0), start
     return made
 
 
+def frames_of(clip):
+    return clip["last"] - clip["first"] + 1
+
+
+def bracketed(clip):
+    """How Resolve names a sequence: `name.[1001-1048].exr`."""
+    if clip["kind"] != "sequence":
+        return clip["path"]
+    head, _, rest = clip["path"].partition("%")
+    digits = int(rest[: rest.index("d")] or 1)
+    numbers = "[{:0{w}d}-{:0{w}d}]".format(clip["first"], clip["last"], w=digits)
+    return head + numbers + rest[rest.index("d") + 1 :]
+
+
 def imported(world, knobs, entry):
     """The clips that one path, or one dictionary of a numbered sequence, becomes; [] for what is not there."""
     if isinstance(entry, dict):
@@ -56,8 +70,6 @@ def imported(world, knobs, entry):
             for file in files
         ]
     made = clip(world.new_id("clip"), "", "sequence", path, numbers[0], numbers[-1], rate, size, origin)
-    from .models.clip import bracketed
-
     made["name"] = os.path.basename(bracketed(made))
     if knobs.import_data_level != "Auto":
         made["properties"]["Data Level"] = knobs.import_data_level

@@ -5,21 +5,8 @@ from __future__ import annotations
 import os
 
 from .. import facts, timecode
+from ..media import bracketed, frames_of
 from .markers import Coloured, Marked
-
-
-def frames_of(clip):
-    return clip["last"] - clip["first"] + 1
-
-
-def bracketed(clip):
-    """How Resolve names a sequence: `name.[1001-1048].exr`."""
-    if clip["kind"] != "sequence":
-        return clip["path"]
-    head, _, rest = clip["path"].partition("%")
-    digits = int(rest[: rest.index("d")] or 1)
-    numbers = "[{:0{w}d}-{:0{w}d}]".format(clip["first"], clip["last"], w=digits)
-    return head + numbers + rest[rest.index("d") + 1 :]
 
 
 class Clip(Marked, Coloured):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from .. import facts
+from ..media import frames_of
 from .base import Model
-from .clip import frames_of
 from .markers import Coloured, Marked
 from .takes import Takes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .clip import frames_of
+from ..media import frames_of
 
 
 def new_item(key, name, kind, start, duration, media=None, offset=0, **more):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..media import frames_of
 from .base import Model
-from .clip import frames_of
 from .placing import zero_of
 
 

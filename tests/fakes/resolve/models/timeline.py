@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import facts, otiofile, timecode
-from .clip import frames_of
+from ..media import frames_of
 from .markers import Marked
 
 
