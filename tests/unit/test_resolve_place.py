@@ -240,6 +240,11 @@ def test_a_shot_a_timeline_and_a_project_that_are_gone_are_said(case: Case) -> N
     fails(case.bench(), {"project": "project-1"}, "cannot be placed", "files")
 
 
+def test_while_resolve_renders_nothing_is_placed(case: Case) -> None:
+    case.scene.user_jobs(2, running=True)
+    fails(case.bench(), case.args, "render")
+
+
 # -- frame rates -------------------------------------------------------------------------------------------------
 
 
