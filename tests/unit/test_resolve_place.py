@@ -299,12 +299,17 @@ def test_an_end_that_is_inclusive_is_found_out_and_corrected(tmp_path: Path, las
 
 
 @pytest.mark.parametrize("end_inclusive", [False, True])
-def test_frames_that_count_from_the_first_file_are_found_out(case: Case, end_inclusive: bool) -> None:
+@pytest.mark.parametrize("first", [1, 1001])
+def test_frames_that_count_from_the_first_file_are_found_out(case: Case, end_inclusive: bool, first: int) -> None:
+    # Counted from 1, frame 4 is there as well: it is only not the one that was meant.
+    args = {**case.args, "files": files(case.folder, "one", first=first)}
+    again = {**case.second(), "files": files(case.folder, "two", first=first)}
     bench = case.bench(Knobs(frames_from_file=True, end_inclusive=end_inclusive))
-    put(bench, case.args)
-    put(bench, case.second())
+    put(bench, args)
+    put(bench, again)
     (item,) = track(bench, "VOID")
     assert (item["start"], item["duration"], item["offset"], item["take"]) == (86400, 12, 4, 2)
+    assert [take["start"] for take in item["takes"]] == [4, 4]
 
 
 @pytest.mark.parametrize("page", ["color", "fusion"])
