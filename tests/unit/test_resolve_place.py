@@ -240,6 +240,11 @@ def test_a_shot_a_timeline_and_a_project_that_are_gone_are_said(case: Case) -> N
     fails(case.bench(), {"project": "project-1"}, "cannot be placed", "files")
 
 
+def test_while_resolve_renders_nothing_is_placed(case: Case) -> None:
+    case.scene.user_jobs(2, running=True)
+    fails(case.bench(), case.args, "render")
+
+
 # -- frame rates -------------------------------------------------------------------------------------------------
 
 
@@ -293,21 +298,18 @@ def test_an_end_that_is_inclusive_is_found_out_and_corrected(tmp_path: Path, las
     assert len(item["takes"]) == 2
 
 
-def test_frames_that_count_from_the_first_file_are_found_out(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fakes.resolve.models import takes
-
-    plain = takes.Takes.AddTake
-
-    def from_the_files_number(self: Any, media: Any, start: int, end: int) -> bool:
-        first = self.given(media)["first"]
-        return bool(plain(self, media, start - first, end - first))
-
-    monkeypatch.setattr(takes.Takes, "AddTake", from_the_files_number)
-    bench = case.bench()
-    put(bench, case.args)
-    put(bench, case.second())
+@pytest.mark.parametrize("end_inclusive", [False, True])
+@pytest.mark.parametrize("first", [1, 1001])
+def test_frames_that_count_from_the_first_file_are_found_out(case: Case, end_inclusive: bool, first: int) -> None:
+    # Counted from 1, frame 4 is there as well: it is only not the one that was meant.
+    args = {**case.args, "files": files(case.folder, "one", first=first)}
+    again = {**case.second(), "files": files(case.folder, "two", first=first)}
+    bench = case.bench(Knobs(frames_from_file=True, end_inclusive=end_inclusive))
+    put(bench, args)
+    put(bench, again)
     (item,) = track(bench, "VOID")
-    assert (item["offset"], item["takes"][1]["start"], item["takes"][1]["end"]) == (4, 4, 16)
+    assert (item["start"], item["duration"], item["offset"], item["take"]) == (86400, 12, 4, 2)
+    assert [take["start"] for take in item["takes"]] == [4, 4]
 
 
 @pytest.mark.parametrize("page", ["color", "fusion"])
@@ -412,6 +414,17 @@ def test_where_the_connection_breaks_nothing_is_left_of_a_take(case: Case) -> No
     for broken, error, call in found:
         checked(broken, before, error, call, 2)
     assert sum(error is not None for _, error, _ in found) > 100
+
+
+@pytest.mark.slow
+def test_where_the_connection_breaks_the_take_that_was_shown_is_shown(case: Case) -> None:
+    bench = case.bench()
+    put(bench, case.args)
+    put(bench, case.second())
+    before = bench.state()
+    for broken, error, call in every_failure(bench.world.data, lambda resolve: place(resolve, case.args)):
+        checked(broken, before, error, call, 2)
+        assert error is not None or track(broken, "VOID")[0]["take"] == 1, call
 
 
 @pytest.mark.slow

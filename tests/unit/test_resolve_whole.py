@@ -142,6 +142,7 @@ def test_wherever_the_connection_breaks_all_of_the_users_is_as_it_was(show: Show
         {"append_returns_ghost": True},
         {"append_moves_playhead": True},
         {"take_selects": True},
+        {"frames_from_file": True},
         {"exr_never_complete": True},
         {"delete_job_ignored": True},
         {"delete_flaky_once": True},

@@ -6,6 +6,7 @@ from typing import Iterator, List, Optional
 from void_plugin.errors import HostError
 from void_plugin.hosts import resolve_snapshot as snapshot
 from void_plugin.hosts.resolve_api import CODE, Project, Resolve, Timeline, refused
+from void_plugin.hosts.resolve_context import RENDERING
 
 
 @contextmanager
@@ -13,8 +14,11 @@ def visit(resolve: Resolve, project: Project, timeline: Optional[Timeline] = Non
     """Inside, a timeline is the current one (without one, it stays the same), and the Edit page is open.
 
     Only there items can be deleted, and only of the current timeline the tracks are known. Where all inside went well,
-    the list that it gives says afterwards what is not back where it was; where not, the error does.
+    the list that it gives says afterwards what is not back where it was; where not, the error does. Raises HostError
+    while Resolve renders.
     """
+    if project.is_rendering():
+        raise HostError(RENDERING, CODE)
     current, folder = project.timeline(), project.pool().current()
     if folder is None or not folder.id():
         raise refused("MediaPool.GetCurrentFolder", [], "does not say which bin is open", "open a bin and try again")

@@ -24,6 +24,8 @@ class Knobs:
     """Frames by which what is placed lands beside its recordFrame."""
     append_moves_playhead: bool = False
     """An append leaves the playhead behind what it placed."""
+    frames_from_file: bool = False
+    """Frames of media that a script gives count from the number of the first file, not from 0 (not documented)."""
     take_selects: bool = False
     """AddTake selects what it adds."""
     # -- render queue

@@ -54,8 +54,9 @@ def _one(bench, entry):
     if not 1 <= number <= len(tracks) or tracks[number - 1]["locked"]:
         return None
     items = tracks[number - 1]["items"]
-    first = entry.get("startFrame", 0)
-    stop = entry["endFrame"] + knobs.end_inclusive if "endFrame" in entry else frames_of(clip)
+    zero = zero_of(clip, knobs)
+    first = entry.get("startFrame", zero) - zero
+    stop = entry["endFrame"] + knobs.end_inclusive - zero if "endFrame" in entry else frames_of(clip)
     stop = min(stop, frames_of(clip))
     rate = float(timeline["settings"].get("timelineFrameRate", world.project["settings"]["timelineFrameRate"]))
     # Mixed rates floor the duration, which leaves a gap of a frame (resolve-mcp's ledger).
@@ -76,6 +77,11 @@ def _one(bench, entry):
         timeline["playhead"] = start + duration
     items.sort(key=lambda item: item["start"])
     return made
+
+
+def zero_of(clip, knobs):
+    """What a script calls the first frame of a clip."""
+    return clip["first"] if knobs.frames_from_file and clip["kind"] == "sequence" else 0
 
 
 def _same(one, other):

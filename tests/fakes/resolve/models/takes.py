@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..media import frames_of
 from .base import Model
+from .placing import zero_of
 
 
 class Takes(Model):
@@ -14,8 +15,9 @@ class Takes(Model):
         clip = self.given(media)
         if clip is None or self.data["kind"] != "clip" or self._locked():
             return False
-        first = 0 if start is None else start
-        stop = frames_of(clip) if end is None else end + self.knobs.end_inclusive
+        zero = zero_of(clip, self.knobs)
+        first = 0 if start is None else start - zero
+        stop = frames_of(clip) if end is None else end + self.knobs.end_inclusive - zero
         if not 0 <= first < stop <= frames_of(clip):
             return False
         takes = self.data["takes"]
@@ -37,8 +39,12 @@ class Takes(Model):
         if not self._has(index):
             return {}
         take = self.data["takes"][index - 1]
-        media = self.bench.handle("MediaPoolItem", take["media"])
-        return {"startFrame": take["start"], "endFrame": take["end"] - self.knobs.end_inclusive, "mediaPoolItem": media}
+        media, zero = (
+            self.bench.handle("MediaPoolItem", take["media"]),
+            zero_of(self.world.clip(take["media"]), self.knobs),
+        )
+        end = take["end"] + zero - self.knobs.end_inclusive
+        return {"startFrame": take["start"] + zero, "endFrame": end, "mediaPoolItem": media}
 
     def SelectTakeByIndex(self, index):
         if not self._has(index) or self._locked():
