@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_server(demo, transfer=True)
     _add_jobs(commands)
     _add_nuke(commands)
+    _add_windows(commands)
     add_farm(commands)
     add_otio(commands)
     add_resolve(commands)
@@ -167,6 +168,12 @@ def _add_jobs(commands: Any) -> None:
     for command in (jobs, status, cancel, delete):
         command.add_argument("--json", action="store_true", help="print JSON")
         _add_server(command)
+
+
+def _add_windows(commands: Any) -> None:
+    panel = commands.add_parser("panel", help="see the mask before, the progress during and the result after")
+    panel.add_argument("requests", nargs="*", metavar="REQUEST", help="request.json files to open")
+    _add_server(panel)
 
 
 def _add_nuke(commands: Any) -> None:

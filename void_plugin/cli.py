@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from void_plugin.arguments import build_parser, check_usage, request_from
 from void_plugin.config import Config, load_config
-from void_plugin.errors import RequestError, VoidError
+from void_plugin.errors import HostError, RequestError, VoidError
 
 if TYPE_CHECKING:
     from void_plugin.removal import Client
@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return DONE if act(options, _config(options), os.environ) else FAILED
         if options.command == "otio":
             return _otio(options)
+        if options.command == "panel":
+            return _panel(options)
         from void_plugin import jobcommands
 
         return DONE if jobcommands.run(options, _config(options), os.environ) else FAILED
@@ -71,6 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has gone (`| head`); Python must not complain again while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+
+
+def _panel(options: argparse.Namespace) -> int:
+    try:
+        from void_plugin.ui import app
+    except ImportError as error:
+        raise HostError(
+            f"The panel needs PySide6 and what it needs of the system ({error}); install 'void_plugin[ui]'."
+        ) from error
+    return app.panel(options.requests, options.server, os.environ)
 
 
 def _config(options: argparse.Namespace) -> Config:

@@ -10,6 +10,7 @@ from void_plugin.hostcall import HostCall
 from void_plugin.inputfiles import check_sequences
 from void_plugin.live.session import timeline
 from void_plugin.manifest import read_manifest
+from void_plugin.panelcalls import CALLS as PANEL_CALLS
 from void_plugin.preparation import prepare
 from void_plugin.serverfacts import facts_of
 from void_plugin.versionjob import attach, start
@@ -69,4 +70,5 @@ CALLS = {
     "manifest": manifest,
     "delete": delete_versions,
     "timeline": timeline,
+    **PANEL_CALLS,
 }

@@ -45,7 +45,7 @@ class Story:
         self._wanted = Wanted([], {})
         self._call_id = 0
         self._cancels = 0
-        self._reattached = False
+        self._reattached = self._again = False
         self._complaint = ""
         self._events: List[Mapping[str, Any]] = []
         self._lock = threading.Lock()
@@ -61,9 +61,12 @@ class Story:
         """Start at the press of the button."""
         self._guarded(self._check)
 
-    def attach(self, folder: str) -> None:
-        """Start in the middle: take up the job that an earlier story began in this version folder."""
-        self.folder = folder
+    def attach(self, folder: str, again: bool = False) -> None:
+        """Start in the middle: take up the job that an earlier story began in this version folder.
+
+        With `again` also one that has failed, which is run once more.
+        """
+        self.folder, self._again = folder, again
         self._guarded(self._take_up)
 
     def cancel(self) -> None:
@@ -108,7 +111,13 @@ class Story:
 
     def _take_up(self) -> None:
         self._show(states.attaching(self.folder))
-        self._call("running", "attach", {"folder": self.folder, "uuid": self._uuid}, self._followed)
+        self._call("running", "attach", self._attachment(), self._followed)
+
+    def _attachment(self) -> Dict[str, Any]:
+        arguments = {"folder": self.folder, "uuid": self._uuid}  # type: Dict[str, Any]
+        if self._again:
+            arguments["again"] = True
+        return arguments
 
     def _followed(self, result: Optional[Mapping[str, Any]], error: Optional[VoidError]) -> None:
         self._draw()  # what was said before the end

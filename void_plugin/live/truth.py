@@ -1,6 +1,6 @@
 """What a temporary OTIO export of the timeline tells of each clip and the editor's own script calls do not.
 
-Those can neither read a speed nor see a transition, and some of their in-points are off by a frame at times.
+Those can neither read a speed nor see a transition, and some of their in-points are off by a frame.
 """
 
 import tempfile

@@ -102,9 +102,18 @@ class Dropped:
     tickets: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Views:
+    """Said once at the start: the views of the display, the default one first."""
+
+    names: tuple[str, ...]
+
+
 Ask = Show | Probe
-Answer = Shown | Probed | Failed | Dropped
-_KINDS: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in (Show, Probe, Shown, Probed, Failed, Dropped)}
+Answer = Shown | Probed | Failed | Dropped | Views
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__.lower(): kind for kind in (Show, Probe, Shown, Probed, Failed, Dropped, Views)
+}
 
 
 def to_message(value: Ask | Answer) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from void_plugin.pictures.asks import (
     Probed,
     Show,
     Shown,
+    Views,
     from_message,
     to_message,
 )
@@ -49,6 +50,7 @@ class Decoder:
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(WORKERS)]
         for thread in threads:
             thread.start()
+        self._say(self._views())
         for message in messages(read, self._complain):
             with self._ready:
                 if message.get("say") == "drop":
@@ -66,6 +68,12 @@ class Decoder:
             self._over = True
             self._waiting.clear()
             self._ready.notify_all()
+
+    def _views(self) -> Answer:
+        try:
+            return Views(tuple(self._renderer.views()))
+        except VoidError as error:
+            return Failed(0, error.message)
 
     def _work(self) -> None:
         while True:

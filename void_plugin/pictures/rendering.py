@@ -31,6 +31,10 @@ class Renderer:
         except FrameError as error:
             raise self._named(error, ask.pattern, ask.frame) from error
 
+    def views(self) -> list[str]:
+        """The views of the display, the default one first. Raises RequestError where OCIO has none."""
+        return self._display.views()
+
     def probe(self, ask: Probe) -> dict[str, float]:
         """The values of a pixel by channel name; empty outside the display window."""
         frame = self._shelf.frame(ask.pattern, ask.frame)

@@ -15,7 +15,19 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QImage
 
 from void_plugin.lineprotocol import line_of, messages
-from void_plugin.pictures.asks import DROP, Dropped, Failed, Look, Probe, Probed, Show, Shown, from_message, to_message
+from void_plugin.pictures.asks import (
+    DROP,
+    Dropped,
+    Failed,
+    Look,
+    Probe,
+    Probed,
+    Show,
+    Shown,
+    Views,
+    from_message,
+    to_message,
+)
 
 SLOTS = 4
 SLOT_BYTES = 3840 * 2160 * 4
@@ -66,6 +78,10 @@ class DecoderClient(QObject):
     """(Wish, sentence) where there will be none."""
     probed = Signal(int, object)
     """(ticket, values by channel) of a pixel."""
+    views_known = Signal(list)
+    """The views of the display, the default one first."""
+    unwell = Signal(str)
+    """Why no colour can be shown, as a sentence."""
     _heard = Signal(object, object)
 
     def __init__(self, parent: QObject | None = None, kept_bytes: int = KEPT_BYTES) -> None:
@@ -87,6 +103,11 @@ class DecoderClient(QObject):
         self._heard.connect(self._answered, Qt.ConnectionType.QueuedConnection)
 
     # -- what a window asks ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the process, so that the first picture need not wait for it."""
+        if self._process is None:
+            self._start()
 
     def kept(self, wish: Wish) -> Picture | None:
         """The picture of a wish where it is at hand; None where it must be asked for."""
@@ -201,6 +222,10 @@ class DecoderClient(QObject):
             # What was dropped may have been asked for again meanwhile.
             again = [wish for wish in lost if wish in self._current and wish not in self._queue]
             self._queue.extendleft(wish for wish in reversed(again) if wish is not None)
+        elif isinstance(answer, Views):
+            self.views_known.emit(list(answer.names))
+        elif isinstance(answer, Failed) and not answer.ticket:
+            self.unwell.emit(answer.text)
         elif isinstance(answer, Failed):
             wish = self._done(answer.ticket)
             if wish is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from void_plugin.ui.shotpictures import KINDS, ShotPictures
 from void_plugin.ui.viewer import Viewer
@@ -27,14 +27,15 @@ class ViewerBar(QWidget):
         self.view = QComboBox()
         self.view.setAccessibleName("View")
         self.view.setToolTip("How scene colour is shown: a view of the OCIO configuration's default display")
+        for box in (self.kind, self.against, self.view):
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.exposure = self._number("Exposure", "Exposure in stops ([ and ])", -10, 10, 0, 0.25)
         self.gamma = self._number("Gamma", "Gamma of what is shown", 0.2, 5, 1, 0.1)
         reset = QPushButton("Reset")
         reset.setToolTip("Exposure 0 and gamma 1")
         reset.setAutoDefault(False)
         self.legend = _legend()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(4, 2, 4, 2)
+        row = QHBoxLayout()
         for text, widget in (
             ("Show", self.kind), ("Wipe", self.against), ("Exposure", self.exposure), ("Gamma", self.gamma),
             ("View", self.view),
@@ -44,8 +45,11 @@ class ViewerBar(QWidget):
             row.addWidget(label)
             row.addWidget(widget)
         row.addWidget(reset)
-        row.addWidget(self.legend)
         row.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(4, 2, 4, 2)
+        column.addLayout(row)
+        column.addWidget(self.legend)
         self.kind.activated.connect(lambda _: viewer.set_kind(self.kind.currentData()))
         self.against.activated.connect(lambda _: viewer.set_wipe(self.against.currentData()))
         self.exposure.valueChanged.connect(lambda value: viewer.set_look(replace(viewer.look, exposure=value)))
@@ -104,5 +108,6 @@ def _legend() -> QFrame:
         patch.setAlignment(Qt.AlignmentFlag.AlignCenter)
         row.addWidget(patch)
         row.addWidget(QLabel(meaning))
+    row.addStretch(1)
     frame.setAccessibleName("Red is removed, yellow is removed and affected, green is affected, blue is the holdout")
     return frame

@@ -1,0 +1,56 @@
+"""Where the windows start: `void panel` and `void monitor` come here."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtWidgets import QApplication
+
+from void_plugin import __version__
+from void_plugin.bridge import Sidecar
+from void_plugin.config import load_config
+from void_plugin.errors import HostError
+from void_plugin.launch import sidecar_command
+from void_plugin.ui.decoderclient import DecoderClient
+from void_plugin.ui.window import PanelWindow
+from void_plugin.ui.work import Work
+
+
+def panel(requests: Sequence[str], server: str | None, environment: Mapping[str, str]) -> int:
+    """Show the panel with some requests until it is closed; returns the exit code.
+
+    Raises HostError where there is no screen.
+    """
+    application = application_for(environment)
+    window = make_panel(requests, server, environment)
+    window.show()
+    return application.exec()
+
+
+def make_panel(requests: Sequence[str], server: str | None, environment: Mapping[str, str]) -> PanelWindow:
+    """The panel's window, with a sidecar and a decoder of its own; an application must be there."""
+    sidecar = Sidecar(sidecar_command(sys.executable), environment, f"panel {__version__}")
+    work = Work(sidecar, load_config(environment).server if server is None else server)
+    window = PanelWindow(work, DecoderClient())
+    work.start()
+    for path in requests:
+        work.open(os.path.abspath(path))
+    return window
+
+
+def application_for(environment: Mapping[str, str]) -> QApplication:
+    """The application; Qt would end the process without a sentence where there is no screen.
+
+    Raises HostError there.
+    """
+    on_x = sys.platform.startswith("linux") and not environment.get("QT_QPA_PLATFORM")
+    if on_x and not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
+        raise HostError(
+            "There is no screen here ($DISPLAY and $WAYLAND_DISPLAY are unset); use void remove, or log in with a "
+            "desktop or `ssh -X`."
+        )
+    application = QApplication.instance() or QApplication(["void"])
+    assert isinstance(application, QApplication)
+    application.setApplicationName("VOID")
+    application.setApplicationVersion(__version__)
+    return application
