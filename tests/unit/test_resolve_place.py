@@ -183,13 +183,21 @@ def test_a_locked_track_of_ours_is_left_alone(case: Case) -> None:
     assert track(bench, "VOID") == video(before["project"]["timelines"][0])[-1]["items"]
 
 
+def test_a_locked_track_of_ours_gets_nothing_though_it_has_room(case: Case) -> None:
+    number = case.scene.add_track("VOID")
+    case.scene.track(number, locked=True)
+    bench = case.bench()
+    assert put(bench, case.args)["track"] == number + 1
+    assert (track(bench, "VOID"), len(track(bench, "VOID 2"))) == ([], 1)
+
+
 def test_a_track_of_ours_below_the_shot_is_not_used(case: Case) -> None:
-    case.scene.track(1, name="VOID")
-    case.scene.timeline["tracks"]["video"].reverse()
-    case.scene.track(1, name="Video 1")
-    case.scene.track(2, name="VOID")
-    answer = put(case.bench(), case.args)
-    assert answer["track"] == 4
+    tracks = video(case.scene.timeline)
+    tracks[0], tracks[1] = tracks[1], tracks[0]
+    tracks[0]["name"] = "VOID"
+    bench = case.bench()
+    assert put(bench, case.args)["track"] == 4
+    assert len(track(bench, "VOID 2")) == 1
 
 
 def test_a_track_that_is_switched_off_is_said(case: Case) -> None:
