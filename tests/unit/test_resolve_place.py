@@ -161,6 +161,16 @@ def test_results_of_two_shots_share_a_track(case: Case) -> None:
     assert [item["start"] for item in track(bench, "VOID")] == [86400, 86418]
 
 
+def test_two_shots_over_each_other_get_a_result_each(case: Case) -> None:
+    plate = case.scene.project["clips"][case.shot["media"]]
+    upper = case.scene.place(plate, 86400, 12, offset=2, track=2)
+    bench = case.bench()
+    put(bench, case.args)
+    answer = put(bench, wanted(case.scene, upper, files(case.folder, "v001"), job="job-2"))
+    assert answer["as"] == "clip"
+    assert [item["offset"] for name in ("VOID", "VOID 2") for item in track(bench, name)] == [4, 2]
+
+
 @pytest.mark.parametrize("drops", [True, False])
 def test_what_the_user_has_put_on_our_track_is_in_nobodys_way(case: Case, drops: bool) -> None:
     number = case.scene.add_track("VOID")
