@@ -161,6 +161,16 @@ def test_results_of_two_shots_share_a_track(case: Case) -> None:
     assert [item["start"] for item in track(bench, "VOID")] == [86400, 86418]
 
 
+def test_two_shots_over_each_other_get_a_result_each(case: Case) -> None:
+    plate = case.scene.project["clips"][case.shot["media"]]
+    upper = case.scene.place(plate, 86400, 12, offset=2, track=2)
+    bench = case.bench()
+    put(bench, case.args)
+    answer = put(bench, wanted(case.scene, upper, files(case.folder, "v001"), job="job-2"))
+    assert answer["as"] == "clip"
+    assert [item["offset"] for name in ("VOID", "VOID 2") for item in track(bench, name)] == [4, 2]
+
+
 @pytest.mark.parametrize("drops", [True, False])
 def test_what_the_user_has_put_on_our_track_is_in_nobodys_way(case: Case, drops: bool) -> None:
     number = case.scene.add_track("VOID")
@@ -183,13 +193,21 @@ def test_a_locked_track_of_ours_is_left_alone(case: Case) -> None:
     assert track(bench, "VOID") == video(before["project"]["timelines"][0])[-1]["items"]
 
 
+def test_a_locked_track_of_ours_gets_nothing_though_it_has_room(case: Case) -> None:
+    number = case.scene.add_track("VOID")
+    case.scene.track(number, locked=True)
+    bench = case.bench()
+    assert put(bench, case.args)["track"] == number + 1
+    assert (track(bench, "VOID"), len(track(bench, "VOID 2"))) == ([], 1)
+
+
 def test_a_track_of_ours_below_the_shot_is_not_used(case: Case) -> None:
-    case.scene.track(1, name="VOID")
-    case.scene.timeline["tracks"]["video"].reverse()
-    case.scene.track(1, name="Video 1")
-    case.scene.track(2, name="VOID")
-    answer = put(case.bench(), case.args)
-    assert answer["track"] == 4
+    tracks = video(case.scene.timeline)
+    tracks[0], tracks[1] = tracks[1], tracks[0]
+    tracks[0]["name"] = "VOID"
+    bench = case.bench()
+    assert put(bench, case.args)["track"] == 4
+    assert len(track(bench, "VOID 2")) == 1
 
 
 def test_a_track_that_is_switched_off_is_said(case: Case) -> None:
