@@ -145,9 +145,9 @@ def test_what_is_wrong_with_an_installation_is_named(fusion: Path, environment: 
 
 
 FOLDERS = {
-    ("linux", False): "/home/ann/.local/share/DaVinciResolve/Fusion",
+    ("linux", False): "/homes/ann/.local/share/DaVinciResolve/Fusion",
     ("linux", True): "/opt/resolve/Fusion",
-    ("darwin", False): "/home/ann/Library/Application Support/Blackmagic Design/DaVinci Resolve/Fusion",
+    ("darwin", False): "/homes/ann/Library/Application Support/Blackmagic Design/DaVinci Resolve/Fusion",
     ("darwin", True): "/Library/Application Support/Blackmagic Design/DaVinci Resolve/Fusion",
     ("win32", False): "/roaming/Blackmagic Design/DaVinci Resolve/Support/Fusion",
     ("win32", True): "/data/Blackmagic Design/DaVinci Resolve/Fusion",
@@ -157,7 +157,7 @@ FOLDERS = {
 @pytest.mark.parametrize("system", FOLDERS)
 def test_the_menu_is_where_each_system_has_it(system: tuple[str, bool]) -> None:
     platform, everybody = system
-    environment = {"HOME": "/home/ann", "APPDATA": "/roaming", "PROGRAMDATA": "/data"}
+    environment = {"HOME": "/homes/ann", "APPDATA": "/roaming", "PROGRAMDATA": "/data"}
     assert fusion_folder(None, everybody, environment, platform).as_posix() == FOLDERS[system]
     assert fusion_folder("/elsewhere/Fusion/Scripts", everybody, environment, platform) == Path("/elsewhere/Fusion")
 
