@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from pythons import sidecar_python
+from resolves import no_forbidden_calls, outside, resolves
 from shots import Shot, build_shot
 from slurmfarm import slurm_farm
 
-__all__ = ["slurm_farm"]
+__all__ = ["no_forbidden_calls", "outside", "resolves", "slurm_farm"]
 ROOT = Path(__file__).parents[1]
 
 

@@ -8,6 +8,7 @@ from void_plugin.errors import HostError
 from void_plugin.frames import FrameRange
 from void_plugin.hostcall import HostCall
 from void_plugin.inputfiles import check_sequences
+from void_plugin.live.session import timeline
 from void_plugin.manifest import read_manifest
 from void_plugin.panelcalls import CALLS as PANEL_CALLS
 from void_plugin.preparation import prepare
@@ -68,5 +69,6 @@ CALLS = {
     "versions": versions,
     "manifest": manifest,
     "delete": delete_versions,
+    "timeline": timeline,
     **PANEL_CALLS,
 }
