@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 import tomllib
@@ -17,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from clouds import FARM, QUEUE, Cloud
 from cues import CueFarm
 from deadlines import PROGRAM, Repository
@@ -242,10 +240,3 @@ BENCHES: Mapping[str, type[Bench]] = {
     "deadline10-service": Deadline10ServiceBench,
     "slurm": SlurmBench,
 }
-
-
-def require(program: str) -> None:
-    """Skip the test where a program is absent, unless $VOID_REQUIRE names it: then fail."""
-    if shutil.which(program) is None:
-        wanted = os.environ.get("VOID_REQUIRE", "").replace(",", " ").split()
-        (pytest.fail if program in wanted else pytest.skip)(f"the program {program} is not here")
