@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import urllib.parse
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -258,7 +259,7 @@ class Cloud:
 
     def _step(self, job: Job, folder: Path, step: str) -> int:
         """Run a step and return how many of its tasks succeeded."""
-        session = Session(f"session-{len(job.sessions) + 1:032x}", step, _now())
+        session = Session(f"session-{uuid.uuid4().hex}", step, _now())
         job.sessions.append(session)
         command = [sys.executable, "-m", "openjd", "run", str(folder / "template.json"), "--step", step]
         command += ["--extensions", "TASK_CHUNKING", "--job-param", json.dumps(job.parameters)]

@@ -78,6 +78,7 @@ class Bench(ABC):
         for path in (show / "plate", show / "roto", job):
             path.mkdir(parents=True, exist_ok=True)
         (job / "fake.json").write_text(json.dumps(told))
+        (job / "calls.jsonl").unlink(missing_ok=True)
         bundle_folder = job / "farm" / str(1 + len(list(job.glob("farm/*"))))
         bundle_folder.mkdir(parents=True)
         plan = replace(plan_of(request, recover_units(FrameRange(1001, 1008))), folder=str(job))
@@ -106,7 +107,7 @@ class Bench(ABC):
         return self.until(farm, ref, lambda status: status.has_ended)
 
     def calls(self) -> list[dict[str, str]]:
-        """What the fake worker was called with."""
+        """What the fake worker was called with since the last bundle was made."""
         path = self.folder / "show" / "comp" / ".void" / "sh010" / "calls.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
