@@ -42,20 +42,26 @@ await() {{
 """Waits for the process `child`, which was told to stop at `since` if that is not empty, and keeps its exit `code`."""
 NO_TASK = 64
 """Exit code for a number that no task has: a job that was changed in the queue is bad data, never to be retried."""
+NO_PROGRAM = 69
+"""Exit code of a worker that lacks what runs its tasks; another one may have it."""
 
 AROUND_SECONDS = 1800
 """What the queue manager allows a task beyond its own limit: loading the model, letting it go, writing a checkpoint.
 OpenJD's limits come first, because they give notice."""
 
 
-_RUN = """run() {
+_RUN = f"""run() {{
+    command -v "$1" >/dev/null || {{
+        echo "openjd_fail: The worker $HOSTNAME has no program $1; install it, or name it in the site file."
+        return {NO_PROGRAM}
+    }}
     since=
-    trap 'since=${since:-$SECONDS}' TERM
+    trap 'since=${{since:-$SECONDS}}' TERM
     "$@" &
     child=$!
     await
     return "$code"
-}"""
+}}"""
 
 
 def limit_seconds(step: Step) -> int:

@@ -22,6 +22,10 @@ await() {
     fi
 }
 run() {
+    command -v "$1" >/dev/null || {
+        echo "openjd_fail: The worker $HOSTNAME has no program $1; install it, or name it in the site file."
+        return 69
+    }
     since=
     trap 'since=${since:-$SECONDS}' TERM
     "$@" &
