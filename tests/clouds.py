@@ -73,6 +73,8 @@ class Cloud:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.jobs: dict[str, Job] = {}
+        self.works = True
+        """False where there is no worker, so that jobs wait for ever."""
         self.asked: list[tuple[str, str]] = []
         """Every request: method and path."""
         self.objects: dict[str, bytes] = {}
@@ -199,7 +201,8 @@ class Cloud:
         (folder / "template.json").write_text(body["template"])
         job.tasks = _tasks(job, folder)
         self.jobs[job.id] = job
-        self._go(lambda: self._run(job, folder))
+        if self.works:
+            self._go(lambda: self._run(job, folder))
         return {"jobId": job.id}
 
     def _job(self, job: Job, body: bytes) -> dict[str, Any]:

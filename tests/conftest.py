@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ def void_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 def pinned_ocio(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without $OCIO, whatever the machine has set."""
     monkeypatch.delenv("OCIO", raising=False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """What `-n auto` means: one process more than there are cores, as one of them mostly waits for Slurm."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
