@@ -265,6 +265,14 @@ def test_a_folder_stands_for_the_requests_in_it(tmp_path: Path) -> None:
     assert collect([first, first]) == [first]
 
 
+def test_a_version_of_a_timeline_that_cannot_be_read_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("v001").mkdir()
+    for text in ("[]", "{", '{"jobs": [{}]}'):
+        Path("v001/shots.json").write_text(text)
+        assert cli.main(["submit", "v001"]) == 1
+        assert "shots.json cannot be read" in capsys.readouterr().err
+
+
 def test_a_folder_without_requests_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     assert cli.main(["submit", "empty"]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from void_plugin.request import RemovalRequest
 FOLDER = "farm"
 """Where bundles lie below a job folder, numbered: a job that still waits must not find another's."""
 REQUEST = "request.json"
+SHOTS = "shots.json"
+"""In a version that `void otio submit` made: which requests it holds."""
 MOST_AT_ONCE = 16
 """Shots planned side by side at most: more of them read more than storage gives."""
 
@@ -160,19 +163,36 @@ class Submission:
 
 
 def collect(sources: Sequence[str]) -> list[str]:
-    """The request files behind files, job folders and folders of requests. Raises FarmError where there is none."""
+    """The request files behind files, job folders, folders of requests and versions of a timeline.
+
+    Raises FarmError where there is none.
+    """
     files: list[str] = []
     for source in sources:
         if not os.path.isdir(source):
             files.append(source)
             continue
-        here = os.path.join(source, REQUEST)
-        found = [here] if os.path.isfile(here) else sorted(str(path) for path in Path(source).glob("*.json"))
+        here, listed = os.path.join(source, REQUEST), os.path.join(source, SHOTS)
+        if os.path.isfile(here):
+            found = [here]
+        elif os.path.isfile(listed):
+            found = _listed(listed)
+        else:
+            found = sorted(str(path) for path in Path(source).glob("*.json"))
         found = found or sorted(str(path) for path in Path(source).glob(f"*/{REQUEST}"))
         if not found:
             raise FarmError(f"The folder {source} holds no request; name request files, or a folder of them.")
         files += found
     return list(dict.fromkeys(files))
+
+
+def _listed(path: str) -> list[str]:
+    """The requests that a version of a timeline names."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return [os.path.join(os.path.dirname(path), job["request"]) for job in json.load(stream)["jobs"]]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise FarmError(f"{path} cannot be read ({error!r}); run void otio submit again.") from error
 
 
 def _reserve(folder: Path) -> Path:
