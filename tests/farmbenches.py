@@ -39,6 +39,8 @@ class Bench(ABC):
     name: str
     uses: tuple[str, ...] = ()
     """Fixtures that the bench is made of, beside its folder."""
+    poll_seconds = 0.2
+    """How often its farm is asked; less often where a program has to start for that."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -58,7 +60,7 @@ class Bench(ABC):
     def farm(self) -> Farm:
         """The farm as a user has it, but that it is asked more often."""
         farm = open_farm(self.name, self.site, self.environment)
-        farm.poll_seconds = 0.2
+        farm.poll_seconds = self.poll_seconds
         return farm
 
     @abstractmethod
@@ -99,7 +101,7 @@ class Bench(ABC):
         deadline = time.monotonic() + PATIENCE
         while not wanted(status := farm.status(ref)):
             assert time.monotonic() < deadline, f"still {status}"
-            time.sleep(0.1)
+            time.sleep(self.poll_seconds / 2)
         return status
 
     def ended(self, farm: Farm, ref: JobRef) -> JobStatus:
@@ -123,6 +125,7 @@ class OpenCueBench(Bench):
     """A real RQD, told by a stand-in Cuebot what to run."""
 
     name = "opencue"
+    poll_seconds = 1.0
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -152,6 +155,7 @@ class DeadlineCloudBench(Bench):
     """The real `deadline` command, talking to a stand-in service that runs jobs with openjd."""
 
     name = "deadline-cloud"
+    poll_seconds = 1.0
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
