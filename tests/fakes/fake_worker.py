@@ -4,7 +4,8 @@
 whose tasks fail, or `start` for the daemon), `code` they end with, `times` each fails before it succeeds, `deaf` (true
 takes no notice of SIGTERM), `stops` (seconds that stopping takes), `tell` (variables of the environment that are
 noted). Planning looks at no pixel: four frames each are a unit, and the JSON object $FAKE_PLAN says what else
-(`device`, `solved`, `warn`, `fail`, `changes` of the line about the plan).
+(`device`, `solved`, `warn`, `fail`, `changes` of the line about the plan; `meet`, a folder in which each plan leaves a
+file, named by its number and holding how many threads it has, and waits until there are `count`).
 
 Every call is a line in `calls.jsonl` of the job folder: what was called, and how it went. Like the real one it ends
 with its starter.
@@ -95,6 +96,8 @@ def _plan(options: argparse.Namespace) -> int:
     if "fail" in told:
         print(to_line(Failed(code=told["fail"], text="The fake cannot plan.")))
         return 65
+    if "meet" in told:
+        _meet(Path(told["meet"]), told["count"], options.workers or "")
     if "warn" in told:
         print(to_line(Warned(code="fake", text=told["warn"])))
     request = RemovalRequest.load(str(options.job))
@@ -131,6 +134,12 @@ def _plan(options: argparse.Namespace) -> int:
     }
     print(json.dumps({**facts, **told.get("changes", {})}), flush=True)
     return 0
+
+
+def _meet(folder: Path, count: int, threads: str) -> None:
+    (folder / str(os.getpid())).write_text(threads)
+    while len(list(folder.iterdir())) < count:
+        time.sleep(0.02)
 
 
 def _daemon(options: argparse.Namespace) -> int:
