@@ -136,7 +136,7 @@ class FarmVersion:
         """The status once what the job wrote is here."""
         if status.state != "succeeded" or self.jobs[view].result.is_file():
             return status
-        return self._farms.farm_of(status.ref).brought(status)
+        return self._farms.farm_of(self.jobs[view].ref).brought(status)
 
     def _is_there(self, view: str, status: JobStatus) -> bool:
         """True where a view is finished and its files can be seen from here."""
@@ -254,7 +254,7 @@ def look(folder: Path, environment: Mapping[str, str], check: Check) -> Standing
     """
     while True:
         try:
-            return glance(folder, environment, check, fetch=True)
+            return glance(folder, environment, check, STATUS_SECONDS, fetch=True)
         except HostError as error:
             if error.code != "host.taken":
                 raise
@@ -262,9 +262,7 @@ def look(folder: Path, environment: Mapping[str, str], check: Check) -> Standing
         time.sleep(POLL_SECONDS)
 
 
-def glance(
-    folder: Path, environment: Mapping[str, str], check: Check, seconds: float = STATUS_SECONDS, fetch: bool = False
-) -> Standing:
+def glance(folder: Path, environment: Mapping[str, str], check: Check, seconds: float, fetch: bool = False) -> Standing:
     """How a version stands, for who does not wait: see `FarmVersion.look`."""
     if is_finished(folder):
         return Standing(manifest=completed(folder))
@@ -315,6 +313,8 @@ def _read(result: Path) -> dict[str, Any]:
         data: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FarmError(f"{result} cannot be read ({error}); submit the job again, which resumes.") from error
+    if not data.keys() >= {"engine", "summary", "warnings", "frames"}:
+        raise FarmError(f"{result} is not whole; submit the job again, which resumes.")
     return data
 
 

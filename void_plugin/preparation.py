@@ -127,10 +127,15 @@ def _check_farm(environment: Mapping[str, str], call: HostCall, problems: Proble
     try:
         farm = FarmJobs(environment).chosen(call.text("farm", ""))
         found = within(FARM_SECONDS, farm.name, farm.doctor)
-        server_command(load_config(environment), environment)  # plans the job on this machine
+        command = server_command(load_config(environment), environment)[0]
     except VoidError as error:
         problems.error(error.message)
         return
+    if shutil.which(command, path=environment.get("PATH")) is None:
+        problems.error(
+            f"The job is planned on this machine, where void-server is not to be found as {command}; correct "
+            "$VOID_SERVER_COMMAND or server_command in the configuration."
+        )
     for finding in errors_in(found):
         problems.error(finding.text)
 

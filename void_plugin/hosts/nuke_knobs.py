@@ -381,9 +381,7 @@ KNOBS: Tuple[Knob, ...] = (
         "Jobs with a higher number start first, 0 to 100; on the farm too.",
         limits=(0, 100),
     ),
-    Knob(
-        "string", "farm", "farm", "", "Which farm gets the job, where a site has several. Empty: the site's default."
-    ),
+    Knob("string", "farm", "farm", "", "Which farm gets the job, where a site has several. Empty: the site's default."),
     _button(
         "connect",
         "Test connection",
