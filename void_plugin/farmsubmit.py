@@ -74,14 +74,18 @@ class _Submission:
         answer = self._answer(self._written(requests), lock)
         findings = _findings(answer, list(requests))
         version = FarmVersion(self._folder, self._desk.environment, lambda: None)
-        if self._call.ended or answer.status:
+        if self._is_cancelled() or answer.status:
             version.stop()
-            self._call.check()
+            if self._is_cancelled():
+                raise Cancelled
             raise FarmError(_refusal(answer, findings), "farm.refused")
         for view, finding in findings:
             if finding["level"] == "warning":
                 self._call.tell({**to_dict(Warned(code=finding["code"], text=finding["text"])), "view": view})
         return version.keep().to_dict()
+
+    def _is_cancelled(self) -> bool:
+        return self._call.ended and not self._call.left
 
     def _written(self, requests: Mapping[str, RemovalRequest]) -> list[str]:
         """The request files, beside the inputs that they name."""
@@ -93,7 +97,7 @@ class _Submission:
         return files
 
     def _answer(self, files: Sequence[str], lock: int) -> Answer:
-        """What `void submit` says. Raises Cancelled where the host has gone, which does not keep it from going on."""
+        """What `void submit` says; a host that goes meanwhile does not keep it from going on."""
         isolated = "-I" if sys.flags.isolated else "-P"  # as this sidecar is; never from the folder it stands in
         name = self._record.farm["name"]
         command = [sys.executable, isolated, "-m", "void_plugin.cli", "submit", *files, "--farm", name, "--json"]
@@ -116,9 +120,7 @@ class _Submission:
                 text, complaint = process.communicate(timeout=_POLL_SECONDS)
                 break
             except subprocess.TimeoutExpired:
-                if self._call.left:
-                    raise Cancelled from None
-                if self._call.ended and not asked:
+                if self._is_cancelled() and not asked:
                     asked = True
                     _interrupt(process)
         return Answer(process.returncode, text.decode("utf-8", "replace"), complaint.decode("utf-8", "replace"))

@@ -419,13 +419,8 @@ def test_a_host_that_goes_while_it_submits_leaves_the_job_to_the_farm(desk: Desk
         ended = pool.submit(asked.end, desk)
         eventually(lambda: list(folder.glob("patch/main/.void/*")), lambda: "nothing is planned")
         asked.call.leave()
-        with pytest.raises(Cancelled):
-            ended.result(60)
-        # What goes on holds the folder, so that nobody takes the job for one that was never submitted.
-        found = pool.submit(attach, desk, folder)
         (tmp_path / "planned").touch()
-        told = found.result(60)
-    assert "manifest" in told or len(told["farm"]["jobs"]) == 1
+        assert len(ended.result(60)["farm"]["jobs"]) == 1
     assert landed(desk, folder)["version"] == 1
 
 
