@@ -192,13 +192,13 @@ class Session:
 
     def _ask_the_farm(self, node: api.Node) -> None:
         """Take the version up that a farm makes; while it is not there, show the highest that is."""
-        known = self._known(node)
+        known, folder = self._known(node), self._on_farm(node)
 
         def answered(story: Story) -> None:
             if story.state.kind == "farm":
                 self._turns.post(_guarded, lambda: self._press_about_versions(known.needed().node, "latest"))
 
-        self._story(known, known.uuid, "attach", {}, answered).attach(self._on_farm(node))
+        self._story(known, known.uuid, "attach", {}, answered).attach(folder)
 
     def _press_about_versions(self, node: api.Node, action: str) -> None:
         known, now = self._known(node), self.state_of(node)
