@@ -13,7 +13,7 @@ from void_plugin.completion import complete, completed
 from void_plugin.desk import Desk
 from void_plugin.errors import Cancelled, HostError, JobError, VoidError, from_code
 from void_plugin.events import Queued, to_dict
-from void_plugin.farmversion import look
+from void_plugin.farmversion import Standing, look
 from void_plugin.heap import keep_memory_together
 from void_plugin.hostcall import HostCall
 from void_plugin.inputfiles import check_request
@@ -57,7 +57,7 @@ def attach(desk: Desk, call: HostCall) -> dict[str, Any]:
     if uuid and record.uuid and uuid != record.uuid:
         raise HostError(f"{folder} belongs to another node; run this one anew.", "host.folder")
     if record.farm and not call.flag("again"):
-        return look(folder, desk.environment, call.check).to_dict()
+        return _on_farm(desk, call, folder, record)
     refuse_others(folder, record)
     if record.state == "reserved":
         raise HostError(f"Nothing was started in {folder}; run the node again.", "host.folder")
@@ -65,6 +65,16 @@ def attach(desk: Desk, call: HostCall) -> dict[str, Any]:
         raise from_code(record.error.get("code", ""), record.error.get("text", f"The job in {folder} has failed."))
     record = replace(record, state="running", error={}, farm={}).ours()
     return _work(desk, call, folder, record, {"running", "failed", "done"})
+
+
+def _on_farm(desk: Desk, call: HostCall, folder: Path, record: JobRecord) -> dict[str, Any]:
+    try:
+        return look(folder, desk.environment, call.check).to_dict()
+    except Cancelled:
+        if call.left:
+            raise
+        # Who does not wait for an answer has not taken the job back.
+        return Standing(tuple(record.job_names), "unknown", text="Its farm was not waited for.").to_dict()
 
 
 def _work(desk: Desk, call: HostCall, folder: Path, record: JobRecord, states: set[str]) -> dict[str, Any]:

@@ -495,6 +495,18 @@ def test_only_whose_job_it_is_can_cancel_it(
     until_ended(desk, job)
 
 
+def test_who_does_not_wait_for_the_answer_of_the_farm_has_not_cancelled_its_job(desk: Desk, output: Path) -> None:
+    folder, (job,) = submitted(desk, output)
+    asked = Asked("attach", folder=str(folder), uuid="u1")
+    asked.call.cancel()
+    assert asked.end(desk)["farm"]["jobs"] == [job] and JobRecord.load(folder).state == "farm"
+    asked = Asked("attach", folder=str(folder), uuid="u1")
+    asked.call.leave()
+    with pytest.raises(Cancelled):
+        asked.end(desk)
+    assert landed(desk, folder)["version"] == 1
+
+
 # -- from outside a host --------------------------------------------------------------------------------------------
 
 
