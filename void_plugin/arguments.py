@@ -173,6 +173,9 @@ def _add_jobs(commands: Any) -> None:
 def _add_windows(commands: Any) -> None:
     panel = commands.add_parser("panel", help="see the mask before, the progress during and the result after")
     panel.add_argument("requests", nargs="*", metavar="REQUEST", help="request.json files to open")
+    panel.add_argument(
+        "--choose", metavar="FILE", help="let the user choose among the shots of a JSON file, as scripts of editors ask"
+    )
     _add_server(panel)
 
 

@@ -82,6 +82,8 @@ def _panel(options: argparse.Namespace) -> int:
         raise HostError(
             f"The panel needs PySide6 and what it needs of the system ({error}); install 'void_plugin[ui]'."
         ) from error
+    if options.choose:
+        return app.choose(options.choose, options.server, os.environ)
     return app.panel(options.requests, options.server, os.environ)
 
 
