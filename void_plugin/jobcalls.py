@@ -11,7 +11,7 @@ from void_plugin.channel import find_server
 from void_plugin.client import VoidClient
 from void_plugin.config import Config
 from void_plugin.desk import Desk
-from void_plugin.errors import Cancelled, HostError, JobError, ServerError, VoidError, from_code
+from void_plugin.errors import Cancelled, HostError, ServerError, VoidError, from_code
 from void_plugin.events import Failed, Stopped, to_dict
 from void_plugin.hostcall import HostCall
 from void_plugin.jobbook import Noted
@@ -101,9 +101,9 @@ def _each(desk: Desk, call: HostCall, act: Callable[[VoidClient, str], str]) -> 
         for job in call.texts("jobs"):
             try:
                 states[job] = act(client, job)
-            except (JobError, ServerError) as error:
-                if error.code not in ("job.unknown", "server.forbidden"):
-                    raise
+            except VoidError as error:
+                if error.code.startswith("server.") and error.code != "server.forbidden":
+                    raise  # it would be no different for the others
                 refused[job] = error.message
 
     ask_within(ACT_SECONDS, config, desk.environment, address, run)
