@@ -7,6 +7,7 @@ from void_plugin import __version__
 from void_plugin.errors import RequestError
 from void_plugin.farmarguments import add_farm, count
 from void_plugin.otioarguments import add_otio
+from void_plugin.resolvearguments import add_resolve
 from void_plugin.settings import CHOICES
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_windows(commands)
     add_farm(commands)
     add_otio(commands)
+    add_resolve(commands)
     for name, text in (
         ("doctor", "what this machine and the configured server can run, and why not the rest"),
         ("engines", "the engines of the configured server, else of this machine"),

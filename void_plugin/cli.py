@@ -48,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from void_plugin import nukeinstall
 
             return DONE if nukeinstall.run(options, os.environ) else FAILED
+        if options.command == "resolve":
+            from void_plugin import resolvecommands
+
+            return resolvecommands.run(options, os.environ)
         if options.command in ("submit", "farm"):
             from void_plugin import farmcommands
 
@@ -162,13 +166,18 @@ def _stopping(client: "Client", promise: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+_OF_OTIO = {"opentimelineio": "OpenTimelineIO", "av": "PyAV", "numpy": "NumPy", "OpenImageIO": "OpenImageIO"}
+"""What only `void otio` loads, by the name it is imported by."""
+
+
 def _otio(options: argparse.Namespace) -> int:
     try:
         from void_plugin.editorial import commands
     except ModuleNotFoundError as error:
-        if error.name != "opentimelineio":
+        if error.name not in _OF_OTIO:
             raise
-        raise RequestError("void otio needs OpenTimelineIO: pip install 'void_plugin[otio]'.") from error
+        needed = _OF_OTIO[error.name]
+        raise RequestError(f"void otio needs {needed}: pip install 'void_plugin[otio]'.") from error
 
     def run_one(request: "RemovalRequest") -> int:
         return _run(request, _config(options), options.workers, "remove", options.json)

@@ -52,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return models.run(options, machine)
         if options.command == "doctor":
             return _doctor(machine, options.json)
+        if options.command == "look":
+            from void_server import look
+
+            return look.run(options)
         from void_server import demo
 
         return demo.run(options)
@@ -96,6 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--frames", type=int, default=24)
     demo.add_argument("--width", type=int, default=960)
     demo.add_argument("--seed", type=int, default=1)
+    look = commands.add_parser("look", help="say what frames hold, and by how much two sequences differ")
+    look.add_argument("pattern", help="the frames, such as plate.%%04d.exr")
+    look.add_argument("frames", type=FrameRange.parse, nargs="+", metavar="FRAMES", help="such as 1001-1003")
+    look.add_argument("--against", metavar="PATTERN", help="other frames of the same numbers to compare with")
     return parser
 
 

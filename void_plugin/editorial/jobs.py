@@ -135,7 +135,7 @@ def shot_row(cut: Cut, shot: Shot, drop: bool = True) -> dict[str, Any]:
         "reasons": list(shot.pick.reasons),
         "problems": list(shot.problems),
         "warnings": list(shot.warnings),
-        "mattes": dict(shot.mattes),
+        "mattes": {field: matte.name for field, matte in shot.mattes.items()},
     }
     if media is not None:
         row["media"] = {
@@ -146,6 +146,8 @@ def shot_row(cut: Cut, shot: Shot, drop: bool = True) -> dict[str, Any]:
             "start": float(media.start),
             "rate": media.written_rate,
         }
+        if shot.movie is not None:
+            row["media"].update(movie=shot.movie.path, matrix=shot.movie.matrix, drop=shot.movie.drop)
     if found is not None:
         row["used"], row["delivered"], row["looked_at"] = str(found.used), str(found.delivered), str(found.looked_at)
         row["speed"], row["short"], row["beyond"] = float(found.speed), list(found.short), found.beyond
@@ -190,7 +192,7 @@ def _shared(group: Sequence[Shot], shot: Shot, making: Making) -> bool:
 def _wish(shot: Shot, making: Making) -> tuple[Any, ...]:
     assert shot.media is not None
     note = shot.pick.note
-    mattes = tuple(sorted(shot.mattes.items()))
+    mattes = tuple(sorted((field, matte.name, matte.shift) for field, matte in shot.mattes.items()))
     return shot.media.pattern, shot.media.first, mattes, note.prompt, note.engine, note.colour
 
 
@@ -212,11 +214,11 @@ def _request(group: Sequence[Shot], folder: Path, number: int, making: Making) -
         frames=_united(group, "delivered"),
         shot_range=_united(group, "looked_at"),
         handles=max(_handles(one) for one in group),
-        colour=note.colour or making.colour,
+        colour=note.colour or making.colour or (shot.movie.declared if shot.movie is not None else ""),
         prompt=note.prompt or making.prompt,
         engine=note.engine or making.engine,
         priority=making.priority,
-        **{name: ImageInput(matte) for name, matte in shot.mattes.items()},  # type: ignore[arg-type]
+        **{name: ImageInput(matte.pattern) for name, matte in shot.mattes.items()},  # type: ignore[arg-type]
     )
     request.check()
     return request

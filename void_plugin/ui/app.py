@@ -29,7 +29,8 @@ def panel(requests: Sequence[str], server: str | None, environment: Mapping[str,
 
 def make_panel(requests: Sequence[str], server: str | None, environment: Mapping[str, str]) -> PanelWindow:
     """The panel's window, with a sidecar and a decoder of its own; an application must be there."""
-    sidecar = Sidecar(sidecar_command(sys.executable), environment, f"panel {__version__}")
+    python = environment.get("VOID_PLUGIN_PYTHON") or sys.executable
+    sidecar = Sidecar(sidecar_command(python), environment, f"panel {__version__}")
     work = Work(sidecar, load_config(environment).server if server is None else server)
     window = PanelWindow(work, DecoderClient())
     work.start()

@@ -42,6 +42,7 @@ class PanelWindow(QMainWindow):
         self.setWindowTitle("VOID")
         self.work, self._decoder = work, decoder
         self.shot: PanelShot | None = None
+        self._leaving = False
         self.viewer = Viewer(decoder)
         self.bar, self.transport = ViewerBar(self.viewer), Transport(self.viewer)
         self.readout = QLabel(" ")
@@ -257,8 +258,13 @@ class PanelWindow(QMainWindow):
         title = f"{self.shot.name}, {os.path.basename(self.shot.path)} - VOID" if self.shot is not None else "VOID"
         self.setWindowTitle(title)
 
+    def close_at_once(self) -> None:
+        """Leave without asking; jobs are left as `Work.close` says."""
+        self._leaving = True
+        self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self.work.running:
+        if self.work.running and not self._leaving:
             text = (
                 f"{self.work.running} jobs are under way. Those on a server go on; those on this machine stop, and the "
                 "panel takes them up again when the request is opened."

@@ -142,6 +142,10 @@ class Work(QObject):
         """How many jobs run."""
         return sum(not story.is_over for story, _, _, _ in self._jobs.values())
 
+    def jobs(self) -> list[str]:
+        """The keys of all jobs, the oldest first."""
+        return list(self._jobs)
+
     def action_of(self, key: str) -> str:
         """Which kind of job has a key: remove, test or preview."""
         return self._jobs[key][2]
