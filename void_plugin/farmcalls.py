@@ -8,15 +8,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from void_plugin.config import Config, load_config
 from void_plugin.desk import Desk
-from void_plugin.errors import Cancelled, FarmError
+from void_plugin.errors import Cancelled, FarmError, VoidError
 from void_plugin.farm import FARMS, Farm, JobRef, JobStatus, Record, Records, load_site, open_farm
 from void_plugin.farm.asking import within
+from void_plugin.farmversion import land
 from void_plugin.hostcall import HostCall
 from void_plugin.programs import child_environment, own_group
 from void_plugin.request import RemovalRequest
@@ -30,16 +32,16 @@ _POLL_SECONDS = 0.2
 
 
 def farms(desk: Desk, call: HostCall) -> dict[str, Any]:
-    """The names of the `farms` that a job can go to, and which is the site's, as `default`."""
+    """The names of the `farms` that a job can go to, and which is the site's, as `default`; empty without a site."""
     config = load_config(desk.environment)
-    return {"farms": _names(config), "default": load_site(config.site).default}
+    return {"farms": _names(config), "default": load_site(config.site).default if config.site else ""}
 
 
 def farm_jobs(desk: Desk, call: HostCall) -> dict[str, Any]:
     """The `jobs` that this user has put on farms from here, the newest first; of one `farm` or of all.
 
     Each says how it stands, where its results lie and when it was submitted. Where a farm does not answer in time, its
-    jobs are `unknown` and say why.
+    jobs are `unknown` and say why. The version of a host is committed once its job has succeeded.
     """
     config = load_config(desk.environment)
     farm = call.text("farm", "")
@@ -111,7 +113,7 @@ def _rows(desk: Desk, opened: Callable[[], Farm], records: Sequence[Record]) -> 
         if status is None and not why:
             try:
                 farm = farm or opened()
-                status = within(STATUS_SECONDS, farm.name, partial(farm.status, record.ref))
+                status = _landed(desk, record, within(STATUS_SECONDS, farm.name, partial(farm.status, record.ref)))
                 desk.ended.keep(status)
             except FarmError as error:
                 if error.code in ("farm.unreachable", "farm.program", "farm.unknown"):
@@ -121,15 +123,32 @@ def _rows(desk: Desk, opened: Callable[[], Farm], records: Sequence[Record]) -> 
     return rows
 
 
+def _landed(desk: Desk, record: Record, status: JobStatus) -> JobStatus:
+    """How a job stands, once the version that it was for, if any, is committed."""
+    if status.state != "succeeded":
+        return status
+    try:
+        land(record.job_folder, desk.environment)
+    except VoidError as error:
+        return replace(status, text=error.message)
+    return status
+
+
 def _row(record: Record, status: JobStatus) -> dict[str, Any]:
     return {
         **status.to_dict(),
         "name": record.name,
         "shot": record.shot,
-        "folder": record.job_folder,
+        "folder": str(_results(Path(record.job_folder))),
+        "job_folder": record.job_folder,
         "submitted_at": record.submitted,
         "again": status.state in ("failed", "cancelled") and (Path(record.job_folder) / REQUEST).is_file(),
     }
+
+
+def _results(job_folder: Path) -> Path:
+    """Where the frames lie whose job has this folder."""
+    return job_folder.parent.parent if job_folder.parent.name == ".void" else job_folder
 
 
 def _names(config: Config) -> list[str]:

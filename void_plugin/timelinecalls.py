@@ -19,7 +19,8 @@ def timeline_shots(desk: Desk, call: HostCall) -> dict[str, Any]:
     folders, `timeline` one of several timelines, `version` the number that the requests are written under, by default
     the newest there is. The result holds `shots`, each with its `problems` and `warnings`, as sentences, what was
     `skipped`, `warnings` about the file, the `version`, and `requests`, a file for each removal of the chosen shots,
-    as `void otio submit` writes it. Raises RequestError where the timeline cannot be read.
+    as `void otio submit` writes it; events are sentences about movies that are decoded for them. Raises RequestError
+    where the timeline cannot be read.
     """
     try:
         from void_plugin.editorial.choosing import Choice
@@ -42,7 +43,8 @@ def timeline_shots(desk: Desk, call: HostCall) -> dict[str, Any]:
     requests: list[str] = []
     if call.has("chosen"):
         making = Making(call.text("output", "comp"), call.text("engine", "auto"), call.text("prompt", ""))
-        requests = [path.as_posix() for path in choice.write(call.texts("chosen"), making)]
+        written = choice.write(call.texts("chosen"), making, lambda text: call.tell({"kind": "Said", "text": text}))
+        requests = [path.as_posix() for path in written]
     return {**choice.to_dict(), "requests": requests}
 
 

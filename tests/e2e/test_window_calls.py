@@ -210,7 +210,8 @@ def test_a_request_goes_to_the_farm_and_its_job_is_followed(tmp_path: Path, shot
 
     row = until(done, 120.0, "the end of the job")
     assert (row["ref"], row["state"], row["shot"], row["fraction"]) == (told["job"], "succeeded", "sh010", 1.0)
-    assert row["folder"] == told["folder"] and Path(row["result"]).is_file()
+    assert row["job_folder"] == told["folder"] and row["folder"] == str(folder_of(shot, "sh010"))
+    assert Path(row["result"]).is_file()
     assert len(list(folder_of(shot, "sh010").glob("result.*.exr"))) == FRAMES
 
 
@@ -225,8 +226,8 @@ def test_a_job_on_the_farm_is_cancelled_and_submitted_again(tmp_path: Path, shot
     row = ask(mary, "farm_jobs")["jobs"][0]
     assert row["again"]
     gate.touch()
-    again = ask(mary, "farm_submit", path=row["folder"], farm="local")
-    assert again["folder"] == row["folder"] and again["job"] != ref
+    again = ask(mary, "farm_submit", path=row["job_folder"], farm="local")
+    assert again["folder"] == row["job_folder"] and again["job"] != ref
     until(lambda: ask(mary, "farm_jobs")["jobs"][0]["state"] == "succeeded", 120.0, "the second")
 
 

@@ -1,6 +1,6 @@
 """The shots of a timeline for somebody who chooses among them in a window."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from void_plugin.editorial.adapters import open_timeline
 from void_plugin.editorial.jobs import FILE, Making, folder_of, jobs_of, load_version, shot_row, write_version
 from void_plugin.editorial.picks import Skipped, Wanted
+from void_plugin.editorial.plates import FOLDER, take_plates
 from void_plugin.editorial.shots import Shot, Wishes, find_shots
 from void_plugin.editorial.times import timecode
 from void_plugin.editorial.walk import Cut
@@ -53,16 +54,19 @@ class Choice:
             "warnings": list(self.warnings),
         }
 
-    def write(self, chosen: Collection[str], making: Making) -> list[Path]:
+    def write(self, chosen: Collection[str], making: Making, say: Callable[[str], None]) -> list[Path]:
         """Write the requests of some shots, and give their files; those that the version has already stay in it.
 
-        Raises RequestError where none can be sent, or the version holds results of other settings.
+        What they show of movies is decoded before; `say` hears of that, a sentence at a time. Raises RequestError where
+        none can be sent, or the version holds results of other settings.
         """
         folder = folder_of(self.out or None, self.path, self.number)
         names = set(chosen)
         if (folder / FILE).is_file():
             names |= {row["name"] for job in load_version(folder).data["jobs"] for row in job["shots"]}
-        jobs = jobs_of([shot for shot in self.shots if shot.name in names], folder, self.number, making)
+        shots = [shot for shot in self.shots if shot.name in names]
+        take_plates(shots, folder.parent / FOLDER, say)
+        jobs = jobs_of(shots, folder, self.number, making)
         mine = [job for job in jobs if any(shot.name in chosen for shot in job.shots)]
         if not mine:
             raise RequestError("None of these shots can be sent; what stands in the way is said beside each.")

@@ -32,11 +32,13 @@ from PySide6.QtWidgets import (
 )
 
 from void_plugin.ui.monitormodel import FRACTION, Index, MonitorFilter, MonitorModel
-from void_plugin.ui.monitorrows import LIVE, PROGRESS, STATES, SUBMITTED, Row
+from void_plugin.ui.monitorrows import COLUMNS, LIVE, PROGRESS, STATES, SUBMITTED, Row
 from void_plugin.ui.monitorwork import MonitorWork
 
-WIDTHS = (22, 18, 12, 14, 12, 10, 10, 14)
-"""Characters that each column begins with; the last takes what is left."""
+SAMPLES = ("queued, 88 before it", "sh0010_removal_v01", "somebody.here", "recover, mask preview", "  100 %  ",
+           "deadline-cloud", "88:88:88", "30 Sep 23:59")  # fmt: skip
+"""As wide as what each column mostly holds; the last takes what is left."""
+PADDING = 18
 NOTHING = "No job matches. New ones appear here by themselves."
 
 
@@ -69,7 +71,7 @@ class MonitorWindow(QMainWindow):
         self.words, self.states, self.own = QLineEdit(), QComboBox(), QCheckBox("&Mine only")
         self.table = QTableView()
         self.server, self.farms, self.message = QLabel("Asking…"), QLabel(), QLabel(" ")
-        self.count = QLabel()
+        self.count, self.details = QLabel(), QLabel()
         self._lay_out()
         self.actions_by_name = self._make_actions()
         self._connect()
@@ -109,13 +111,15 @@ class MonitorWindow(QMainWindow):
         header.setStretchLastSection(True)
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        letter = self.fontMetrics().averageCharWidth()
-        for column, width in enumerate(WIDTHS):
-            self.table.setColumnWidth(column, width * letter)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        for column, sample in enumerate(SAMPLES):
+            wide = max(self.fontMetrics().horizontalAdvance(text) for text in (sample, COLUMNS[column] + "  "))
+            self.table.setColumnWidth(column, wide + PADDING)
         for banner, name in ((self.server, "Server"), (self.farms, "Farms")):
             banner.setWordWrap(True)
             banner.setAccessibleName(name)
             banner.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            banner.setTextFormat(Qt.TextFormat.PlainText)
         self.farms.hide()
         middle = QWidget()
         column_of = QVBoxLayout(middle)
@@ -124,6 +128,11 @@ class MonitorWindow(QMainWindow):
         column_of.addLayout(top)
         column_of.addWidget(self.table, 1)
         self.setCentralWidget(middle)
+        self.details.setWordWrap(True)
+        self.details.setAccessibleName("What is the matter with the chosen job")
+        self.details.setTextFormat(Qt.TextFormat.PlainText)
+        self.details.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        column_of.addWidget(self.details)
         self.message.setWordWrap(True)
         self.message.setAccessibleName("Last message")
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -241,6 +250,9 @@ class MonitorWindow(QMainWindow):
             ("copy", bool(rows)),
         ):
             self.actions_by_name[name].setEnabled(able)
+        row = rows[0] if rows else None
+        self.details.setText(f"{row.shot}: {row.text}" if row and row.text else "")
+        self.details.setVisible(bool(self.details.text()))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

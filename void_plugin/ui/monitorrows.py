@@ -39,6 +39,8 @@ class Row:
     """Why it failed, or what it does, in a sentence."""
     folder: str = ""
     """Where its results lie on this machine; empty where that is not known."""
+    source: str = ""
+    """The job folder of a job on a farm, from which it is submitted again."""
     again: bool = False
     """True where it can be run again from here."""
 
@@ -101,6 +103,7 @@ def row_of_farm(job: Mapping[str, Any]) -> Row:
         submitted=float(job["submitted_at"]),
         text=str(job["text"]),
         folder=str(job["folder"]),
+        source=str(job["job_folder"]),
         again=bool(job["again"]),
     )
 

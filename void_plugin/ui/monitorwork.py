@@ -112,7 +112,8 @@ class MonitorWork(QObject):
         self._server_source.answered(True)
 
     def _lost_server(self, error: VoidError) -> None:
-        self.server_told.emit(False, error.message)
+        last = " What is below was seen before; it is asked again by itself." if self._jobs else ""
+        self.server_told.emit(False, f"{error.message}{last}")
         self._server_source.answered(False)
 
     def _ask_farms(self) -> None:
@@ -178,4 +179,4 @@ class MonitorWork(QObject):
             self.refresh()
 
         self.said.emit(f"{row.shot} is planned and submitted again…")
-        self.asking.ask("farm_submit", {"path": row.folder, "farm": row.farm}, taken, timeout=None)
+        self.asking.ask("farm_submit", {"path": row.source, "farm": row.farm}, taken, timeout=None)
