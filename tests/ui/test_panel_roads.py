@@ -158,8 +158,8 @@ def edit(shot: Shot, tmp_path: Path) -> Path:
 def lines(dialog: TimelineDialog) -> dict[str, tuple[bool, str]]:
     """Whether each shot can be ticked, and what is said of it."""
     items = [dialog.shots.topLevelItem(place) for place in range(dialog.shots.topLevelItemCount())]
-    enabled = Qt.ItemFlag.ItemIsEnabled
-    return {item.text(0): (bool(item.flags() & enabled), item.text(3)) for item in items if item}
+    tick = int(Qt.ItemDataRole.CheckStateRole)
+    return {item.text(0): (item.data(0, tick) is not None, item.text(3)) for item in items if item}
 
 
 def test_shots_of_a_timeline_are_chosen_and_opened(qapp: Any, tmp_path: Path, edit: Path, mary: dict[str, str]) -> None:
@@ -175,11 +175,22 @@ def test_shots_of_a_timeline_are_chosen_and_opened(qapp: Any, tmp_path: Path, ed
         assert [can for can, _ in lines(dialog).values()] == [True, False, False]
         assert lines(dialog)["sh030"][1] == "It is left out: it is switched off."
         assert dialog.go.text() == "&Open 1 shot" and dialog.chosen() == ["sh010"]
+        dialog.shots.setCurrentItem(dialog.shots.topLevelItem(1))
+        assert dialog.said.text() == lines(dialog)["sh020"][1]
         person.picture("timeline", dialog)
         dialog.go.click()
         person.opened()
         assert person.window.shot is not None and person.window.shot.name == "sh010"
         assert person.window.shot.path.startswith(str(tmp_path / "cut_VOID" / "v001"))
+        state = person.run("remove")
+        assert state.kind == "done", state.full_text()
+    conformed = farmruns.void({**os.environ, **mary}, "otio", "conform", str(edit))
+    assert conformed.returncode == 0, conformed.stderr
+    made = otio.adapters.read_from_file(str(tmp_path / "cut_VOID_v001.otio"))
+    assert ["sh010_VOID_v001", f"{tmp_path}/cut_VOID/v001/sh010/v001/comp"] in [
+        [clip.name, clip.media_reference.target_url_base.rstrip("/").removeprefix("file://")]
+        for clip in made.tracks[-1].find_clips()
+    ]
 
 
 def test_a_file_that_is_no_timeline_is_told(qapp: Any, tmp_path: Path, mary: dict[str, str]) -> None:

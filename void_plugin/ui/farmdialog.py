@@ -53,6 +53,7 @@ class FarmDialog(QDialog):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             label.setAccessibleName(name)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        buttons.button(QDialogButtonBox.StandardButton.Cancel).setAutoDefault(False)
         self.submit = QPushButton("&Submit")
         self.submit.setDefault(True)
         self.submit.setEnabled(False)

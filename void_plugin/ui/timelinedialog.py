@@ -31,7 +31,7 @@ SETTLE_MS = 400
 """How long the fields must have been left alone before the timeline is read again."""
 COLUMNS = ("Shot", "Timecode", "Frames", "What is to be known")
 _NAME = Qt.ItemDataRole.UserRole
-_TICKED, _EMPTY = Qt.CheckState.Checked, Qt.CheckState.Unchecked
+_TICKED = Qt.CheckState.Checked
 
 
 class TimelineDialog(QDialog):
@@ -80,12 +80,15 @@ class TimelineDialog(QDialog):
             row = QHBoxLayout()
             row.addWidget(field, 1)
             row.addWidget(browse)
-            form.addRow(label, row)
+            name = QLabel(label)
+            name.setBuddy(field)
+            form.addRow(name, row)
         form.addRow("V&ersion", self.version)
         header = self.shots.header()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        buttons.button(QDialogButtonBox.StandardButton.Cancel).setAutoDefault(False)
         buttons.addButton(self.go, QDialogButtonBox.ButtonRole.ActionRole)
         self.go.setDefault(True)
         column = QVBoxLayout(self)
@@ -95,6 +98,7 @@ class TimelineDialog(QDialog):
         column.addWidget(buttons)
         self.everything.toggled.connect(lambda _: self._settling.start(0))
         self.shots.itemChanged.connect(lambda item, place: self._count())
+        self.shots.currentItemChanged.connect(lambda item, before: self.said.setText(item.toolTip(3) if item else ""))
         self.go.clicked.connect(lambda _=False: self._open())
         buttons.rejected.connect(self.reject)
         self.resize(860, 480)
@@ -152,8 +156,9 @@ class TimelineDialog(QDialog):
         item.setToolTip(3, "\n".join(texts))
         if can:
             item.setCheckState(0, _TICKED)
-        else:
-            item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEnabled)
+        else:  # it can be reached all the same, to read why not
+            for place in range(len(COLUMNS)):
+                item.setForeground(place, self.palette().placeholderText())
         self.shots.addTopLevelItem(item)
 
     def _failed(self, error: VoidError) -> None:
