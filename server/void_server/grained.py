@@ -23,7 +23,7 @@ from void_server.plan import GRAIN, Plan
 from void_server.regrain import add, synthesise
 from void_server.scatter import can_scatter, scatter
 from void_server.stitch import Stitched
-from void_server.tiles import Box, box_of
+from void_server.tiles import Box, box_of, strips
 from void_server.view import PlateFrames
 
 DEGRAIN = 1.0
@@ -71,7 +71,9 @@ class Grainer:
         # that their sum has the plate's strength throughout.
         alpha = np.clip(new.alpha, FAINTEST, 1)
         stronger = np.sqrt((2 - alpha) / alpha).astype(np.float32)[..., None]
-        return np.asarray(pixels + (grained - pixels) * stronger, np.float32), said
+        for rows in strips(alpha.shape):
+            grained[rows] = pixels[rows] + (grained[rows] - pixels[rows]) * stronger[rows]
+        return grained, said
 
     def _unit(self, model: GrainModel, frame: int, new: Stitched) -> tuple[Picture, str]:
         seed, canvas = self._settings.seed, self._plan.canvas
