@@ -106,7 +106,7 @@ class Stitcher:
         self._scale = plan.display.width / 1920
         self._looks = Looks(plan, frames, colour, fills, maths)
         self._changes: ByteCache[_Change] = ByteCache(SEEN_BYTES // 8, lambda change: 4 * change.area.area // 4)
-        self._fields: ByteCache[_Held] = ByteCache(SEEN_BYTES // 4, lambda held: 16 * held.area.area // 4)
+        self._fields: ByteCache[_Held] = ByteCache(SEEN_BYTES // 4, lambda held: 28 * held.area.area // 4)
 
     @property
     def _pixel(self) -> float:

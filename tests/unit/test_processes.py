@@ -72,3 +72,25 @@ def test_what_only_leads_into_a_session_does_not_own_it(tmp_path: Path) -> None:
 
 def test_a_process_of_our_own_session_is_owned_by_whoever_began_ours() -> None:
     assert int(subprocess.check_output([sys.executable, "-c", ASK])) == owner_of(os.getpid())
+
+
+def test_memory_of_a_picture_is_used_again_once_it_was_freed() -> None:
+    script = """
+import resource, threading
+from void_server.processes import ready_for_pictures
+ready_for_pictures()
+import numpy as np
+def work():
+    for _ in range(20):
+        one, other = np.ones(2_000_000, np.float32), np.ones(3_000_000, np.float32)
+        del one, other
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+faults = [resource.getrusage(resource.RUSAGE_SELF).ru_minflt]
+for _ in range(2):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+print(faults[2] - faults[1])
+"""
+    # Fresh pages each time would be 20 MB of 4 KiB, twenty times.
+    assert int(subprocess.check_output([sys.executable, "-c", script], text=True)) < 2000
