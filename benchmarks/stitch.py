@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             elif name == "few":
                 found = [
                     check
-                    for scene in few.SCENES[: 1 if options.quick else None]
+                    for scene in few.scenes()[: 1 if options.quick else None]
                     for check in few.measure(scene, studio)
                 ]
             show(found)

@@ -19,7 +19,7 @@ from void_plugin.settings import RenderSettings
 from .checks import Check
 from .jobs import Studio
 from .metrics import Mask
-from .scenes import Picture, Scene
+from .scenes import Picture, Scene, has_photo
 from .shots import Shot
 
 SHOTS = 3
@@ -49,6 +49,11 @@ SCENES: tuple[Scene, ...] = (
 """Only the first is held to the limit. A mean of ten frames has a tenth of the grain's power left, and that is the same
 in all frames. Nothing but its lack of shape tells it from the set: in a photograph it goes only as far as texture as
 weak and as fine would go with it. A mean of two or three frames has a third to half of the power left."""
+
+
+def scenes() -> list[Scene]:
+    """Those that can be shot here: the wall that stands in for a photograph is another one in every take."""
+    return [scene for scene in SCENES if scene.background != "photo" or has_photo()]
 
 
 def measure(scene: Scene, studio: Studio) -> Iterator[Check]:

@@ -45,6 +45,15 @@ LAMP_RADIUS = 16.0
 """Gaussian sigma of a practical light; its core is flat at the peak."""
 
 
+def _photo() -> Path:
+    return Path(__file__).resolve().parents[3] / PHOTO
+
+
+def has_photo() -> bool:
+    """Whether the photograph is where it should be."""
+    return _photo().exists()
+
+
 @dataclass(frozen=True)
 class SceneFrame:
     """One frame, all light scene-linear."""
@@ -145,8 +154,7 @@ class Scene:
 
     @cached_property
     def _world(self) -> Picture:
-        photo = Path(__file__).resolve().parents[3] / PHOTO
-        picture = cv2.imread(str(photo)) if self.background == "photo" and photo.exists() else None
+        picture = cv2.imread(str(_photo())) if self.background == "photo" and has_photo() else None
         if picture is not None:
             light = srgb_decode(np.asarray(picture[..., ::-1], np.float32) / 255)
         elif self.background == "dots":
