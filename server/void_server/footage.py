@@ -132,8 +132,10 @@ class Footage:
         self._mattes: ByteCache[Matte] = ByteCache(cache_bytes // 4, lambda matte: matte.values.nbytes)
 
     def keep_few(self, frame_bytes: int) -> None:
-        """Keep as much of the plate as composing looks at, now that no engine looks around in it any more."""
+        """Keep as much of plate and mattes as composing looks at, now that no engine looks around in them any more."""
         self._rows.limit(min(self._cache_bytes, FEW_FRAMES * frame_bytes))
+        # A matte is cropped, and has two thirds of a plate's bytes where it covers all of the frame.
+        self._mattes.limit(min(self._cache_bytes, FEW_FRAMES * frame_bytes) // 4)
 
     def read_whole(self) -> None:
         """Decode frames of the plate whole from now on: what will be needed whole is then never decoded twice."""
