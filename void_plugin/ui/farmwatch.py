@@ -59,3 +59,5 @@ class FarmWatch(QObject):
             self._work.farm_told(key, states.failed(str(row["text"])))
         elif isinstance(row.get("farm"), Mapping):
             self._work.farm_told(key, states.on_farm(folder, row["farm"]))
+        elif row.get("text"):  # why nobody can say how it stands; it goes on there
+            self._work.farm_told(key, states.on_farm(folder, {"state": "unknown", "text": row["text"]}))

@@ -55,6 +55,8 @@ class TimelineDialog(QDialog):
         self.shots.setWordWrap(True)
         self.said = QLabel("Reading…")
         self.said.setWordWrap(True)
+        self.said.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.said.setMinimumHeight(3 * self.said.fontMetrics().lineSpacing())  # a long reason must not move the rest
         self.said.setAccessibleName("Last message")
         self.said.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.go = QPushButton("&Open")
