@@ -73,8 +73,8 @@ def application_for(environment: Mapping[str, str]) -> QApplication:
     on_x = sys.platform.startswith("linux") and not environment.get("QT_QPA_PLATFORM")
     if on_x and not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
         raise HostError(
-            "There is no screen here ($DISPLAY and $WAYLAND_DISPLAY are unset); use void remove, or log in with a "
-            "desktop or `ssh -X`."
+            "There is no screen here ($DISPLAY and $WAYLAND_DISPLAY are unset); use void remove and void jobs, or log "
+            "in with a desktop or `ssh -X`."
         )
     application = QApplication.instance() or QApplication(["void"])
     assert isinstance(application, QApplication)
