@@ -33,7 +33,9 @@ class ChoosingWindow(PanelWindow):
         self.send.setToolTip("Send the shots that are ticked, as they now are (Ctrl+Return)")
         self.send.triggered.connect(self._send)
         bar.addAction(self.send)
-        self.actions_by_name["remove"].setVisible(False)
+        for name in ("open", "timeline", "remove", "farm"):
+            self.actions_by_name[name].setVisible(False)
+            self.actions_by_name[name].setShortcut(QKeySequence())
         self.list.itemChanged.connect(lambda item: self._count())
         for path in self._outputs:
             work.open(path)
