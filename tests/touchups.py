@@ -29,7 +29,7 @@ def panel_environment(folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def open_panel(environment: Mapping[str, str], server: str, size: tuple[int, int]) -> Iterator[PanelWindow]:
-    """The window as `ui.app.make_panel` puts it together, with a sidecar of that environment; asks nothing at its end."""
+    """The window as `ui.app.make_panel` makes it, with a sidecar of that environment; asks nothing at its end."""
     work = Work(Sidecar(environment=environment, host="panel test"), server)
     window = PanelWindow(work, DecoderClient())
     window.resize(*size)

@@ -302,18 +302,18 @@ def test_mattes_from_key_frames_are_made_in_the_background_and_are_one_step(
     qtbot: Any, empty_panel: PanelWindow, tmp_path: Path
 ) -> None:
     window = empty_panel
-    made = build_shot(tmp_path / "textured", count=6, size=(108, 192))
+    made = build_shot(tmp_path / "textured", count=13, size=(108, 192))
     begin(qtbot, window, write_request(made))
     keyframes, truth = window.touchup.keyframes, made.mattes
     clean = tints(window)
-    for frame in (1001, 1006):
+    for frame in (1001, 1013):
         window.viewer.set_frame(frame)
         settle(qtbot, window)
         down, across = np.nonzero(truth[frame] > 0.5)
         qtbot.mouseClick(keyframes.buttons["box"], LEFT)
         drag(qtbot, window, (across.min() - 3, down.min() - 2), (150, 100), (across.max() + 4, down.max() + 3))
     window.grab().save(str(tmp_path / "keys.png"))
-    assert keyframes.list.text() == "Key frames: 1001, 1006"
+    assert keyframes.list.text() == "Key frames: 1001, 1013"
     qtbot.mouseClick(keyframes.make, LEFT)
     qtbot.mouseClick(keyframes.stop, LEFT)
     qtbot.waitUntil(lambda: keyframes.stop.isHidden(), timeout=LONG)

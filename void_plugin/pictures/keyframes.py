@@ -23,6 +23,8 @@ SLACK = 0.35
 """How far beyond two keys, as a share of their sides, the object may go between them."""
 AGREES, AGREES_SHARE = 1.5, 0.05
 """Pixels, and share of the way, by which flow there and back may differ."""
+ALIKE_ENOUGH = 0.85
+"""Share of an object's colours that it keeps between keys, unless it was lost."""
 UNSURE = 0.05
 """Weight of what is not sure against what is."""
 
@@ -52,9 +54,10 @@ def mattes_between(
         stretch = _Stretch(plate, keys, begin, end, cancelled)
         carried = stretch.carried(inside)
         for frame in inside:
-            matte = stretch.cut(frame) if frame in keys else refined(
-                stretch.picture(frame), _blend(carried, begin, end, frame)
-            )  # fmt: skip
+            if frame in keys:
+                matte = stretch.cut(frame)
+            else:
+                matte = stretch.between(frame, _blend(carried, begin, end, frame))
             yield frame, stretch.enlarged(matte)
             done += 1
             progress(done / len(frames))
@@ -138,6 +141,38 @@ class _Stretch:
         step = (first - last) / (self._marks[1] - self._marks[0])
         return np.asarray(step if key == self._marks[0] else -step, np.float32)
 
+    def between(self, frame: int, carried: Matte) -> Matte:
+        """The matte of a frame from the one that was carried there.
+
+        Flow loses objects without texture on ground that has some. Where what it found has other colours than the
+        keys, their mattes moved straight towards each other are tried as well, and the more alike is taken.
+        """
+        picture = self.picture(frame)
+        found = refined(picture, carried)
+        alike = self._alike(picture, found)
+        if alike < ALIKE_ENOUGH and len(self._marks) == 2:
+            other = refined(picture, self._straight(frame))
+            if self._alike(picture, other) > alike:
+                return other
+        return found
+
+    def _straight(self, frame: int) -> Matte:
+        height, width = self.picture(frame).shape[:2]
+        total = np.zeros((height, width), np.float32)
+        for mark in self._marks:
+            way = abs(frame - mark)
+            by = self._speed(mark) * -way
+            shift = np.array([[1, 0, by[0]], [0, 1, by[1]]], np.float64)
+            moved = cv2.warpAffine(self.cut(mark), shift, (width, height), flags=cv2.INTER_LINEAR)
+            total += np.asarray(moved, np.float32) * np.float32(1 - way / (self._marks[1] - self._marks[0]))
+        return total
+
+    def _alike(self, picture: Picture, matte: Matte) -> float:
+        """How much the colours, and how many there are of each, are those of the object on its keys, 0 to 1."""
+        mine = _colours(picture, matte)
+        keys = [_colours(self.picture(mark), self.cut(mark)) for mark in self._marks]
+        return max(float(np.minimum(mine, key).sum() / max(1, mine.sum(), key.sum())) for key in keys)
+
     def enlarged(self, matte: Matte) -> Matte:
         """A matte of the part as one of the whole plate."""
         x0, y0, x1, y1 = self._part
@@ -206,6 +241,12 @@ def _sampled(values: Any, there: Field, how: int = cv2.INTER_LINEAR, outside: in
     """Values at other places."""
     none: Any = None  # the map's second half, which is in the first
     return cv2.remap(values, there, none, how, borderMode=outside)
+
+
+def _colours(picture: Picture, matte: Matte) -> NDArray[np.float32]:
+    """How often each of 512 colours is in a matte."""
+    mask = (matte > 0.5).astype(np.uint8)
+    return np.asarray(cv2.calcHist([picture], [0, 1, 2], mask, [8, 8, 8], [0, 256] * 3), np.float32)
 
 
 def _middle(matte: Matte) -> Field:

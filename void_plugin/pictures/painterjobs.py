@@ -123,6 +123,7 @@ def _shown(pattern: str, frame: int, white: list[float]) -> Picture:
 @functools.lru_cache(maxsize=4)
 def _codes(white: float) -> NDArray[np.uint8]:
     """The code of each of the 65,536 halves."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         values = np.nan_to_num(np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32), nan=0.0)
-    return np.asarray(np.rint(np.clip(values / np.float32(white), 0, 1) ** np.float32(1 / 2.2) * 255), np.uint8)
+        shown = np.clip(values / np.float32(white), 0, 1) ** np.float32(1 / 2.2)
+    return np.asarray(np.rint(shown * 255), np.uint8)

@@ -83,7 +83,7 @@ class TouchUp(QScrollArea):
         brush.undo_asked.connect(client.undo)
         brush.redo_asked.connect(client.redo)
         self.keyframes.tool_chosen.connect(self._tool_chosen)
-        self.keyframes.keys_changed.connect(viewer.update)
+        self.keyframes.keys_changed.connect(self._refresh)
         self.keyframes.clear.clicked.connect(lambda _=False: self.keyframes.forget(viewer.frame))
         self.keyframes.make_asked.connect(self.make_mattes)
         self.keyframes.cancel_asked.connect(lambda: client.cancel(self._ticket))
