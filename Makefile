@@ -43,7 +43,7 @@ venv: .venv/.installed
 .venv/.installed: .venv/.python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --upgrade pip
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-	    --group check --group test -e '.[farm,server,void]'
+	    --group check --group test -e '.[farm,otio,server,void]'
 	@touch $@
 
 check: venv
@@ -55,7 +55,7 @@ check: venv
 	    void_plugin/__init__.py void_plugin/errors.py void_plugin/frames.py \
 	    void_plugin/request.py void_plugin/events.py void_plugin/config.py void_plugin/settings.py \
 	    void_plugin/bridge.py void_plugin/childprocess.py void_plugin/endings.py void_plugin/hostanswers.py \
-	    void_plugin/launch.py void_plugin/lineprotocol.py void_plugin/sidecarprocess.py void_plugin/hosts nuke
+	    void_plugin/launch.py void_plugin/lineprotocol.py void_plugin/sidecarprocess.py void_plugin/hosts nuke resolve
 
 test: check
 	$(BIN)/pytest -n auto

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import urllib.parse
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -72,6 +73,8 @@ class Cloud:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.jobs: dict[str, Job] = {}
+        self.works = True
+        """False where there is no worker, so that jobs wait for ever."""
         self.asked: list[tuple[str, str]] = []
         """Every request: method and path."""
         self.objects: dict[str, bytes] = {}
@@ -198,7 +201,8 @@ class Cloud:
         (folder / "template.json").write_text(body["template"])
         job.tasks = _tasks(job, folder)
         self.jobs[job.id] = job
-        self._go(lambda: self._run(job, folder))
+        if self.works:
+            self._go(lambda: self._run(job, folder))
         return {"jobId": job.id}
 
     def _job(self, job: Job, body: bytes) -> dict[str, Any]:
@@ -258,7 +262,7 @@ class Cloud:
 
     def _step(self, job: Job, folder: Path, step: str) -> int:
         """Run a step and return how many of its tasks succeeded."""
-        session = Session(f"session-{len(job.sessions) + 1:032x}", step, _now())
+        session = Session(f"session-{uuid.uuid4().hex}", step, _now())
         job.sessions.append(session)
         command = [sys.executable, "-m", "openjd", "run", str(folder / "template.json"), "--step", step]
         command += ["--extensions", "TASK_CHUNKING", "--job-param", json.dumps(job.parameters)]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pythons import sidecar_python
+from resolves import no_forbidden_calls, outside, resolves
 from shots import Shot, build_shot
 from slurmfarm import slurm_farm
 
-__all__ = ["slurm_farm"]
+__all__ = ["no_forbidden_calls", "outside", "resolves", "slurm_farm"]
 ROOT = Path(__file__).parents[1]
 
 
@@ -51,8 +53,14 @@ def pinned_ocio(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """What `-n auto` means: one process more than there are cores, as one of them mostly waits for Slurm."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Spread tests one by one, but keep those of Slurm in one process, so that they boot one farm.
+    """Spread tests one by one, but keep those that share a farm in one process: all of Slurm, contracts by farm.
 
     The mark `xdist_group` does not do that: xdist 3.8 writes it into an attribute that pytest 9.2 no longer reads.
     """
@@ -60,6 +68,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneFarm(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "slurm" if "slurm" in nodeid else nodeid
+            if "slurm" in nodeid:
+                return "slurm"
+            return nodeid.rpartition("[")[2] if "test_farm_contract" in nodeid else nodeid
 
     return OneFarm(config, log)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 import tomllib
@@ -17,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from clouds import FARM, QUEUE, Cloud
 from cues import CueFarm
 from deadlines import PROGRAM, Repository
@@ -41,6 +39,8 @@ class Bench(ABC):
     name: str
     uses: tuple[str, ...] = ()
     """Fixtures that the bench is made of, beside its folder."""
+    poll_seconds = 0.2
+    """How often its farm is asked; less often where a program has to start for that."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -60,7 +60,7 @@ class Bench(ABC):
     def farm(self) -> Farm:
         """The farm as a user has it, but that it is asked more often."""
         farm = open_farm(self.name, self.site, self.environment)
-        farm.poll_seconds = 0.2
+        farm.poll_seconds = self.poll_seconds
         return farm
 
     @abstractmethod
@@ -80,6 +80,7 @@ class Bench(ABC):
         for path in (show / "plate", show / "roto", job):
             path.mkdir(parents=True, exist_ok=True)
         (job / "fake.json").write_text(json.dumps(told))
+        (job / "calls.jsonl").unlink(missing_ok=True)
         bundle_folder = job / "farm" / str(1 + len(list(job.glob("farm/*"))))
         bundle_folder.mkdir(parents=True)
         plan = replace(plan_of(request, recover_units(FrameRange(1001, 1008))), folder=str(job))
@@ -100,7 +101,7 @@ class Bench(ABC):
         deadline = time.monotonic() + PATIENCE
         while not wanted(status := farm.status(ref)):
             assert time.monotonic() < deadline, f"still {status}"
-            time.sleep(0.1)
+            time.sleep(self.poll_seconds / 2)
         return status
 
     def ended(self, farm: Farm, ref: JobRef) -> JobStatus:
@@ -108,7 +109,7 @@ class Bench(ABC):
         return self.until(farm, ref, lambda status: status.has_ended)
 
     def calls(self) -> list[dict[str, str]]:
-        """What the fake worker was called with."""
+        """What the fake worker was called with since the last bundle was made."""
         path = self.folder / "show" / "comp" / ".void" / "sh010" / "calls.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
@@ -124,6 +125,7 @@ class OpenCueBench(Bench):
     """A real RQD, told by a stand-in Cuebot what to run."""
 
     name = "opencue"
+    poll_seconds = 1.0
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -153,6 +155,7 @@ class DeadlineCloudBench(Bench):
     """The real `deadline` command, talking to a stand-in service that runs jobs with openjd."""
 
     name = "deadline-cloud"
+    poll_seconds = 1.0
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -242,10 +245,3 @@ BENCHES: Mapping[str, type[Bench]] = {
     "deadline10-service": Deadline10ServiceBench,
     "slurm": SlurmBench,
 }
-
-
-def require(program: str) -> None:
-    """Skip the test where a program is absent, unless $VOID_REQUIRE names it: then fail."""
-    if shutil.which(program) is None:
-        wanted = os.environ.get("VOID_REQUIRE", "").replace(",", " ").split()
-        (pytest.fail if program in wanted else pytest.skip)(f"the program {program} is not here")

@@ -1,12 +1,13 @@
 """Programs that tests need in a Python of their own, because what they pin does not go together with ours.
 
-Each is a virtual environment below the temporary folder, made once for a set of requirements. It is made where
-$VOID_REQUIRE names it; otherwise a test uses one that is there and is skipped where none is.
+Each is a virtual environment below the temporary folder, made once for a set of requirements by the first test that
+needs it, while others run. Where pip finds no index its tests are skipped, save where $VOID_REQUIRE names it.
 """
 
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -33,14 +34,10 @@ REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
 
 
 def foreign_bin(name: str) -> Path:
-    """The folder of programs of one environment. Skips the test where it is not there and not required."""
-    needs = REQUIREMENTS[name]
-    digest = hashlib.sha256("\n".join((sys.version, *needs)).encode()).hexdigest()[:12]
-    folder = PLACE / f"{name}-{digest}"
-    if not (folder / "bin").is_dir():
-        if not is_required(name):
-            pytest.skip(f"{name} is not installed for tests; VOID_REQUIRE={name} installs it")
-        _make(folder, needs)
+    """The folder of programs of one environment. Skips the test where it cannot be made and is not required."""
+    folder, problem = _made(name)
+    if problem:
+        (pytest.fail if is_required(name) else pytest.skip)(f"{name} cannot be installed for tests: {problem}")
     return folder / "bin"
 
 
@@ -49,23 +46,35 @@ def is_required(name: str) -> bool:
     return name in os.environ.get("VOID_REQUIRE", "").replace(",", " ").split()
 
 
-def _make(folder: Path, needs: tuple[str, ...]) -> None:
-    folder.parent.mkdir(mode=0o755, exist_ok=True)
-    if folder.parent.stat().st_uid != os.getuid():
-        pytest.fail(f"{folder.parent} is another user's")
-    with open(folder.parent / "lock", "w") as lock:
+@functools.cache  # one that fails is not tried again for each test
+def _made(name: str) -> tuple[Path, str]:
+    """The folder of an environment, and why it is not there; empty where it is."""
+    needs = REQUIREMENTS[name]
+    digest = hashlib.sha256("\n".join((sys.version, *needs)).encode()).hexdigest()[:12]
+    folder = PLACE / f"{name}-{digest}"
+    PLACE.mkdir(mode=0o755, exist_ok=True)
+    if PLACE.stat().st_uid != os.getuid():
+        return folder, f"{PLACE} is another user's"
+    with open(PLACE / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests that run side by side want the same one
-        if folder.is_dir():
-            return
-        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
-        pip = [sys.executable, "-m", "pip", "--python", str(made / "bin" / "python"), "install", "-qq"]
-        try:
-            subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(made)], check=True)
-            subprocess.run([*pip, "--disable-pip-version-check", *needs], check=True)
-            # Scripts name the folder they were made in, so they are told the final one before it is there.
-            for script in (made / "bin").iterdir():
-                if script.is_file() and not script.is_symlink():
-                    script.write_bytes(script.read_bytes().replace(bytes(made), bytes(folder)))
-            made.rename(folder)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+        return folder, "" if folder.is_dir() else _make(folder, needs)
+
+
+def _make(folder: Path, needs: tuple[str, ...]) -> str:
+    """Make an environment; gives pip's last words where it cannot."""
+    made = Path(tempfile.mkdtemp(dir=PLACE, prefix=".new-"))
+    pip = [sys.executable, "-m", "pip", "--python", str(made / "bin" / "python"), "--disable-pip-version-check"]
+    try:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(made)], check=True)
+        install = [*pip, "install", "-qq", "--retries", "1", "--timeout", "10", *needs]
+        done = subprocess.run(install, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return done.stderr.strip().rpartition("\n")[2] or f"pip ended with {done.returncode}"
+        # Scripts name the folder they were made in, so they are told the final one before it is there.
+        for script in (made / "bin").iterdir():
+            if script.is_file() and not script.is_symlink():
+                script.write_bytes(script.read_bytes().replace(bytes(made), bytes(folder)))
+        made.rename(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return ""

@@ -38,10 +38,7 @@ def open_panel(environment: Mapping[str, str], server: str, size: tuple[int, int
     try:
         yield window
     finally:
-        work.close()
-        window.touchup.client.close()
-        window._decoder.close()
-        window.hide()
+        window.close_at_once()
         window.deleteLater()
 
 

@@ -30,6 +30,11 @@ class Watchdog(QObject):
         self._last = time.monotonic(), time.thread_time()
         self._timer.start(BEAT_MS)
 
+    def go_on(self) -> None:
+        """Beat again after `stop`, and keep what was noticed before."""
+        self._last = time.monotonic(), time.thread_time()
+        self._timer.start(BEAT_MS)
+
     def stop(self) -> None:
         """Beat no longer."""
         self._timer.stop()

@@ -48,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from void_plugin import nukeinstall
 
             return DONE if nukeinstall.run(options, os.environ) else FAILED
+        if options.command == "resolve":
+            from void_plugin import resolvecommands
+
+            return resolvecommands.run(options, os.environ)
         if options.command in ("submit", "farm"):
             from void_plugin import farmcommands
 
@@ -55,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return DONE if act(options, _config(options), os.environ) else FAILED
         if options.command == "otio":
             return _otio(options)
-        if options.command == "panel":
-            return _panel(options)
+        if options.command in ("panel", "monitor"):
+            return _window(options)
         from void_plugin import jobcommands
 
         return DONE if jobcommands.run(options, _config(options), os.environ) else FAILED
@@ -71,13 +75,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _panel(options: argparse.Namespace) -> int:
+def _window(options: argparse.Namespace) -> int:
     try:
-        from void_plugin.ui import app
+        from void_plugin.ui import app, monitorapp
     except ImportError as error:
         raise HostError(
-            f"The panel needs PySide6 and what it needs of the system ({error}); install 'void_plugin[ui]'."
+            f"The windows need PySide6 and what it needs of the system ({error}); install 'void_plugin[ui]'."
         ) from error
+    if options.command == "monitor":
+        return monitorapp.monitor(options.server, options.farm, os.environ)
+    if options.choose:
+        return app.choose(options.choose, options.server, os.environ)
     return app.panel(options.requests, options.server, os.environ)
 
 
@@ -160,13 +168,18 @@ def _stopping(client: "Client", promise: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+_OF_OTIO = {"opentimelineio": "OpenTimelineIO", "av": "PyAV", "numpy": "NumPy", "OpenImageIO": "OpenImageIO"}
+"""What only `void otio` loads, by the name it is imported by."""
+
+
 def _otio(options: argparse.Namespace) -> int:
     try:
         from void_plugin.editorial import commands
     except ModuleNotFoundError as error:
-        if error.name != "opentimelineio":
+        if error.name not in _OF_OTIO:
             raise
-        raise RequestError("void otio needs OpenTimelineIO: pip install 'void_plugin[otio]'.") from error
+        needed = _OF_OTIO[error.name]
+        raise RequestError(f"void otio needs {needed}: pip install 'void_plugin[otio]'.") from error
 
     def run_one(request: "RemovalRequest") -> int:
         return _run(request, _config(options), options.workers, "remove", options.json)

@@ -133,6 +133,7 @@ CODES: Dict[str, Code] = {
     "host.folder": Code(HostError, "UNKNOWN", False, 1),
     "host.taken": Code(HostError, "UNKNOWN", False, 1),
     "host.newer": Code(HostError, "UNKNOWN", False, 1),
+    "host.resolve": Code(HostError, "UNKNOWN", False, 1),
     "farm.failed": Code(FarmError, "UNKNOWN", False, 1),
     "farm.unknown": Code(FarmError, "UNKNOWN", False, 1),
     "farm.site": Code(FarmError, "UNKNOWN", False, 1),

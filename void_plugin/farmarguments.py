@@ -9,10 +9,15 @@ def add_farm(commands: Any) -> None:
     submit = commands.add_parser("submit", help="put saved requests on a render farm")
     submit.description = (
         "Plan each request here and submit it as one job. Submitting again resumes. A folder stands for the requests "
-        "in it. Nothing is submitted where one of them has an error."
+        "in it, also one that void otio submit made. Nothing is submitted where one of them has an error."
     )
     add = submit.add_argument
-    add("requests", nargs="+", metavar="REQUEST", help="request files, job folders, or folders of requests")
+    add(
+        "requests",
+        nargs="+",
+        metavar="REQUEST",
+        help="request files, job folders, folders of requests, versions of void otio",
+    )
     add("--farm", "--engine", dest="farm", metavar="NAME", help="local, slurm, deadline-cloud, opencue or deadline10")
     add("--priority", type=_at_most(100), metavar="0-100", help="place in the queue; default that of the request")
     add("--retries", type=count, default=2, metavar="N", help="how often a failed task may run again (%(default)s)")

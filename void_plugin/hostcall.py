@@ -3,15 +3,22 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from void_plugin.errors import Cancelled, HostError
 
-if TYPE_CHECKING:
-    from void_plugin.serverjob import ServerJob
-
 T = TypeVar("T")
 Ask = Callable[[str, Mapping[str, Any], float], dict[str, Any]]
+
+
+class Job(Protocol):
+    """What runs for a call, and can be ended."""
+
+    def cancel(self) -> None:
+        """End it soon; the second time at once."""
+
+    def leave(self) -> None:
+        """End because the host has gone."""
 
 
 class HostCall:
@@ -24,7 +31,7 @@ class HostCall:
         self._lock = threading.Lock()
         self._cancels = 0
         self._left = False
-        self._job: ServerJob | None = None
+        self._job: Job | None = None
 
     # -- what was asked --------------------------------------------------------------------------------------
 
@@ -35,6 +42,10 @@ class HostCall:
     def whole(self, key: str, default: int | None = None) -> int:
         """A whole number among the arguments."""
         return self._value(key, int, "a whole number", default)
+
+    def has(self, key: str) -> bool:
+        """True where something was given by this name."""
+        return key in self._args
 
     def flag(self, key: str) -> bool:
         """A switch among the arguments, off unless it is given."""
@@ -50,6 +61,11 @@ class HostCall:
     def mapping(self, key: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
         """An object among the arguments."""
         return self._value(key, dict, "an object", default)
+
+    def instead(self, args: Mapping[str, Any]) -> "HostCall":
+        """The same call with other arguments, for what it amounts to."""
+        self._args = args
+        return self
 
     def _value(self, key: str, kind: type[T], what: str, default: T | None) -> T:
         if key not in self._args and default is not None:
@@ -99,7 +115,7 @@ class HostCall:
             raise Cancelled
 
     @contextlib.contextmanager
-    def running(self, job: "ServerJob") -> Iterator[None]:
+    def running(self, job: Job) -> Iterator[None]:
         """Hand the wish to end, also one from before, to a job for as long as it runs."""
         with self._lock:
             self._job = job

@@ -35,9 +35,9 @@ class Receipt(NamedTuple):
 class HostFolder:
     """The folder `void_plugin` below the folder of a host."""
 
-    def __init__(self, host_folder: Path) -> None:
-        """Nothing is touched yet."""
-        self._host_folder = host_folder
+    def __init__(self, host_folder: Path, host: str) -> None:
+        """`host` is such as `nuke`, for sentences. Nothing is touched yet."""
+        self._host_folder, self._host = host_folder, host
         self.path = host_folder / PACKAGE
         # Beside it, so that taking its place is one rename. A killed run leaves these for the next one.
         self._new = host_folder / f".{PACKAGE}.new"
@@ -60,7 +60,7 @@ class HostFolder:
         with telling(self._host_folder):
             if self.path.is_symlink() or not (self.path / RECEIPT).is_file():
                 return None
-            return _receipt((self.path / RECEIPT).read_bytes(), self.path)
+            return _receipt((self.path / RECEIPT).read_bytes(), self.path, self._host)
 
     def is_foreign(self) -> bool:
         """True where something is in its place that `put` did not make. Raises HostError as `receipt`."""
@@ -85,8 +85,8 @@ class HostFolder:
         receipt = self.receipt()
         if self.is_foreign():
             raise HostError(
-                f"{self.path} was not made by void nuke install, so it was left as it is; move it away and run the "
-                "same command again.",
+                f"{self.path} was not made by void {self._host} install, so it was left as it is; move it away and run "
+                "the same command again.",
                 "host.folder",
             )
         with telling(self._host_folder):
@@ -166,7 +166,7 @@ def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
     return {name: sha256(content).hexdigest() for name, content in files.items()}
 
 
-def _receipt(content: bytes, folder: Path) -> Receipt | None:
+def _receipt(content: bytes, folder: Path, host: str) -> Receipt | None:
     """None for what is none. Raises HostError for one that a later version wrote."""
     try:
         values = json.loads(content)
@@ -177,7 +177,7 @@ def _receipt(content: bytes, folder: Path) -> Receipt | None:
     if values["schema"] > SCHEMA:
         raise HostError(
             f"{folder} was made by void_plugin {values.get('version')}, which is newer than this one; take it out with "
-            "the void nuke uninstall of that version first.",
+            f"the void {host} uninstall of that version first.",
             "host.newer",
         )
     files, created = values.get("files"), values.get("created")

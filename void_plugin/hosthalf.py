@@ -11,7 +11,10 @@ from pathlib import Path
 from void_plugin.errors import HostError
 
 PACKAGE = "void_plugin"
-SCRIPTS = {"nuke": ("init.py", "menu.py", "void_batch.py")}
+SCRIPTS = {
+    "nuke": ("init.py", "menu.py", "void_batch.py"),
+    "resolve": ("VOID Check Round Trip.py", "VOID Collect Results.py", "VOID Jobs.py", "VOID Remove Object.py"),
+}
 """Host folders, and the scripts in each that the host or a user runs."""
 
 
@@ -24,18 +27,20 @@ def host_files(host: str, package: Path | None = None) -> dict[str, Path]:
     package = package or Path(__file__).parent
     folder = _host_folder(host, package)
     files = {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix in (".py", ".md")}
-    for path in host_modules([folder / name for name in SCRIPTS[host]], package):
+    for path in host_modules(host, [folder / name for name in SCRIPTS[host]], package):
         files[f"{PACKAGE}/{path.relative_to(package).as_posix()}"] = path
     return files
 
 
-def host_modules(scripts: list[Path], package: Path) -> list[Path]:
-    """The files of void_plugin that run inside a host: `hosts`, and whatever that and the scripts import of the rest.
+def host_modules(host: str, scripts: list[Path], package: Path) -> list[Path]:
+    """The files of void_plugin that run inside a host: its part of `hosts`, and what that and the scripts import.
 
     Raises HostError where one of them is missing.
     """
     found: set[Path] = set()
-    left = [*scripts, package / "__init__.py", *(package / "hosts").glob("**/*.py")]
+    others = tuple(f"{name}_" for name in SCRIPTS if name != host)
+    hosts = [path for path in (package / "hosts").glob("**/*.py") if not path.name.startswith(others)]
+    left = [*scripts, package / "__init__.py", *hosts]
     while left:
         path = left.pop()
         if path in found:

@@ -41,8 +41,8 @@ def find_python(environment: Mapping[str, str]) -> str:
     if python:
         return os.path.expanduser(python)
     raise HostError(
-        "No Python with void_plugin is known here; run `void nuke install` with it once, which writes {}, or name it "
-        "in $VOID_PLUGIN_PYTHON.".format(config_path(environment)),
+        "No Python with void_plugin is known here; run `void nuke install` or `void resolve install` with it once, "
+        "which writes {}, or name it in $VOID_PLUGIN_PYTHON.".format(config_path(environment)),
         "host.python",
     )
 

@@ -86,7 +86,7 @@ def install(folder: Path, python: str, environment: Mapping[str, str]) -> Instal
         raise HostError(f"There is no folder {folder.parent} for the Nuke folder {folder}.", "host.folder")
     with telling(folder):
         folder.mkdir(exist_ok=True)
-    ours = HostFolder(folder)
+    ours = HostFolder(folder, "nuke")
     ours.recover()
     before = ours.receipt()
     init = folder / INIT
@@ -110,7 +110,7 @@ def install(folder: Path, python: str, environment: Mapping[str, str]) -> Instal
 
 def uninstall(folder: Path) -> Uninstalled:
     """Take out of a Nuke folder what `install` put there, and nothing else. Raises HostError where it cannot."""
-    ours = HostFolder(folder)
+    ours = HostFolder(folder, "nuke")
     if not folder.is_dir():
         return Uninstalled(False, (), "untouched")
     ours.recover()
@@ -165,7 +165,7 @@ def _print_installed(
 
 
 def _print_uninstalled(folder: Path, done: Uninstalled, environment: Mapping[str, str]) -> None:
-    ours = HostFolder(folder).path
+    ours = HostFolder(folder, "nuke").path
     kept = [("kept", f"{ours / name}, which is not ours or was changed") for name in done.kept]
     if not done.was_there:
         print(f"There was no void_plugin in {folder}.")

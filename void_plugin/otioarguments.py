@@ -4,6 +4,9 @@ import argparse
 
 from void_plugin.farmarguments import count
 
+DELIVERIES = ("prores4444", "dnxhr", "dnxhr444")
+"""Kinds of movie that results can be delivered as; dnxhr is HQX."""
+
 
 def add_otio(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `void otio` and what it can do."""
@@ -29,9 +32,15 @@ def add_otio(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     conform.add_argument("--out", "-o", metavar="FILE", help="default FILE_VOID_v001.otio beside the edit")
     conform.add_argument("--placement", choices=("above", "own"), default="above", help="above all, or its own track")
     conform.add_argument("--sequence-ref", choices=("image_sequence", "external"), help="default as the edit has it")
+    add_deliver(conform, "refer to results as movies of this kind, made beside their EXR where they are not there")
     conform.add_argument("--overwrite", action="store_true", help="replace an earlier conformed file")
     check.add_argument("--against", metavar="FILE", required=True, help="the edit that it was made from")
     check.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_deliver(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add the option that asks for movies."""
+    parser.add_argument("--deliver", choices=DELIVERIES, help=text)
 
 
 def _add_picks(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +55,7 @@ def _add_picks(parser: argparse.ArgumentParser) -> None:
     add("--context", type=count, default=48, metavar="N", help="frames beyond those, only looked at (%(default)s)")
     add("--all-context", dest="context", action="store_const", const=None, help="look at all of the media")
     add("--matte-root", metavar="DIR", help="mattes as DIR/CLIP/CLIP.####.exr or DIR/CLIP.####.exr")
-    add("--plate-root", metavar="DIR", help="EXR frames of clips that are movies, named in the same way")
+    add("--plate-root", metavar="DIR", help="EXR frames in place of clips that are none, named so")
     add("--non-drop", action="store_true", help="write 29.97 and 59.94 timecode without dropped numbers")
 
 
@@ -58,6 +67,7 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     add("--engine", default="auto", metavar="NAME", help="auto, void or recover (%(default)s)")
     add("--prompt", default="", metavar="TEXT", help="the background, where the note of a marker says none")
     add("--colour", default="", metavar="SPACE", help="colour space of the plates; default what the files say")
+    add_deliver(parser, "also make a movie of each result, beside its EXR")
     add("--dry-run", action="store_true", help="write the requests, run nothing; void remove --request runs one")
     add = parser.add_argument_group("this run").add_argument
     add("--priority", type=count, default=50, metavar="0-100", help="place in the queue, higher first (%(default)s)")

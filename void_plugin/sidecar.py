@@ -144,7 +144,7 @@ class Loop:
         if function is None:
             raise HostError(
                 f"This sidecar (void_plugin {__version__}) knows no call {call.name!r}; install the same version for "
-                "the host and its sidecar with `void nuke install`.",
+                "the host and its sidecar with `void nuke install` or `void resolve install`.",
                 "host.call",
             )
         return function(self._desk, call)
@@ -202,7 +202,7 @@ def _refusal(theirs: Any) -> str:
     return (
         f"The sidecar (void_plugin {__version__}) speaks protocol {PROTOCOL}, the plug-in in {theirs.get('host')} "
         f"(void_plugin {theirs.get('version')}) speaks {theirs.get('protocol')}; install the same version of both "
-        "with `void nuke install`."
+        "with `void nuke install` or `void resolve install`."
     )
 
 

@@ -98,8 +98,10 @@ class SidecarProcess:
                 )
             except OSError as error:
                 raise HostError(
-                    "The sidecar cannot be started with {}: {}; run `void nuke install` again, or correct "
-                    "$VOID_PLUGIN_PYTHON.".format(command[0], error.strerror or error),
+                    "The sidecar cannot be started with {}: {}; run `void nuke install` again (for Resolve "
+                    "`void resolve install`), or correct $VOID_PLUGIN_PYTHON.".format(
+                        command[0], error.strerror or error
+                    ),
                     "host.python",
                 ) from error
         self._greeted, self._asked_at = False, None
@@ -170,7 +172,7 @@ class SidecarProcess:
         if theirs != PROTOCOL:
             self._give_up(
                 "The sidecar speaks protocol {!r}, this plug-in (void_plugin {}) speaks {}; install the same version "
-                "of both with `void nuke install`.".format(theirs, __version__, PROTOCOL),
+                "of both with `void nuke install` or `void resolve install`.".format(theirs, __version__, PROTOCOL),
                 "host.protocol",
             )
         elif not self._greeted:
@@ -188,8 +190,8 @@ class SidecarProcess:
             how, "" if self._greeted else " before it was ready", " and said: {}".format(words) if words else ""
         )
         if not self._greeted and "No module named" in words:
-            text += " Install void_plugin in that Python, or name another with `void nuke install` or "
-            text += "$VOID_PLUGIN_PYTHON."
+            text += " Install void_plugin in that Python, or name another with `void nuke install` (for Resolve "
+            text += "`void resolve install`) or $VOID_PLUGIN_PYTHON."
         self._give_up("{} Its log is {}.".format(text, self._log.path))
 
     def _give_up(self, text: str, code: str = "host.sidecar") -> None:

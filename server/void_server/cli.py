@@ -22,6 +22,7 @@ from void_plugin.frames import FrameRange
 from void_server import daemoncommands, farmworker, models
 from void_server import options as serving
 from void_server.lifeline import stop_at_end
+from void_server.processes import ready_for_pictures
 
 if TYPE_CHECKING:
     from void_plugin.request import RemovalRequest
@@ -33,9 +34,7 @@ STEPS = ("plan", "solve", "compose", "verify", "all")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; this is where errors become sentences and codes."""
-    # Set before numpy is loaded: jobs run side by side on threads of their own.
-    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+    ready_for_pictures()
     options = _parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
@@ -52,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return models.run(options, machine)
         if options.command == "doctor":
             return _doctor(machine, options.json)
+        if options.command == "look":
+            from void_server import look
+
+            return look.run(options)
         from void_server import demo
 
         return demo.run(options)
@@ -96,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--frames", type=int, default=24)
     demo.add_argument("--width", type=int, default=960)
     demo.add_argument("--seed", type=int, default=1)
+    look = commands.add_parser("look", help="say what frames hold, and by how much two sequences differ")
+    look.add_argument("pattern", help="the frames, such as plate.%%04d.exr")
+    look.add_argument("frames", type=FrameRange.parse, nargs="+", metavar="FRAMES", help="such as 1001-1003")
+    look.add_argument("--against", metavar="PATTERN", help="other frames of the same numbers to compare with")
     return parser
 
 

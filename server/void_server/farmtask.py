@@ -68,6 +68,9 @@ class FarmTask:
         check_folders(request, patience)
         _check_inputs(request, plan, patience)
         patience.wait_for([str(folder.analysis / f"{name}.npy") for name in plan.analysis], "estimates of the plan")
+        units = self._units(plan, request, folder) if order.step == "solve" else []
+        # Where real pixels are found for a model there may be neither a GPU nor its weights.
+        generates = any(unit.engine == plan.engine for unit in units)
         with closing(EventLog(folder, request.request_id, None, self.tell, written=False)) as log:
             allowance = Allowance(engine=plan.engine, reason=_reason(request, plan), device=self.device)
             with Job(
@@ -81,14 +84,14 @@ class FarmTask:
                 warm=self.warm,
                 alone=False,
                 stepped=self.stepped,
-                runs_engine=order.step == "solve",
+                runs_engine=generates,
                 leases=Leases(folder, self.cancelled, self._say, self.beat),
             ) as job:
                 if order.step == "verify":
                     self._verify(job, plan, patience)
                     return
                 if order.step == "solve":
-                    self._solve(job, plan)
+                    self._solve(job, plan, units, generates)
                 else:
                     self._compose(job, plan, patience)
             device = self.device or job.engine.limits().devices[0]
@@ -104,20 +107,27 @@ class FarmTask:
             with job:
                 job.plan()
 
-    def _solve(self, job: Job, plan: Plan) -> None:
-        units = [unit for unit in plan.units if not self.order.units or unit.index in self.order.units]
-        if not self.order.units:
-            units = plan.units_for(job.frames)
-        if job.engine.digest() != plan.engine_digest:
+    def _units(self, plan: Plan, request: RemovalRequest, folder: JobFolder) -> list[Unit]:
+        """What is to be solved."""
+        units = [unit for unit in plan.units if unit.index in self.order.units]
+        if not self.order.units and request.frames is not None:
+            units = plan.units_for(request.frames)
+        return _with_needs(units, plan, folder)
+
+    def _solve(self, job: Job, plan: Plan, units: list[Unit], generates: bool) -> None:
+        if generates and job.engine.digest() != plan.engine_digest:
             raise JobError(
                 f"{plan.engine} on this worker is not what the job was planned with: its weights or its memory mode "
                 f"differ ({job.engine.digest()} here, {plan.engine_digest} in the plan). Name the same weights with "
                 "--weights or $VOID_WEIGHTS, or submit the job again.",
                 "job.weights",
             )
-        if plan_key(job.request, job.footage, job.engines, job.colour) != plan.key:
+        digests = [
+            (engine.name, plan.engine_digest if engine is job.engine else engine.digest()) for engine in job.engines
+        ]
+        if plan_key(job.request, job.footage, digests, job.colour) != plan.key:
             job.log.warn("inputs_changed", None, _INPUTS_CHANGED)
-        job.solve(plan, _with_needs(units, plan, job.folder))
+        job.solve(plan, units)
 
     def _compose(self, job: Job, plan: Plan, patience: Patience) -> None:
         frames = given_frames(self.order.frames, job.request)

@@ -7,7 +7,7 @@ render bit for bit. The plan depends on the shot range, never on which of its fr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -161,7 +161,7 @@ def make_plan(
     facts = Preflight(footage, request, workers, allowance).run()
     shot_range = request.shot_range or FrameRange(0, 0)
     engine, real = engines.main, engines.real
-    key = plan_key(request, footage, engines, config)
+    key = plan_key(request, footage, [(one.name, one.digest()) for one in engines], config)
     kept = _kept_plan(folder, key)
     if kept is not None:
         _warn_about(kept, request, engine, warn)
@@ -250,14 +250,14 @@ def base_space(config: Config, space: str) -> str:
     return space if config.is_linear(space) else WORKING_SPACE
 
 
-def plan_key(request: RemovalRequest, footage: Footage, engines: Engines, config: Config) -> str:
-    """Names everything that decides a plan; `request` has its ranges and its rate resolved."""
+def plan_key(request: RemovalRequest, footage: Footage, engines: Sequence[tuple[str, str]], config: Config) -> str:
+    """Names everything that decides a plan: `request` has its ranges and its rate resolved, engines have a digest."""
     stable = request.rooted().to_dict()
     # Where things lie and which part is asked for does not decide pixels; file sizes and times do.
     for name in ("request_id", "frames", "priority", "roots", "outputs", "context", "handles", "shot"):
         stable.pop(name)
     stable["signature"] = footage.signature(request.shot_range or FrameRange(0, 0))
-    stable["engine"] = [[engine.name, engine.digest()] for engine in engines]
+    stable["engine"] = [list(engine) for engine in engines]
     stable["ocio"] = config.source
     stable["versions"] = [PLAN_VERSION, PIXELS_VERSION]
     for name in COMPOSE_SETTINGS:

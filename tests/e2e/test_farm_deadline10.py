@@ -65,15 +65,11 @@ def test_half_a_job_that_cannot_be_taken_back_is_named(bench: Deadline10Bench) -
 
 def test_a_failed_task_is_run_again_as_often_as_it_was_said(bench: Deadline10Bench) -> None:
     farm = bench.farm()
-    ref = farm.submit(bench.bundle(fail="solve"), Options(retries=2))
+    ref = farm.submit(bench.bundle(fail="solve"), Options(retries=1))
     status = bench.ended(farm, ref)
     assert status.state == "failed" and status.steps[0].failed == 2
-    assert len([call for call in bench.calls() if call["what"] == "failed"]) == 2 * 3
-
-
-def test_cancelling_what_has_failed_clears_the_queue_and_leaves_it_failed(bench: Deadline10Bench) -> None:
-    farm, ref = bench.submit(fail="solve")
-    bench.ended(farm, ref)
+    assert len([call for call in bench.calls() if call["what"] == "failed"]) == 2 * 2
+    # What waits for it would wait for ever: cancelling takes it from the queue, and leaves the job failed.
     farm.cancel(ref)
     assert [job.state for job in bench.repository.jobs.values()] == [FAILED] * 3
     assert farm.status(ref).state == "failed"
@@ -98,8 +94,7 @@ def test_a_job_that_was_deleted_stands_as_unknown(bench: Deadline10Bench) -> Non
 
 
 def test_a_job_that_somebody_completed_by_hand_has_succeeded(bench: Deadline10Bench) -> None:
-    farm, ref = bench.submit(fail="verify")
-    bench.ended(farm, ref)
+    farm, ref = bench.submit(seconds=600)
     for job in bench.repository.jobs.values():
         job.state, job.tasks = COMPLETED, ["Completed"] * len(job.tasks)
     status = farm.status(ref)

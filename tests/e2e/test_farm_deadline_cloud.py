@@ -14,7 +14,7 @@ from clouds import BUCKET, FARM, QUEUE
 from farmbenches import DeadlineCloudBench
 
 from void_plugin.errors import FarmError
-from void_plugin.farm import JobRef, Options, open_farm
+from void_plugin.farm import Farm, JobRef, Options, open_farm
 
 DENIED = (403, "AccessDeniedException", "User: me is not authorized to perform this action on queue-9")
 THROTTLED = (429, "ThrottlingException", "Rate exceeded")
@@ -22,8 +22,18 @@ THROTTLED = (429, "ThrottlingException", "Rate exceeded")
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[DeadlineCloudBench]:
+    """A service without a worker: what becomes of a job is what a test says."""
     with DeadlineCloudBench(tmp_path) as bench:
+        bench.cloud.works = False
         yield bench
+
+
+def ended(bench: DeadlineCloudBench, word: str = "SUCCEEDED", tasks: int = 5) -> tuple[Farm, JobRef]:
+    """A job in a state of the service, after so many tasks."""
+    farm, ref = bench.submit()
+    job = bench.cloud.jobs[ref.id]
+    job.state, job.counts["SUCCEEDED"] = word, tasks
+    return farm, ref
 
 
 def refused(bench: DeadlineCloudBench, **table: Any) -> FarmError:
@@ -62,8 +72,8 @@ def test_limits_of_the_site_reach_the_job(bench: DeadlineCloudBench) -> None:
 
 
 def test_nothing_is_told_to_anyone_but_the_service(bench: DeadlineCloudBench) -> None:
-    farm = bench.farm()
-    bench.ended(farm, farm.submit(bench.bundle(), Options()))
+    farm, ref = bench.submit()
+    assert farm.status(ref).state == "queued"
     assert not [path for _, path in bench.cloud.asked if "telemetry" in path]
     # What is not asked for above is asked for where the command is left alone: the line before can fail.
     place = ["--farm-id", FARM, "--queue-id", QUEUE]
@@ -130,8 +140,7 @@ def test_a_job_that_was_handed_over_before_an_error_is_not_forgotten(bench: Dead
 
 
 def test_a_job_that_the_service_has_forgotten_is_said(bench: DeadlineCloudBench) -> None:
-    farm, ref = bench.submit()
-    bench.ended(farm, ref)
+    farm, ref = ended(bench)
     bench.cloud.jobs.clear()
     with pytest.raises(FarmError) as error:
         farm.status(ref)
@@ -147,18 +156,14 @@ def test_a_job_that_the_service_has_forgotten_is_said(bench: DeadlineCloudBench)
     ],
 )
 def test_words_of_the_service_are_ours(bench: DeadlineCloudBench, word: str, state: str, text: str) -> None:
-    farm, ref = bench.submit()
-    bench.ended(farm, ref)
-    bench.cloud.jobs[ref.id].state = word
+    farm, ref = ended(bench, word)
     status = farm.status(ref)
     assert status.state == state and text in status.text, status
 
 
 def test_tasks_that_are_counted_in_another_way_are_told_in_one_sum(bench: DeadlineCloudBench) -> None:
     """The service may cut the frames of a step into other chunks than OpenJD does here."""
-    farm, ref = bench.submit()
-    bench.ended(farm, ref)
-    bench.cloud.jobs[ref.id].counts["SUCCEEDED"] += 40
+    farm, ref = ended(bench, tasks=45)
     (step,) = farm.status(ref).steps
     assert (step.name, step.done, step.total, step.state) == ("All", 45, 45, "succeeded")
 
@@ -180,10 +185,7 @@ def test_files_travel_where_the_queue_carries_them(bench: DeadlineCloudBench) ->
 
 def test_what_a_job_wrote_elsewhere_is_asked_for_once_it_is_done(bench: DeadlineCloudBench) -> None:
     bench.cloud.carry()
-    farm, ref = bench.submit()
-    (job_folder,) = (Path(record.job_folder) for record in farm.records.all())
-    bench.ended(farm, ref)
-    (job_folder / "result.json").unlink()  # as it is where a worker wrote it that shares no storage with this machine
+    farm, ref = ended(bench)  # by a worker that shares no storage with this machine
     assert f"deadline job download-output --job-id {ref.id}" in farm.status(ref).text
     bench.cloud.asked.clear()
     assert farm.wait(ref, lambda status: None).state == "succeeded"

@@ -155,8 +155,9 @@ def test_a_node_that_is_lost_in_the_middle_of_a_solve_changes_no_byte(
     slurm_farm.wait_until(lambda: len(slurm_farm.run(*squeue).splitlines()) == 1)
     index, node = slurm_farm.run(*squeue).split()
     slurm_farm.lose_node(node)
-    gate.touch()
+    assert state_of(name)["state"] == "running"
     slurm_farm.bring_back(node)
+    gate.touch()
     must("farm", "wait", name)
     assert "Restarts=1" in slurm_farm.run("scontrol", "show", "job", f"{name.split(':')[1]}_{index}")
     run_in_process(request_of(moving, "alone", **card(gate)), machine=Config(engines=ENGINES))

@@ -209,7 +209,7 @@ def test_a_task_solves_what_its_units_continue_from(shot: Shot) -> None:
 
 
 @pytest.mark.slow
-def test_a_generated_unit_is_preceded_by_the_real_pixels_that_it_fills_up(long_shot: Shot) -> None:
+def test_a_generated_unit_is_preceded_by_real_pixels_that_are_found_without_a_gpu(long_shot: Shot) -> None:
     weights = build_weights(long_shot.folder / "weights", passes=1)
     settings = RenderSettings(void_raster="48x32", void_short_clips="short", void_passes=1, void_steps=3)
     request = long_shot.request(engine="void", settings=settings)
@@ -218,11 +218,15 @@ def test_a_generated_unit_is_preceded_by_the_real_pixels_that_it_fills_up(long_s
     job = farm_job(long_shot, request, **model)
     engines = [unit["engine"] for unit in job.plan["units"]]
     assert engines == ["recover", "recover", "recover", "void"]
-    solves = [job.starting("solve", "--unit", index) for index in (3, 1)]
+    # All but generating is done where there is neither a GPU nor any weights.
+    plain = FarmJob(job.shot, request, {**job.environment, "VOID_DEVICE": "cuda", "VOID_WEIGHTS": "/nowhere"})
+    done = plain.task("solve", "--unit", "3")
+    assert done.code == 69 and not job.solved(), done.of("fail")
+    solves = [job.starting("solve", "--unit", 3), plain.starting("solve", "--unit", 1)]
     assert [solve.ended().code for solve in solves] == [0, 0]
     assert job.solved() == [0, 1, 2, 3]
-    job.must("compose")
-    job.must("verify")
+    plain.must("compose")
+    plain.must("verify")
     assert job.bytes() == wanted and without_times(job.result) == without_times(result)
 
 
@@ -461,7 +465,7 @@ def test_a_plan_of_another_version_is_refused(shot: Shot) -> None:
 
 def test_a_damaged_plan_is_refused(shot: Shot) -> None:
     job = farm_job(shot)
-    (job.folder / "plan.json").write_text('{"plan_version": 4, "pixels_version": 4}')
+    (job.folder / "plan.json").write_text('{"plan_version": 4, "pixels_version": 5}')
     done = job.task("solve", "--unit", "0")
     assert done.code == 65 and "damaged" in done.of("fail")[0]
 

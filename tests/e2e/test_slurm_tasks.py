@@ -126,19 +126,6 @@ def test_a_task_whose_time_is_up_stops_and_goes_on_later(bench: SlurmBench, gate
     assert [call["unit"] for call in again] == ["0"]
 
 
-def test_a_lost_node_costs_nothing_but_time(bench: SlurmBench, gate: Path) -> None:
-    farm, ref = submit(bench, until=str(gate))
-    until_both_run(bench, farm, ref)
-    node, unit = calls(bench, "begun")[0]["SLURMD_NODENAME"], calls(bench, "begun")[0]["unit"]
-    bench.slurm.lose_node(node)
-    assert bench.until(farm, ref, lambda status: status.steps[0].running == 1).state == "running"
-    bench.slurm.bring_back(node)
-    gate.touch()
-    assert bench.ended(farm, ref).state == "succeeded"
-    begun = Counter(call["unit"] for call in calls(bench, "begun"))
-    assert begun[unit] == 2 and sum(begun.values()) == 3 and len(calls(bench, "done")) == 2
-
-
 def test_a_cancelled_job_cools_down_before_it_ends(bench: SlurmBench, gate: Path) -> None:
     farm, ref = submit(bench, until=str(gate))
     until_both_run(bench, farm, ref)

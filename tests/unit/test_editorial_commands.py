@@ -107,13 +107,16 @@ def test_a_check_of_the_edit_against_itself_finds_no_results(cut: Path, capsys: 
     assert finding["text"] == "it holds no results that the edit did not hold."
 
 
-def test_without_opentimelineio_the_command_says_what_to_install(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "name"), [("opentimelineio", "OpenTimelineIO"), ("av", "PyAV"), ("OpenImageIO", "OpenImageIO")]
+)
+def test_without_its_packages_the_command_says_what_to_install(tmp_path: Path, module: str, name: str) -> None:
     script = (
-        "import sys; sys.modules['opentimelineio'] = None\n"
+        f"import sys; sys.modules[{module!r}] = None\n"
         "from void_plugin import cli; sys.exit(cli.main(['otio', 'shots', 'cut.otio']))"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
-    assert (ran.returncode, ran.stderr) == (1, "void otio needs OpenTimelineIO: pip install 'void_plugin[otio]'.\n")
+    assert (ran.returncode, ran.stderr) == (1, f"void otio needs {name}: pip install 'void_plugin[otio]'.\n")
 
 
 def test_help_does_not_load_opentimelineio() -> None:

@@ -20,6 +20,7 @@ from void_plugin.editorial.shots import Shot, Wishes, find_shots
 from void_plugin.editorial.submit import CANCELLED, DONE, FAILED, is_done, run_jobs
 from void_plugin.editorial.walk import Cut
 from void_plugin.errors import RequestError
+from void_plugin.farm.submission import collect as requests_in
 from void_plugin.request import RemovalRequest
 
 
@@ -111,6 +112,12 @@ def test_what_is_done_is_not_run_again_and_one_failure_stops_no_other(base: Any,
     assert run_jobs(jobs, run, said.append) == DONE and ran == ["a", "b", "a"]
     Path(jobs[1].request.output_sequence(jobs[1].request.outputs[0]).path(1025)).unlink()
     assert not is_done(jobs[1].request)
+
+
+def test_a_farm_takes_all_removals_of_a_version(base: Any, tmp_path: Path) -> None:
+    jobs = submitted(base, tmp_path)
+    files = requests_in([str(newest_version(tmp_path / "cut_VOID"))])
+    assert [RemovalRequest.load(file) for file in files] == [job.request for job in jobs] and len(files) == 2
 
 
 def test_after_a_stop_nothing_else_starts(base: Any, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from edits import RATE, Range, Time
 
 from void_plugin.editorial import notes
 from void_plugin.editorial.conform import Conform
+from void_plugin.editorial.mattes import Matte
 from void_plugin.editorial.media import Media, media_of
 from void_plugin.editorial.picks import Pick, Wanted, pick
 from void_plugin.editorial.shots import Wishes, find_shots
@@ -242,18 +243,18 @@ def test_a_clip_on_the_matte_track_is_the_matte(tmp_path: Path) -> None:
     base = edits.timeline([edits.gap(5), edits.clip("a", 20, 10, media=60, folder=str(tmp_path))], [matte])
     base.tracks[1].name = "VOID MATTE"
     (shot,), _ = find_shots(Cut(base), "/edit", Wanted(everything=True), Wishes())
-    assert shot.problems == [] and shot.mattes == {"object_matte": f"{tmp_path}/m/m.%04d.exr"}
+    assert shot.problems == [] and shot.mattes == {"object_matte": Matte(f"{tmp_path}/m/m.%04d.exr")}
     assert shot.warnings == [], "the matte over it is no layer"
     matte.source_range = Range(Time(16, RATE), Time(20, RATE))
     (shot,), _ = find_shots(Cut(base), "/edit", Wanted(everything=True), Wishes())
     assert "shows its file 1022 where the plate shows 1021" in shot.problems[0]
 
 
-def test_a_movie_says_what_to_do_and_takes_frames_in_its_place(tmp_path: Path) -> None:
+def test_a_movie_that_is_not_there_says_what_to_do_and_takes_frames_in_its_place(tmp_path: Path) -> None:
     reference = otio.schema.ExternalReference("/p/a.mov", Range(Time(3600, RATE), Time(60, RATE)))
     base = edits.timeline([otio.schema.Clip("a.mov", reference, Range(Time(3620, RATE), Time(10, RATE)))])
     (shot,), _ = find_shots(Cut(base), "/edit", Wanted(everything=True), Wishes())
-    assert "is a movie" in shot.problems[0] and "--plate-root" in shot.problems[0]
+    assert "is offline" in shot.problems[0] and "--plate-root" in shot.problems[0]
     plates(tmp_path / "p", "a", 1, 60)
     plates(tmp_path / "m", "a", 1, 60)
     wishes = Wishes(2, 4, str(tmp_path / "m"), str(tmp_path / "p"))

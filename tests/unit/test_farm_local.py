@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +18,10 @@ from farmbenches import LocalBench
 from void_plugin.errors import FarmError
 from void_plugin.farm import JobRef, Options
 from void_plugin.farm.jobs import JobStatus
+from void_plugin.farm.local import MISSING
 from void_plugin.farm.localjob import LocalJob
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -125,6 +130,32 @@ def test_a_task_that_takes_too_long_is_ended(bench: LocalBench) -> None:
     farm = bench.farm()
     status = bench.ended(farm, farm.submit(bundle, Options()))
     assert (status.state, status.text) == ("failed", "Solve 0 took longer than it may.")
+
+
+def test_a_python_without_openjd_says_so_before_and_at_submit(tmp_path: Path) -> None:
+    asked = """
+import sys
+sys.modules["openjd"] = None  # as where it is not installed
+from pathlib import Path
+from farmbenches import LocalBench
+from void_plugin.errors import FarmError
+from void_plugin.farm import Options, errors_in
+
+bench = LocalBench(Path(sys.argv[1]))
+farm, bundle = bench.farm(), bench.bundle()
+for findings in (farm.check(bundle, Options()), farm.doctor()):
+    print(*[finding.text for finding in errors_in(findings)])
+try:
+    farm.submit(bundle, Options())
+except FarmError as error:
+    print(error.message)
+    print(error.code, len(farm.records.all()))
+"""
+    paths = os.pathsep.join(str(ROOT / name) for name in ("", "tests"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([paths, os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-c", asked, str(tmp_path)]
+    said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert said == [*[MISSING] * 3, "farm.program 0"]
 
 
 def test_a_doctor_finds_a_command_that_is_not_there(bench: LocalBench) -> None:

@@ -57,6 +57,14 @@ def test_the_smallest_kind_that_is_enough_is_taken() -> None:
     assert smallest(kinds, 80001) is None and smallest([], 1) is None
 
 
+@pytest.mark.parametrize("name", ["opencue", "deadline10"])
+def test_more_memory_than_any_gpu_of_the_site_has_is_told_with_both_figures(name: str) -> None:
+    made = fixed_bundles()["generated"].bundle
+    farm = farm_of(name, gpus=[{"name": "gpu24", "vram_mib": 24000}, {"name": "gpu48", "vram_mib": 48000}])
+    (finding,) = [finding for finding in farm.check(made, Options()) if finding.code == "vram"]
+    assert finding.level == "error" and "80000 MiB" in finding.text and "up to 48000" in finding.text
+
+
 # -- what is counted for a whole job -----------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,21 @@ def saved(name: str = "sh010", **changes: Any) -> str:
     path = here / f"{name}.json"
     path.write_text(RemovalRequest(**{**values, **changes}).to_json())
     return str(path)
+
+
+def configure(**more: Any) -> None:
+    """Add to what this machine's configuration says."""
+    path = Path("config.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+
+
+@pytest.fixture
+def meeting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where each plan leaves a file with the number of its threads, and waits for a second one."""
+    folder = tmp_path / "meeting"
+    folder.mkdir()
+    monkeypatch.setenv("FAKE_PLAN", json.dumps({"meet": str(folder), "count": 2}))
+    return folder
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> Any:
@@ -146,6 +162,42 @@ def test_an_error_in_one_shot_keeps_all_back(capsys: pytest.CaptureFixture[str])
     assert "error: sh020: No file" in capsys.readouterr().err and not bundles()
 
 
+@pytest.mark.parametrize(("cores", "shots", "threads"), [(2, 4, "1"), (5, 2, "2")])
+def test_shots_are_planned_side_by_side_on_all_cores_and_told_in_order(
+    meeting: Path, capsys: pytest.CaptureFixture[str], cores: int, shots: int, threads: str
+) -> None:
+    configure(workers=cores)
+    paths = [saved(name) for name in ("sh020", "sh010", "sh040", "sh030")[:shots]]
+    assert cli.main(["submit", *paths, "--dry-run", "--json"]) == 0
+    assert [shot["request"] for shot in told(capsys)["shots"]] == paths
+    assert [path.read_text() for path in meeting.iterdir()] == [threads] * shots
+    assert cli.main(["submit", *paths, "--dry-run"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith("Planning")] == [f"Planning {path}" for path in paths]
+
+
+def test_a_shot_that_cannot_be_planned_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [saved("sh010"), saved("sh020", plate=ImageInput("nowhere.%04d.exr")), saved("sh030")]
+    assert cli.main(["submit", *paths, "--json"]) == 1
+    assert ["units" in shot for shot in told(capsys)["shots"]] == [True, False, True]
+
+
+def test_ctrl_c_while_planning_ends_all_plans_and_begins_no_other(meeting: Path) -> None:
+    configure(workers=2)
+    paths = [saved(name) for name in ("sh010", "sh020", "sh030")]
+    wanted = json.dumps({"meet": str(meeting), "count": 99})
+    command = [sys.executable, "-m", "void_plugin.cli", "submit", *paths]
+    with subprocess.Popen(
+        command, env={**os.environ, "FAKE_PLAN": wanted}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        wait_until(lambda: len(list(meeting.iterdir())) == 2)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    assert child.returncode == 130 and not out and "Traceback" not in err
+    wait_until(lambda: not any(Path("/proc", path.name).exists() for path in meeting.iterdir()))
+    assert len(list(meeting.iterdir())) == 2 and not bundles()
+
+
 def test_two_requests_that_write_the_same_files_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     first = saved("sh010")
     second = saved("sh020", outputs=RemovalRequest.load(first).outputs, prompt="another")
@@ -211,6 +263,14 @@ def test_a_folder_stands_for_the_requests_in_it(tmp_path: Path) -> None:
     (job / "plan.json").write_text("{}")
     assert collect([str(job)]) == collect([str(tmp_path / "jobs")]) == [str(job / "request.json")]
     assert collect([first, first]) == [first]
+
+
+def test_a_version_of_a_timeline_that_cannot_be_read_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("v001").mkdir()
+    for text in ("[]", "{", '{"jobs": [{}]}'):
+        Path("v001/shots.json").write_text(text)
+        assert cli.main(["submit", "v001"]) == 1
+        assert "shots.json cannot be read" in capsys.readouterr().err
 
 
 def test_a_folder_without_requests_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -313,11 +373,15 @@ def test_a_farm_that_cannot_be_loaded_is_an_answer_of_the_doctor(
     assert told(capsys)["farms"]["ours"][0]["level"] == "error"
 
 
-def wait_for_call(path: str, what: str) -> None:
+def wait_until(true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while not any(what in calls.read_text() for calls in Path().glob("out/.void/*/calls.jsonl")):
+    while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def has_call(what: str) -> bool:
+    return any(what in calls.read_text() for calls in Path().glob("out/.void/*/calls.jsonl"))
 
 
 def test_ctrl_c_while_waiting_cancels_the_job_and_ends_with_130() -> None:
@@ -325,7 +389,7 @@ def test_ctrl_c_while_waiting_cancels_the_job_and_ends_with_130() -> None:
     tell_worker(path, seconds=600)
     command = [sys.executable, "-m", "void_plugin.cli", "submit", path, "--wait"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        wait_for_call(path, "begun")
+        wait_until(lambda: has_call("begun"))
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
     assert child.returncode == 130 and "cancelled" in out and "submitting again resumes" in err

@@ -10,11 +10,12 @@ import opentimelineio as otio
 
 from void_plugin.editorial.adapters import to_text
 from void_plugin.editorial.media import Media, media_of
+from void_plugin.editorial.movies import open_movie
 from void_plugin.editorial.ranges import file_at, source_range, speed_of
 from void_plugin.editorial.times import frames_of
 from void_plugin.editorial.walk import Cut, Place, facts_of, is_results, real_path
-from void_plugin.errors import RequestError
-from void_plugin.frames import ImageSequence, describe
+from void_plugin.errors import FrameError, RequestError
+from void_plugin.frames import FrameRange, ImageSequence, describe
 
 EXR = b"\x76\x2f\x31\x01"
 """How every EXR file begins."""
@@ -161,6 +162,9 @@ def _item(cut: Cut, edit: Cut, place: Place, original: Place, folder: str) -> It
 
 def _media(cut: Cut, edit: Cut, place: Place, original: Place, folder: str) -> Iterator[Finding]:
     media, source = media_of(place.item, folder), _source(place, original, folder)
+    if media.kind == "movie":
+        made = FrameRange.parse(str(facts_of(place.item).get("made", "0")))
+        media = replace(media, first=made.first)
     if media.written_rate != source.written_rate:
         yield Finding(
             place.name, f"its media runs at {media.written_rate:g}, that of its clip at {source.written_rate:g}."
@@ -175,7 +179,7 @@ def _media(cut: Cut, edit: Cut, place: Place, original: Place, folder: str) -> I
     used, due_range = source_range(cut, place, media, 0, 0), source_range(edit, original, source, 0, 0)
     if used.used != due_range.used:
         yield Finding(place.name, f"it holds frames {used.used} of the {due_range.used} that the cut shows.")
-    yield from _files(place.name, media)
+    yield from _movie(place.name, media) if media.kind == "movie" else _files(place.name, media)
 
 
 def _source(place: Place, original: Place, folder: str) -> Media:
@@ -184,7 +188,27 @@ def _source(place: Place, original: Place, folder: str) -> Media:
     facts = facts_of(place.item)
     if media.kind == "sequence" and media.pattern.lower().endswith(".exr") and not facts.get("instead"):
         return media
-    return replace(media, first=int(facts.get("first", media.first)), count=media.count or int(facts.get("count", 0)))
+    media = replace(media, first=int(facts.get("first", media.first)), count=media.count or int(facts.get("count", 0)))
+    if "start" not in facts:
+        return media
+    rate = float(facts["rate"]) if media.assumed else media.written_rate
+    return replace(media, start=Fraction(facts["start"]), count=int(facts["count"]), written_rate=rate)
+
+
+def _movie(name: str, media: Media) -> Iterator[Finding]:
+    try:
+        movie = open_movie(media.pattern)
+    except FrameError as error:
+        yield Finding(name, error.message)
+        return
+    if (movie.count, movie.rate) != (media.count, media.rate):
+        yield Finding(
+            name,
+            f"{media.pattern} has {movie.count} frames of {float(movie.rate):.5g} a second, not the {media.count} of "
+            f"{media.written_rate:g} that the timeline says.",
+        )
+    elif movie.start != media.start:
+        yield Finding(name, f"{media.pattern} does not begin at the timecode that the timeline says.")
 
 
 def _files(name: str, media: Media) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from void_plugin.editorial.conform import Result
+from void_plugin.editorial.delivery import movie_path
 from void_plugin.editorial.jobs import Version
 from void_plugin.editorial.media import media_of
 from void_plugin.editorial.ranges import source_range
@@ -26,10 +27,11 @@ class Collected:
     warnings: tuple[str, ...]
 
 
-def collect(cut: Cut, folder: str, version: Version) -> Collected:
+def collect(cut: Cut, folder: str, version: Version, kind: str = "") -> Collected:
     """The results of a version for the clips of a timeline; relative paths of media are taken from `folder`.
 
-    A clip that was moved is found by its name. Raises RequestError where none of the shots can be found.
+    `kind` makes results be referred to as movies of that kind, which are there already. A clip that was moved is found
+    by its name. Raises RequestError where none of the shots can be found.
     """
     results: dict[tuple[int, ...], Result] = {}
     failed: dict[tuple[int, ...], str] = {}
@@ -46,7 +48,8 @@ def collect(cut: Cut, folder: str, version: Version) -> Collected:
                 warnings.append(f"{row['name']} has no result: {failed[place.path]}")
             else:
                 try:
-                    results[place.path] = _result(cut, folder, version, row, job["name"], request, place, warnings)
+                    found = _result(cut, folder, version, row, job["name"], request, place, warnings)
+                    results[place.path] = replace(found, movie=_movie(found, kind)) if kind else found
                 except VoidError as error:
                     failed[place.path] = error.message
                     warnings.append(f"{row['name']} has no result that fits: {error.message}")
@@ -78,6 +81,10 @@ def _result(
     warnings: list[str],
 ) -> Result:
     own, told = media_of(place.item, folder), row["media"]
+    if own.kind == "movie" and told.get("movie") == own.pattern:
+        # What the timeline does not say of a movie, or says of a part, was found in the movie itself.
+        rate = told["rate"] if own.assumed else own.written_rate
+        own = replace(own, start=Fraction(told["start"]), written_rate=rate)
     media = replace(own, kind=told["kind"], pattern=told["pattern"], first=told["first"], count=told["count"])
     if own.kind != "sequence":
         media = replace(media, schema="image_sequence")  # a movie's way of naming files says nothing about frames
@@ -94,7 +101,17 @@ def _result(
         warnings.append(f"{row['name']} has fewer handles or frames than were asked for.")
     facts = dict(_facts(request))
     facts.update(job=job, first=media.first, count=media.count, instead=own.pattern != media.pattern)
-    return Result(media, pattern, made, partial, facts)
+    if "movie" in told:
+        facts.update(start=float(media.start), rate=media.written_rate)
+    facts["made"] = str(made)
+    return Result(media, pattern, made, partial=partial, facts=facts)
+
+
+def _movie(result: Result, kind: str) -> str:
+    path = movie_path(result.pattern, kind)
+    if not path.is_file():
+        raise RequestError(f"There is no movie {path}; make it with --deliver {kind}.")
+    return str(path)
 
 
 def _facts(request: RemovalRequest) -> Iterator[tuple[str, Any]]:

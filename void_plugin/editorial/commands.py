@@ -26,8 +26,10 @@ from void_plugin.editorial.jobs import (
     write_version,
 )
 from void_plugin.editorial.picks import Skipped, Wanted
+from void_plugin.editorial.plates import FOLDER, take_plates
+from void_plugin.editorial.results import deliver_all
 from void_plugin.editorial.shots import Shot, Wishes, find_shots
-from void_plugin.editorial.submit import DONE, FAILED, run_jobs
+from void_plugin.editorial.submit import CANCELLED, DONE, FAILED, run_jobs
 from void_plugin.editorial.times import timecode
 from void_plugin.editorial.walk import Cut
 from void_plugin.errors import RequestError
@@ -62,9 +64,12 @@ def _shots(options: argparse.Namespace) -> int:
 
 
 def _submit(options: argparse.Namespace, run_one: Run) -> int:
+    if options.deliver and options.output != "comp":
+        raise RequestError("A movie holds whole frames and no patch; leave --deliver out, or say --output comp.")
     opened, cut, shots, skipped = _found(options)
-    _print_remarks(cut, shots, skipped, options)
     version = folder_of(options.out, opened.path, options.version)
+    take_plates(shots, version.parent / FOLDER, _say)
+    _print_remarks(cut, shots, skipped, options)
     making = Making(options.output, options.engine, options.prompt, options.colour, options.priority)
     jobs = jobs_of(shots, version, options.version, making)
     if not jobs:
@@ -75,7 +80,9 @@ def _submit(options: argparse.Namespace, run_one: Run) -> int:
         for job in jobs:
             print(Path(job.request.job_folder()) / "request.json")
         return FAILED if left_out else DONE
-    code = run_jobs(jobs, run_one, lambda text: print(text, file=sys.stderr, flush=True))
+    code = run_jobs(jobs, run_one, _say)
+    if options.deliver and code != CANCELLED and deliver_all(options.deliver, load_version(version), _say, _warn):
+        code = code or FAILED
     return code or (FAILED if left_out else DONE)
 
 
@@ -89,7 +96,9 @@ def _conform(options: argparse.Namespace) -> int:
     if out.exists() and (not options.overwrite or out.samefile(opened.path)):
         raise RequestError(f"{out} exists; name another with --out, or say --overwrite where it is no edit of yours.")
     cut = Cut(opened.timeline)
-    found = collect(cut, opened.folder, version)
+    if options.deliver:
+        deliver_all(options.deliver, version, _say, _warn)
+    found = collect(cut, opened.folder, version, options.deliver or "")
     for text in found.warnings:
         _warn(text)
     conform = Conform(opened.timeline, version.number, options.sequence_ref or "", options.placement)
@@ -143,7 +152,8 @@ def _relative(timeline: Any) -> bool:
 def _found(options: argparse.Namespace) -> tuple[adapters.Opened, Cut, list[Shot], list[Skipped]]:
     opened = _opened(options)
     cut = Cut(opened.timeline)
-    wishes = Wishes(options.handles, options.context, options.matte_root or "", options.plate_root or "")
+    colour = getattr(options, "colour", "")
+    wishes = Wishes(options.handles, options.context, options.matte_root or "", options.plate_root or "", colour)
     shots, skipped = find_shots(cut, opened.folder, _wanted(options), wishes)
     if not shots and not skipped:
         raise RequestError(
@@ -201,6 +211,10 @@ def _print_remarks(cut: Cut, shots: Sequence[Shot], skipped: Sequence[Skipped], 
 def _print_findings(findings: Sequence[check.Finding]) -> None:
     for one in findings:
         print(one, file=sys.stderr)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _warn(text: str) -> None:

@@ -29,6 +29,8 @@ class Result:
     pattern: str
     """The files that were made; they are numbered as those of the media."""
     frames: FrameRange
+    movie: str = ""
+    """A movie of the same frames to refer to in place of the files; empty refers to the files."""
     partial: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What is noted on the clip: job, engine and the like."""
@@ -162,6 +164,8 @@ class Conform:
         media = result.media
         start = media.start + result.frames.first - media.first
         available = range_of(start, Fraction(len(result.frames)), media.written_rate)
+        if result.movie:
+            return otio.schema.ExternalReference(os.path.abspath(result.movie).replace("\\", "/"), available)
         folder, name = os.path.split(os.path.abspath(result.pattern).replace("\\", "/"))
         head, digits, tail = _parts(name)
         if (self._reference or media.schema) == "image_sequence":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from void_plugin.editorial.reworked import reworked
 from void_plugin.editorial.shots import Shot, position
 from void_plugin.editorial.walk import Cut, base_path
 from void_plugin.errors import RequestError
@@ -46,12 +47,16 @@ class Version:
         raise RequestError(f"{self.folder / FILE} has no job {name!r}; submit the timeline again.")
 
     def request(self, name: str) -> RemovalRequest:
-        """The request of one of its removals."""
-        return RemovalRequest.load(os.path.join(self.folder, self.job(name)["request"]))
+        """The request of one of its removals, as it was last made: with `submit`, or by hand in the panel."""
+        request = RemovalRequest.load(os.path.join(self.folder, self.job(name)["request"]))
+        return reworked(request) or request
 
     def outputs(self, name: str) -> tuple[str, FrameRange]:
         """Where the result of a removal lies, and which frames were asked for."""
         job = self.job(name)
+        made = reworked(RemovalRequest.load(os.path.join(self.folder, job["request"])))
+        if made is not None and made.frames is not None:
+            return made.output_sequence(made.outputs[0]).pattern, made.frames
         return os.path.join(os.path.abspath(self.folder), job["pattern"]), FrameRange.parse(job["frames"])
 
 
@@ -135,7 +140,7 @@ def shot_row(cut: Cut, shot: Shot, drop: bool = True) -> dict[str, Any]:
         "reasons": list(shot.pick.reasons),
         "problems": list(shot.problems),
         "warnings": list(shot.warnings),
-        "mattes": dict(shot.mattes),
+        "mattes": {field: matte.name for field, matte in shot.mattes.items()},
     }
     if media is not None:
         row["media"] = {
@@ -146,6 +151,8 @@ def shot_row(cut: Cut, shot: Shot, drop: bool = True) -> dict[str, Any]:
             "start": float(media.start),
             "rate": media.written_rate,
         }
+        if shot.movie is not None:
+            row["media"].update(movie=shot.movie.path, matrix=shot.movie.matrix, drop=shot.movie.drop)
     if found is not None:
         row["used"], row["delivered"], row["looked_at"] = str(found.used), str(found.delivered), str(found.looked_at)
         row["speed"], row["short"], row["beyond"] = float(found.speed), list(found.short), found.beyond
@@ -190,7 +197,7 @@ def _shared(group: Sequence[Shot], shot: Shot, making: Making) -> bool:
 def _wish(shot: Shot, making: Making) -> tuple[Any, ...]:
     assert shot.media is not None
     note = shot.pick.note
-    mattes = tuple(sorted(shot.mattes.items()))
+    mattes = tuple(sorted((field, matte.name, matte.shift) for field, matte in shot.mattes.items()))
     return shot.media.pattern, shot.media.first, mattes, note.prompt, note.engine, note.colour
 
 
@@ -212,11 +219,11 @@ def _request(group: Sequence[Shot], folder: Path, number: int, making: Making) -
         frames=_united(group, "delivered"),
         shot_range=_united(group, "looked_at"),
         handles=max(_handles(one) for one in group),
-        colour=note.colour or making.colour,
+        colour=note.colour or making.colour or (shot.movie.declared if shot.movie is not None else ""),
         prompt=note.prompt or making.prompt,
         engine=note.engine or making.engine,
         priority=making.priority,
-        **{name: ImageInput(matte) for name, matte in shot.mattes.items()},  # type: ignore[arg-type]
+        **{name: ImageInput(matte.pattern) for name, matte in shot.mattes.items()},  # type: ignore[arg-type]
     )
     request.check()
     return request

@@ -5,8 +5,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from void_plugin.editorial.mattes import mattes_of, sequence_at
+from void_plugin.editorial.folders import sequence_at
+from void_plugin.editorial.footage import media_of_movie
+from void_plugin.editorial.mattes import Matte, mattes_of
 from void_plugin.editorial.media import Media, media_of
+from void_plugin.editorial.movies import ASSUMED, Movie, Movies
 from void_plugin.editorial.picks import Pick, Skipped, Wanted, pick
 from void_plugin.editorial.ranges import SourceRange, source_range
 from void_plugin.editorial.times import timecode
@@ -29,7 +32,9 @@ class Wishes:
     """None looks at all of the media."""
     matte_root: str = ""
     plate_root: str = ""
-    """Folder of EXR sequences to take for clips whose media is none."""
+    """Folder of EXR sequences to take for clips whose media is none, or a movie."""
+    colour: str = ""
+    """Colour space of the plates; empty takes what they say."""
 
 
 @dataclass
@@ -39,8 +44,11 @@ class Shot:
     name: str
     pick: Pick
     media: Media | None = None
+    movie: Movie | None = None
+    """The movie whose frames are its plate; None where these are files."""
     range: SourceRange | None = None
-    mattes: Mapping[str, str] = field(default_factory=dict)
+    mattes: Mapping[str, Matte] = field(default_factory=dict)
+    """By input of the request."""
     problems: list[str] = field(default_factory=list)
     """Why it cannot be sent, as sentences."""
     warnings: list[str] = field(default_factory=list)
@@ -55,7 +63,9 @@ def find_shots(cut: Cut, folder: str, wanted: Wanted, wishes: Wishes) -> tuple[l
     """The shots that are wanted; relative paths of media are taken from `folder`."""
     picks, skipped = pick(cut, wanted)
     names = _names(picks)
-    return [_shot(cut, folder, found, name, wishes) for found, name in zip(picks, names, strict=True)], skipped
+    movies = Movies()
+    shots = [_shot(cut, folder, found, name, wishes, movies) for found, name in zip(picks, names, strict=True)]
+    return shots, skipped
 
 
 def position(cut: Cut, place: Place, drop: bool = True) -> str:
@@ -63,13 +73,15 @@ def position(cut: Cut, place: Place, drop: bool = True) -> str:
     return timecode(int(cut.start + place.visible[0]), cut.rate, drop)
 
 
-def _shot(cut: Cut, folder: str, found: Pick, name: str, wishes: Wishes) -> Shot:
+def _shot(cut: Cut, folder: str, found: Pick, name: str, wishes: Wishes, movies: Movies) -> Shot:
     shot = Shot(name, found, problems=list(found.problems))
     try:
         shot.media = _plate(found, name, folder, wishes, shot.warnings)
+        if shot.media.kind == "movie":
+            _open(shot, movies, found.note.colour or wishes.colour)
         handles = wishes.handles if found.note.handles is None else found.note.handles
         shot.range = source_range(cut, found.place, shot.media, handles, wishes.context)
-        shot.mattes = mattes_of(cut, found, name, shot.media, folder, wishes.matte_root)
+        shot.mattes = mattes_of(cut, found, name, shot.media, folder, wishes.matte_root, movies)
     except VoidError as error:
         shot.problems.append(error.message)
     if shot.range is not None:
@@ -96,12 +108,28 @@ def _plate(found: Pick, name: str, folder: str, wishes: Wishes, warnings: list[s
             raise RequestError(f"{name} has no plate at {instead}; render it, or correct the note of its marker.")
         warnings.append(f"its plate is {instead}, file {taken.first} for the first frame of {media.pattern}")
         return taken
-    what = {"movie": "is a movie", "still": "is a single picture"}.get(media.kind, "are not EXR")
+    if media.kind == "movie":
+        return media
+    what = {"still": "is a single picture"}.get(media.kind, "are not EXR")
     where = f"--plate-root, as {name}/{name}.####.exr" if not wishes.plate_root else f"{wishes.plate_root}/{name}"
     raise RequestError(
         f"The media of {name}, {media.pattern}, {what}, and the engines take EXR sequences: render the whole of it to "
         f"EXR in its own colour space, and name that with plate: PATTERN in the note of its marker, or with {where}."
     )
+
+
+def _open(shot: Shot, movies: Movies, colour: str) -> None:
+    """Look into the movie that a shot shows. Raises VoidError where its frames cannot be taken one by one."""
+    assert shot.media is not None
+    path = shot.media.pattern
+    shot.movie = movies.open(path)
+    shot.media, remarks = media_of_movie(shot.media, shot.place.item, shot.movie)
+    shot.warnings += [f"{os.path.basename(path)}: {text}" for text in (*shot.movie.remarks, *remarks)]
+    if not shot.movie.tagged and not colour:
+        shot.warnings.append(
+            f"{os.path.basename(path)}: nothing in it says a colour space that has an id; taken for {ASSUMED}, or name "
+            "another with --colour"
+        )
 
 
 def _fit_to_disk(shot: Shot) -> None:
@@ -111,20 +139,19 @@ def _fit_to_disk(shot: Shot) -> None:
     """
     assert shot.media is not None and shot.range is not None
     plate = ImageSequence(shot.media.pattern)
-    present = set(plate.on_disk())
+    present = set(plate.on_disk()) if shot.movie is None else set(shot.media.files or ())
     lost = [frame for frame in shot.range.used if frame not in present]
     if lost:
         what = f"lacks frames {describe(lost)}" if present else "is offline"
         raise RequestError(f"The plate {plate.pattern} of {shot.name} {what}; relink or render it.")
-    for pattern in shot.mattes.values():
-        matte = ImageSequence(pattern)
-        if matte.is_still:
+    for matte in shot.mattes.values():
+        if matte.movie is None and ImageSequence(matte.pattern).is_still:
             continue
-        drawn = set(matte.on_disk())
+        drawn = matte.frames()
         lost = [frame for frame in shot.range.used if frame not in drawn]
         if lost:
             what = f"lacks frames {describe(lost)}" if drawn else "does not exist"
-            raise RequestError(f"The matte {pattern} of {shot.name} {what}; draw and render it for the whole cut.")
+            raise RequestError(f"The matte {matte.name} of {shot.name} {what}; draw and render it for the whole cut.")
         present &= drawn
     delivered = _run_of(present, shot.range.used, shot.range.delivered)
     before, after = delivered.first - shot.range.delivered.first, shot.range.delivered.last - delivered.last

@@ -1,5 +1,6 @@
 """Frame rates, positions and timecode, exact: fractions of frames in place of seconds in floating point."""
 
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +14,7 @@ _NEAR = 0.006
 """How far a written rate may be off, so that 23.98, 23.976 and 23.976024 are one."""
 _FINEST = 100_000
 """Finest part of a frame that is kept; what is finer is the noise of somebody's floating point."""
+_TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d{2,3})\Z")
 _DAY_SECONDS = 24 * 60 * 60
 
 
@@ -74,6 +76,25 @@ def timecode(frame: int, rate: Fraction, drop: bool) -> str:
     hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
     width = max(2, len(str(base - 1)))
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}{';' if drop else ':'}{part:0{width}d}"
+
+
+def frame_of(text: str, rate: Fraction) -> tuple[int, bool]:
+    """The frame counted from midnight behind a timecode, and whether it drops numbers: HH:MM:SS;FF does.
+
+    Raises RequestError for what is no timecode at that rate.
+    """
+    match = _TIMECODE.match(text.strip())
+    base = _base(rate)
+    if match is None:
+        raise RequestError(f"{text!r} is no timecode; write HH:MM:SS:FF.")
+    hours, minutes, seconds, part = (int(match.group(index)) for index in (1, 2, 3, 5))
+    drop = match.group(4) in ";." and can_drop(rate)
+    dropped = drop and minutes % 10 and not seconds and part < base // 15
+    if hours > 23 or minutes > 59 or seconds > 59 or part >= base or dropped:
+        raise RequestError(f"There is no timecode {text} at {float(rate):.5g} frames a second.")
+    whole = 60 * hours + minutes
+    frame = (60 * whole + seconds) * base + part
+    return frame - (base // 15) * (whole - whole // 10) * drop, drop
 
 
 def _base(rate: Fraction) -> int:

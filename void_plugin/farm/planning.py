@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from void_plugin import __version__
 from void_plugin.config import Config
 from void_plugin.endings import how_it_ended
-from void_plugin.errors import FarmError, from_code
+from void_plugin.errors import Cancelled, FarmError, from_code
 from void_plugin.events import Failed, Warned, from_line
 from void_plugin.farm.jobs import Finding
 from void_plugin.farm.site import Site
@@ -63,36 +65,72 @@ class Plan:
     """What planning warned about."""
 
 
-def make_plan(request: RemovalRequest, config: Config, environment: Mapping[str, str], site: Site) -> Plan:
-    """Plan a request in its job folder. Raises the error that planning ended with.
+@dataclass(frozen=True)
+class Planner:
+    """Plans requests, from as many threads as wanted."""
 
-    What `auto` means is decided here once, by the site or by what this machine can run: workers follow the plan.
-    """
-    if request.engine == "auto" and site.engine:
-        request = replace(request, engine=site.engine)
-    with tempfile.TemporaryDirectory(prefix="void-") as folder:
-        file = Path(folder) / "request.json"
-        file.write_text(request.rooted().to_json(), encoding="utf-8")
-        command = [*server_command(config, environment), "task", "plan", str(file), "--events"]
-        if config.workers:
-            command += ["--workers", str(config.workers)]
-        command += ["--memory", site.memory]  # the same as on the workers: fp8 gives other pixels
-        with open(Path(folder) / "log", "w+b") as log:
-            lines, status = _run(command, environment, log)
-            log.seek(0)
-            words = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    return _read(lines, status, words[-1] if words else "")
+    config: Config
+    environment: Mapping[str, str]
+    site: Site
+    workers: int = 0
+    """Threads of each plan; 0 takes a core each."""
+    _running: set[subprocess.Popen[bytes]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _ended: threading.Event = field(default_factory=threading.Event)
 
+    def plan(self, request: RemovalRequest) -> Plan:
+        """Plan a request in its job folder. Raises the error that planning ended with, Cancelled after `end`.
 
-def _run(command: list[str], environment: Mapping[str, str], log: Any) -> tuple[list[str], int]:
-    with start_program(command, environment, stdin=subprocess.DEVNULL, stderr=log) as process:
-        assert process.stdout is not None
-        try:
+        What `auto` means is decided here once, by the site or by what this machine can run: workers follow the plan.
+        """
+        if request.engine == "auto" and self.site.engine:
+            request = replace(request, engine=self.site.engine)
+        with tempfile.TemporaryDirectory(prefix="void-") as folder:
+            file = Path(folder) / "request.json"
+            file.write_text(request.rooted().to_json(), encoding="utf-8")
+            command = [*server_command(self.config, self.environment), "task", "plan", str(file), "--events"]
+            if self.workers:
+                command += ["--workers", str(self.workers)]
+            command += ["--memory", self.site.memory]  # the same as on the workers: fp8 gives other pixels
+            with open(Path(folder) / "log", "w+b") as log:
+                lines, status = self._run(command, log)
+                log.seek(0)
+                words = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        return _read(lines, status, words[-1] if words else "")
+
+    def end(self) -> None:
+        """End all that is being planned, and plan nothing more."""
+        with self._lock:
+            self._ended.set()
+            for process in self._running:
+                kill_group(process)
+
+    def _run(self, command: list[str], log: Any) -> tuple[list[str], int]:
+        with self._started(command, log) as process:
+            assert process.stdout is not None
             lines = [line.decode("utf-8", "replace") for line in process.stdout]
-            return lines, process.wait()
-        except BaseException:  # Ctrl-C: the child has its own process group and would live on
-            kill_group(process)
-            raise
+            status = process.wait()
+        if self._ended.is_set():  # what it says of its end is our doing
+            raise Cancelled
+        return lines, status
+
+    @contextmanager
+    def _started(self, command: list[str], log: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """A program at work, which `end` can find."""
+        with self._lock:
+            if self._ended.is_set():
+                raise Cancelled
+            process = start_program(command, self.environment, stdin=subprocess.DEVNULL, stderr=log)
+            self._running.add(process)
+        with process:
+            try:
+                yield process
+            except BaseException:  # Ctrl-C: the child has its own process group and would live on
+                kill_group(process)
+                raise
+            finally:
+                with self._lock:
+                    self._running.discard(process)
 
 
 def _read(lines: list[str], status: int, last_words: str) -> Plan:

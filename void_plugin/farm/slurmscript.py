@@ -15,11 +15,12 @@ from void_plugin.farm.bundle import Bundle, Step, task_command
 from void_plugin.farm.jobs import Options
 from void_plugin.farm.site import Site
 from void_plugin.farm.slurmsite import SlurmSite
+from void_plugin.farm.taskscript import AWAIT, OWNER
 
 FOLDER = "slurm"
 """Where scripts, logs and how tasks ended lie below a bundle's folder."""
 NOTICE_SECONDS = 300
-"""So long before its time is up a task is told: enough for a checkpoint and for letting go of the model."""
+"""So long before its time is up a task is told: it may take its grace, and Slurm has to be asked to run it again."""
 NICE_STEP = 100
 """What one step of our priority is on Slurm's scale."""
 STOPPED = 143
@@ -92,7 +93,8 @@ def batch_script(bundle: Bundle, site: Site, table: SlurmSite, step: Step, optio
         "parts": str(parts - 1),
         "retried": " | ".join(f":{code}" for code in RETRIED),
         "stopped": str(STOPPED),
-        "notice": str(NOTICE_SECONDS),
+        "owner": OWNER,
+        "await": AWAIT,
         "setup": "".join(f"{line}\n" for line in table.setup),
         "tasks": "\n".join(tasks),
     }
@@ -121,6 +123,7 @@ pass_on() {
     passed_on=yes
     kill -TERM "$child" 2>/dev/null
 }
+@await@
 trap 'stop stopped' TERM
 trap 'stop time' USR1
 sleep infinity &
@@ -151,6 +154,7 @@ flock 9
 exec 8>&-
 export TMPDIR=$sessions
 
+@owner@
 export PYTHONUNBUFFERED=1
 @setup@case $task in
 @tasks@
@@ -163,21 +167,7 @@ begun=$(stat -c %s "$log")
 "${command[@]}" 9>&- &
 child=$!
 pass_on
-while kill -0 "$child" 2>/dev/null; do
-    if [ -z "$asked" ]; then
-        wait "$child"
-        code=$?
-    elif [ $((SECONDS - since)) -lt @notice@ ]; then
-        sleep 1
-    else
-        kill -KILL "$child"
-        break
-    fi
-done
-if [ -n "$asked" ]; then
-    wait "$child"
-    code=$?
-fi
+await
 
 # openjd ends with 1 whatever happened; the log has the code.
 if [ "$code" != 0 ]; then

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from void_plugin.errors import FarmError, VoidError
 from void_plugin.farm import Farm
 from void_plugin.farm.checks import check_bundle, check_request, check_together, input_files
 from void_plugin.farm.jobs import Finding, JobRef, Options, errors_in
-from void_plugin.farm.planning import make_plan
+from void_plugin.farm.planning import Planner
 from void_plugin.farm.template import Made, Wanted, make_bundle
 from void_plugin.frames import FrameRange
 from void_plugin.localfiles import replace_whole
@@ -24,6 +26,10 @@ from void_plugin.request import RemovalRequest
 FOLDER = "farm"
 """Where bundles lie below a job folder, numbered: a job that still waits must not find another's."""
 REQUEST = "request.json"
+SHOTS = "shots.json"
+"""In a version that `void otio submit` made: which requests it holds."""
+MOST_AT_ONCE = 16
+"""Shots planned side by side at most: more of them read more than storage gives."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +85,29 @@ class Submission:
     def prepare(self, sources: Sequence[str], tell: Callable[[str], None] = lambda text: None) -> list[Shot]:
         """Check and plan the requests in some files and folders; what is wrong with one stands in its findings.
 
-        Plans into the job folders and writes nothing else. `tell` is called with the file at work. Raises FarmError
-        where there is no request, RequestError where one cannot be read.
+        Plans into the job folders and writes nothing else, several shots side by side. `tell` is called with each file
+        before its shot is waited for, in order. Raises FarmError where there is no request, RequestError where one
+        cannot be read.
         """
         files = collect(sources)
         requests = [RemovalRequest.load(file) for file in files]
         together = list(check_together(requests))
-        shots: list[Shot] = []
-        for file, request in zip(files, requests, strict=True):
-            tell(file)
-            shot = self._shot(file, request)
-            shots.append(replace(shot, findings=(*together, *shot.findings)) if not shots else shot)
-        return shots
+        cores = self.config.workers or os.cpu_count() or 1
+        at_once = min(len(files), cores, MOST_AT_ONCE)
+        workers = cores // at_once if at_once > 1 else self.config.workers
+        planner = Planner(self.config, self.environment, self.farm.site, workers)
+        pool = ThreadPoolExecutor(at_once)
+        try:
+            planned = [pool.submit(self._planned, planner, *each) for each in zip(files, requests, strict=True)]
+            shots: list[Shot] = []
+            for file, shot in zip(files, planned, strict=True):
+                tell(file)
+                shots.append(self._checked(shot.result()))
+        finally:  # Ctrl-C comes to this thread, and what the others wait for ends here
+            pool.shutdown(wait=False, cancel_futures=True)
+            planner.end()
+            pool.shutdown()
+        return [replace(shots[0], findings=(*together, *shots[0].findings)), *shots[1:]]
 
     def submit(self, shot: Shot) -> Shot:
         """Write the bundle of a prepared shot and submit it. Raises FarmError where the farm refuses."""
@@ -104,7 +121,8 @@ class Submission:
             raise FarmError(f"Cannot write the bundle {folder}: {error.strerror or error}.", "farm.bundle") from error
         return replace(shot, ref=self.farm.submit(bundle, shot.options))
 
-    def _shot(self, file: str, request: RemovalRequest) -> Shot:
+    def _planned(self, planner: Planner, file: str, request: RemovalRequest) -> Shot:
+        """A shot with its plan and its tasks, which the farm was not asked about yet."""
         priority = request.priority if self.priority is None else self.priority
         options = replace(self.options, priority=min(100, priority))
         try:
@@ -113,7 +131,7 @@ class Submission:
             if errors_in(findings):
                 return Shot(file, request, tuple(findings))
             request = with_frames(request)
-            plan = make_plan(request, self.config, self.environment, self.farm.site)
+            plan = planner.plan(request)
             made = make_bundle(
                 request,
                 plan,
@@ -129,8 +147,14 @@ class Submission:
             return Shot(file, request, (Finding("error", error.message, error.code),))
         if plan.engine != request.engine:
             findings.append(Finding("info", f"The engine {request.engine} means {plan.engine} here.", "engine"))
-        findings += [*plan.findings, *check_bundle(made, self.farm), *self.farm.check(made.bundle, options)]
+        findings += [*plan.findings, *check_bundle(made, self.farm)]
         return Shot(file, request, tuple(findings), made, options)
+
+    def _checked(self, shot: Shot) -> Shot:
+        """A planned shot with what the farm has to say about it."""
+        if shot.made is None:
+            return shot
+        return replace(shot, findings=(*shot.findings, *self.farm.check(shot.made.bundle, shot.options)))
 
     def _command(self) -> tuple[str, ...]:
         if self.farm.site.command:
@@ -139,19 +163,36 @@ class Submission:
 
 
 def collect(sources: Sequence[str]) -> list[str]:
-    """The request files behind files, job folders and folders of requests. Raises FarmError where there is none."""
+    """The request files behind files, job folders, folders of requests and versions of a timeline.
+
+    Raises FarmError where there is none.
+    """
     files: list[str] = []
     for source in sources:
         if not os.path.isdir(source):
             files.append(source)
             continue
-        here = os.path.join(source, REQUEST)
-        found = [here] if os.path.isfile(here) else sorted(str(path) for path in Path(source).glob("*.json"))
+        here, listed = os.path.join(source, REQUEST), os.path.join(source, SHOTS)
+        if os.path.isfile(here):
+            found = [here]
+        elif os.path.isfile(listed):
+            found = _listed(listed)
+        else:
+            found = sorted(str(path) for path in Path(source).glob("*.json"))
         found = found or sorted(str(path) for path in Path(source).glob(f"*/{REQUEST}"))
         if not found:
             raise FarmError(f"The folder {source} holds no request; name request files, or a folder of them.")
         files += found
     return list(dict.fromkeys(files))
+
+
+def _listed(path: str) -> list[str]:
+    """The requests that a version of a timeline names."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return [os.path.join(os.path.dirname(path), job["request"]) for job in json.load(stream)["jobs"]]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise FarmError(f"{path} cannot be read ({error!r}); run void otio submit again.") from error
 
 
 def _reserve(folder: Path) -> Path:

@@ -19,12 +19,49 @@ from void_plugin.farm.site import Site
 
 SHELL = "/bin/bash"
 OWNER = "export VOID_OWNER_PID=$$  # what the task starts ends with this, even where it was killed before that began"
+GRACE_SECONDS = 240
+"""How long a task that was told to stop may take: enough for a checkpoint and for letting go of the model."""
+AWAIT = f"""# Told to stop between two actions, openjd goes on or waits for ever: it has some time to end.
+await() {{
+    while kill -0 "$child" 2>/dev/null; do
+        if [ -z "$since" ]; then
+            wait "$child"
+            code=$?
+        elif [ $((SECONDS - since)) -lt {GRACE_SECONDS} ]; then
+            sleep 1
+        else
+            kill -KILL "$child"
+            break
+        fi
+    done
+    if [ -n "$since" ]; then
+        wait "$child"
+        code=$?
+    fi
+}}"""
+"""Waits for the process `child`, which was told to stop at `since` if that is not empty, and keeps its exit `code`."""
 NO_TASK = 64
 """Exit code for a number that no task has: a job that was changed in the queue is bad data, never to be retried."""
+NO_PROGRAM = 69
+"""Exit code of a worker that lacks what runs its tasks; another one may have it."""
 
 AROUND_SECONDS = 1800
 """What the queue manager allows a task beyond its own limit: loading the model, letting it go, writing a checkpoint.
 OpenJD's limits come first, because they give notice."""
+
+
+_RUN = f"""run() {{
+    command -v "$1" >/dev/null || {{
+        echo "openjd_fail: The worker $HOSTNAME has no program $1; install it, or name it in the site file."
+        return {NO_PROGRAM}
+    }}
+    since=
+    trap 'since=${{since:-$SECONDS}}' TERM
+    "$@" &
+    child=$!
+    await
+    return "$code"
+}}"""
 
 
 def limit_seconds(step: Step) -> int:
@@ -48,10 +85,10 @@ def task_script(bundle: Bundle, site: Site, step: Step, setup: Sequence[str] = (
     It ends as the task ends.
     """
     lines = [f"#!{SHELL}", f"# {bundle.name}, {step.name}: run by the queue manager with the number of a task."]
-    lines += ["set -o pipefail", "trap : TERM  # the task is told too, and is to end first", OWNER, *setup]
+    lines += ["set -o pipefail", "trap : TERM  # the task is told too, and is to end first", OWNER, *setup, AWAIT, _RUN]
     lines.append('case "$1" in')
     for number, task in enumerate(step.tasks):
-        lines.append(f"{number}) {shlex.join(task_command(bundle, site, step.name, [task]))} ;;")
+        lines.append(f"{number}) run {shlex.join(task_command(bundle, site, step.name, [task]))} ;;")
     lines.append(f'*) echo "{step.name} has no task $1." >&2; exit {NO_TASK} ;;')
     # A copy that cannot be written fails no task, and is the last to hear of a signal.
     lines.append("esac 2>&1 | (trap '' TERM INT; tee -a \"${0%.sh}.$1.log\"; true)")

@@ -21,8 +21,7 @@ from PySide6.QtWidgets import (
 HELP = {
     "server.unavailable": "Start `void-server serve` there, look whether a firewall is between, or leave the address "
     "empty to work on this machine.",
-    "server.unauthenticated": "Put the server's token into $VOID_TOKEN or name its file in $VOID_TOKEN_FILE, then "
-    "start the panel again.",
+    "server.unauthenticated": "Name the file of the server's token in $VOID_TOKEN_FILE, then start the panel again.",
     "server.timeout": "The machine answers, the server does not: look into its log, or wait until it has loaded.",
 }
 """What to do, by the code of an error."""

@@ -152,7 +152,9 @@ class DecoderClient(QObject):
         return self._process.pid if self._process is not None else None
 
     def close(self) -> None:
-        """End the decoder and give its memory back."""
+        """End the decoder and give its memory back; a second time does nothing."""
+        if self._closed:
+            return
         self._closed = True
         process, self._process = self._process, None
         if process is not None:

@@ -1,5 +1,6 @@
 """The settings page as a table: what can be set, by what it means, with a sentence each."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -74,11 +75,14 @@ def output_of(request: RemovalRequest) -> str:
 
 
 def _set_output(request: RemovalRequest, value: str) -> RemovalRequest:
-    """Other kinds under the same name; each goes into a folder of its own below the version."""
-    pattern = request.outputs[0].pattern
+    """Other kinds; the first keeps the name that there is, a second one gets its kind into it."""
     if output_of(request) == value:
         return request
-    return replace(request, outputs=tuple(Output(kind, pattern) for kind in OUTPUTS[value]))
+    first, *others = OUTPUTS[value]
+    pattern = request.outputs[0].pattern
+    folder, name = os.path.split(pattern)
+    more = [Output(kind, os.path.join(folder, f"{kind}_{name}")) for kind in others]
+    return replace(request, outputs=(Output(first, pattern), *more))
 
 
 FIELDS: tuple[Field, ...] = (

@@ -78,6 +78,11 @@ class Viewer(QWidget):
         return self._frame
 
     @property
+    def decoder(self) -> DecoderClient:
+        """Where its pictures come from."""
+        return self._decoder
+
+    @property
     def kind(self) -> str:
         """What is shown of it: one of the kinds of `shotpictures`."""
         return self._kind

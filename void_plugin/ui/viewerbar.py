@@ -35,21 +35,22 @@ class ViewerBar(QWidget):
         reset.setToolTip("Exposure 0 and gamma 1")
         reset.setAutoDefault(False)
         self.legend = _legend()
-        row = QHBoxLayout()
-        for text, widget in (
-            ("Show", self.kind), ("Wipe", self.against), ("Exposure", self.exposure), ("Gamma", self.gamma),
-            ("View", self.view),
+        upper, lower = QHBoxLayout(), QHBoxLayout()
+        for row, text, widget in (
+            (upper, "Show", self.kind), (upper, "Wipe", self.against), (upper, "Exposure", self.exposure),
+            (upper, "Gamma", self.gamma), (lower, "View", self.view),
         ):  # fmt: skip
             label = QLabel(text)
             label.setBuddy(widget)
             row.addWidget(label)
             row.addWidget(widget)
-        row.addWidget(reset)
-        row.addStretch(1)
+        upper.addWidget(reset)
+        lower.addWidget(self.legend)
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 2, 4, 2)
-        column.addLayout(row)
-        column.addWidget(self.legend)
+        for row in (upper, lower):
+            row.addStretch(1)
+            column.addLayout(row)
         self.kind.activated.connect(lambda _: viewer.set_kind(self.kind.currentData()))
         self.against.activated.connect(lambda _: viewer.set_wipe(self.against.currentData()))
         self.exposure.valueChanged.connect(lambda value: viewer.set_look(replace(viewer.look, exposure=value)))

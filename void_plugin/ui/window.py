@@ -24,6 +24,8 @@ from void_plugin.frames import describe
 from void_plugin.hosts.states import NodeState
 from void_plugin.ui.connection import ConnectionDialog, Health
 from void_plugin.ui.decoderclient import DecoderClient
+from void_plugin.ui.dialogs import Dialogs
+from void_plugin.ui.farmwatch import FarmWatch
 from void_plugin.ui.fields import values_of, with_values
 from void_plugin.ui.firstpage import FirstPage
 from void_plugin.ui.jobspage import ACTIONS, JobsPage
@@ -47,6 +49,7 @@ class PanelWindow(QMainWindow):
         self.setWindowTitle("VOID")
         self.work, self._decoder = work, decoder
         self.shot: PanelShot | None = None
+        self._leaving = False
         self.viewer = Viewer(decoder)
         self.bar, self.transport = ViewerBar(self.viewer), Transport(self.viewer)
         self.readout = QLabel(" ")
@@ -56,6 +59,8 @@ class PanelWindow(QMainWindow):
         self.touchup = TouchUp(self.viewer, PainterClient(self))
         self.connection = ConnectionDialog(self)
         self.notifier = Notifier(self)
+        self.dialogs = Dialogs(self, work)
+        self.farm_watch = FarmWatch(work)
         self.message = QLabel(" ")
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -110,6 +115,10 @@ class PanelWindow(QMainWindow):
             ("test", "&Test frame", "Ctrl+T", "Remove on this frame only", lambda: self.run("test")),
             ("remove", "&Remove", "Ctrl+R", "Remove on all frames; the result becomes a new version",
              lambda: self.run("remove")),
+            ("farm", "Submit to &farm…", "Ctrl+Shift+R", "Make it on a render farm; the result becomes a new version",
+             self.choose_farm),
+            ("timeline", "Open t&imeline…", "Ctrl+Shift+O", "Open shots of an editor's timeline",
+             self.dialogs.choose_timeline),
             ("connection", "&Connection…", "Ctrl+K", "Which server, and whether it is well", self.show_connection),
         ):  # fmt: skip
             action = QAction(text, self)
@@ -123,6 +132,7 @@ class PanelWindow(QMainWindow):
     def _connect(self) -> None:
         work = self.work
         self.first.request_asked.connect(self.choose_request)
+        self.first.otio_asked.connect(self.dialogs.choose_timeline)
         self.first.recent_chosen.connect(work.open)
         self.list.chosen.connect(self._choose)
         self.viewer.readout.connect(self.readout.setText)
@@ -168,19 +178,24 @@ class PanelWindow(QMainWindow):
         if path:
             self.work.save(self.shot, path)
 
-    def run(self, action: str) -> None:
+    def choose_farm(self) -> None:
+        """Ask on which farm the shot that is shown is to be made."""
+        if self.shot is not None:
+            self.dialogs.choose_farm(self.shot, lambda farm: self.run("farm", farm))
+
+    def run(self, action: str, farm: str = "") -> None:
         """Begin a job of the shot that is shown; mattes that were painted for it are saved first."""
         shot, frame = self.shot, self.viewer.frame
         if shot is None:
             return
         self.say("")
         if self.touchup.has_unsaved(shot):
-            self.touchup.save(lambda: self._run(shot, action, frame))
+            self.touchup.save(lambda: self._run(shot, action, frame, farm))
         else:
-            self._run(shot, action, frame)
+            self._run(shot, action, frame, farm)
 
-    def _run(self, shot: PanelShot, action: str, frame: int) -> None:
-        self.work.run(shot, action, frame)
+    def _run(self, shot: PanelShot, action: str, frame: int, farm: str) -> None:
+        self.work.run(shot, action, frame, farm)
         self.tabs.setCurrentWidget(self.jobs)
 
     def show_connection(self) -> None:
@@ -276,12 +291,18 @@ class PanelWindow(QMainWindow):
         """Offer what can be done now."""
         there = self.shot is not None
         busy = there and self.work.is_busy(self.shot)  # type: ignore[arg-type]
-        for name in ("preview", "test", "remove"):
+        for name in ("preview", "test", "remove", "farm"):
             self.actions_by_name[name].setEnabled(there and not busy)
+        for name in ("preview", "test", "remove"):
             self.actions_by_name[name].setText(("&" if name != "preview" else "") + ACTIONS[name])
         self.actions_by_name["save"].setEnabled(there)
         title = f"{self.shot.name}, {os.path.basename(self.shot.path)} - VOID" if self.shot is not None else "VOID"
         self.setWindowTitle(title)
+
+    def close_at_once(self) -> None:
+        """Leave without asking; jobs are left as `Work.close` says."""
+        self._leaving = True
+        self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         text = ""
@@ -292,12 +313,13 @@ class PanelWindow(QMainWindow):
             )
         if self.touchup.has_unsaved():
             text += "Mattes were painted that are not saved, and will be lost."
-        if text:
+        if text and not self._leaving:
             buttons = QMessageBox.StandardButton.Close | QMessageBox.StandardButton.Cancel
             if QMessageBox.question(self, "Close VOID", text, buttons) != QMessageBox.StandardButton.Close:
                 event.ignore()
                 return
         self.viewer.playback.stop()
+        self.farm_watch.stop()
         self.work.close()
         self._decoder.close()
         self.touchup.client.close()

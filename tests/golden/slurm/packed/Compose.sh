@@ -20,6 +20,24 @@ pass_on() {
     passed_on=yes
     kill -TERM "$child" 2>/dev/null
 }
+# Told to stop between two actions, openjd goes on or waits for ever: it has some time to end.
+await() {
+    while kill -0 "$child" 2>/dev/null; do
+        if [ -z "$since" ]; then
+            wait "$child"
+            code=$?
+        elif [ $((SECONDS - since)) -lt 240 ]; then
+            sleep 1
+        else
+            kill -KILL "$child"
+            break
+        fi
+    done
+    if [ -n "$since" ]; then
+        wait "$child"
+        code=$?
+    fi
+}
 trap 'stop stopped' TERM
 trap 'stop time' USR1
 sleep infinity &
@@ -50,6 +68,7 @@ flock 9
 exec 8>&-
 export TMPDIR=$sessions
 
+export VOID_OWNER_PID=$$  # what the task starts ends with this, even where it was killed before that began
 export PYTHONUNBUFFERED=1
 module load void
 case $task in
@@ -67,21 +86,7 @@ begun=$(stat -c %s "$log")
 "${command[@]}" 9>&- &
 child=$!
 pass_on
-while kill -0 "$child" 2>/dev/null; do
-    if [ -z "$asked" ]; then
-        wait "$child"
-        code=$?
-    elif [ $((SECONDS - since)) -lt 300 ]; then
-        sleep 1
-    else
-        kill -KILL "$child"
-        break
-    fi
-done
-if [ -n "$asked" ]; then
-    wait "$child"
-    code=$?
-fi
+await
 
 # openjd ends with 1 whatever happened; the log has the code.
 if [ "$code" != 0 ]; then

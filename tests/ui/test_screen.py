@@ -1,0 +1,66 @@
+"""The same story on a real X server: what Qt's offscreen stand-in cannot show is shown there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from foreign import is_required
+
+ROOT = Path(__file__).parents[2]
+STORY = "test_a_shot_is_opened_its_mask_seen_a_frame_tested_and_all_removed"
+PROBE = "from PySide6.QtWidgets import QApplication; print(QApplication([]).platformName())"
+
+
+@pytest.fixture
+def screen() -> Iterator[dict[str, str]]:
+    """An environment with an X server of its own. Skips the test where there is none and none is required."""
+    program = shutil.which("Xvfb")
+    if program is None:
+        if is_required("xvfb"):
+            pytest.fail("Xvfb is not installed, and VOID_REQUIRE names xvfb")
+        pytest.skip("Xvfb is not installed")
+    read, write = os.pipe()
+    with subprocess.Popen(
+        [program, "-displayfd", str(write), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"],
+        pass_fds=[write], stderr=subprocess.DEVNULL,
+    ) as server:  # fmt: skip
+        os.close(write)
+        with os.fdopen(read) as told:
+            number = told.readline().strip()
+        environment = {**os.environ, "DISPLAY": f":{number}", "QT_QPA_PLATFORM": "xcb"}
+        try:
+            probe = subprocess.run([sys.executable, "-c", PROBE], env=environment, capture_output=True, text=True)
+            if probe.returncode and not is_required("xvfb"):
+                pytest.skip(f"Qt cannot use X here: {probe.stderr.strip().splitlines()[:1]}")
+            assert probe.stdout.strip() == "xcb", probe.stderr
+            yield environment
+        finally:
+            server.terminate()
+
+
+@pytest.mark.slow
+def test_the_story_of_a_shot_runs_on_an_x_server(screen: dict[str, str], tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n0",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--basetemp",
+        str(tmp_path / "base"),
+    ]
+    done = subprocess.run(
+        [*command, str(ROOT / "tests" / "ui" / "test_panel.py"), "-k", STORY],
+        env={**screen, "VOID_SCREENSHOTS": os.environ.get("VOID_SCREENSHOTS") or str(tmp_path / "seen")},
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "1 passed" in done.stdout

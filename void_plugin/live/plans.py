@@ -1,0 +1,145 @@
+"""What is to be done for each clip that was picked, and why some cannot be sent, before anything is written."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from void_plugin.editorial.colourtags import DELIVER, SOURCE, plate_tag
+from void_plugin.editorial.notes import Note
+from void_plugin.errors import RequestError, VoidError
+from void_plugin.live.choices import Choices
+from void_plugin.live.hostside import HostSide
+from void_plugin.live.mattes import TRACK, Mattes, fitted, mattes_of
+from void_plugin.live.routes import FILES, Plate, plate_of, rendered_plate, warnings_of
+from void_plugin.live.timelinefacts import Context, LiveShot, folder_name
+from void_plugin.live.truth import look
+
+if TYPE_CHECKING:
+    from void_plugin.editorial.sights import Sight
+
+RESULTS = "VOID"
+"""Folder of results beside that of the media."""
+AUTO = ("selected", "playhead", "markers")
+"""What picks clips where the user has not said it, the first that picks any."""
+
+
+@dataclass
+class Plan:
+    """What one clip needs."""
+
+    shot: LiveShot
+    note: Note = field(default_factory=Note)
+    plate: Plate | None = None
+    mattes: Mattes = field(default_factory=Mattes)
+    colour: str = ""
+    """Colour space of the plate; empty where only the files can say it."""
+    output: Path | None = None
+    """Folder of the versions."""
+    problems: list[str] = field(default_factory=list)
+    """Why it cannot be sent."""
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def handles(self) -> int:
+        """Frames delivered beyond the cut, at the longer end."""
+        assert self.plate is not None
+        used, delivered = self.plate.used, self.plate.delivered
+        return max(used.first - delivered.first, delivered.last - used.last)
+
+    def row(self) -> dict[str, Any]:
+        """What is to be shown of it."""
+        plate = self.plate
+        return {
+            "name": self.shot.name,
+            "clip": self.shot.clip,
+            "shot": self.shot.id,
+            "track": self.shot.track_name or str(self.shot.track),
+            "record": list(self.shot.record),
+            "plate": "" if plate is None else plate.pattern if plate.route == FILES else "rendered by Resolve",
+            "frames": "" if plate is None else str(plate.delivered),
+            "matte": self.mattes.why,
+            "colour": self.colour or "unknown",
+            "problems": list(self.problems),
+            "warnings": list(self.warnings),
+        }
+
+
+def picked(host: HostSide, choices: Choices) -> list[LiveShot]:
+    """The clips that are wanted. Raises RequestError, with how to pick some, where there are none."""
+    for pick in AUTO if choices.pick == "auto" else (choices.pick,):
+        found = [shot for shot in host.shots(pick) if choices.takes(shot)]
+        if found:
+            return found
+    if choices.names:
+        raise RequestError(f"No clip that was picked is called {' or '.join(choices.names)}.")
+    raise RequestError(
+        "No clip is picked: select some on the Edit page, put the playhead over one, or give them a marker VOID."
+    )
+
+
+def plans_of(
+    host: HostSide, context: Context, choices: Choices, shots: Sequence[LiveShot], check: Callable[[], None]
+) -> list[Plan]:
+    """What each clip needs. Asks the host for its timeline as OTIO, and looks for files; writes nothing."""
+    sights, why_blind = look(host, shots)
+    plans = []
+    for shot in shots:
+        check()
+        plan = Plan(shot)
+        plan.problems += [one["text"] for one in shot.problems if one["level"] == "error"]
+        plan.warnings += [one["text"] for one in shot.problems if one["level"] != "error"]
+        if why_blind:
+            plan.warnings.append(why_blind)
+        try:
+            _fill(plan, sights.get(shot.id), context, choices)
+        except VoidError as error:
+            plan.problems.append(error.message)
+        plans.append(plan)
+    return plans
+
+
+def _fill(plan: Plan, sight: "Sight | None", context: Context, choices: Choices) -> None:
+    shot = plan.shot
+    plan.note = choices.note(shot)
+    handles = plan.note.handles or 0
+    if plan.note.plate:
+        plan.warnings.append("plate: in a note is for void otio; here the plate is what the timeline shows")
+    plate = plate_of(shot, sight, context, choices, handles)
+    if choices.plate == FILES and plate.route != FILES:
+        raise RequestError(f"The files of {shot.clip} cannot be taken as its plate: {plate.why}.")
+    plan.mattes = mattes_of(shot, plate, plan.note, choices)
+    if plan.mattes.track is not None and plate.route == FILES and not _fills_the_frame(shot, context):
+        if choices.plate == FILES:
+            plan.warnings.append(f"the track {TRACK} shows the sized picture, and the files of the plate are not sized")
+        else:  # one way for both, so that they cannot be out of step
+            plate = rendered_plate(shot, f"its matte is on the track {TRACK}, which shows the sized picture")
+    plan.plate = fitted(plate, plan.mattes)
+    plan.warnings += warnings_of(shot, sight, plan.plate, handles)
+    tag = plate_tag(SOURCE if plate.route == FILES else DELIVER, context.colour, shot.source.colour)
+    plan.colour = plan.note.colour or (tag.id if tag.known else "")
+    if not plan.colour:
+        plan.warnings.append(tag.text)
+    elif tag.warning:
+        plan.warnings.append(tag.warning)
+    plan.output = output_of(shot, context, choices)
+
+
+def _fills_the_frame(shot: LiveShot, context: Context) -> bool:
+    """True where a pixel of the media is a pixel of the timeline."""
+    return shot.source.size == context.size and shot.transformed is False
+
+
+def output_of(shot: LiveShot, context: Context, choices: Choices) -> Path:
+    """The folder of a clip's versions. Raises RequestError where nothing says a place."""
+    if choices.output:
+        root = Path(choices.output)
+    elif shot.ours.get("folder"):  # its versions stay together, also where its name was given to another since
+        return Path(str(shot.ours["folder"])).parent
+    elif shot.source.pattern:
+        root = Path(shot.source.pattern).parent.parent / RESULTS
+    else:
+        raise RequestError(f"Nothing says where the results of {shot.clip} belong; name a folder with --output.")
+    if not root.is_absolute():
+        raise RequestError(f"The folder {root} must be a whole path, since Resolve has its own idea of where it is.")
+    return root / folder_name(str(context.timeline["name"])) / shot.name

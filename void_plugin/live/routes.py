@@ -1,0 +1,113 @@
+"""Where the plate of a clip comes from: its own files as they are, or frames that the editor renders of its track.
+
+Whatever is not certain is rendered: then what is sent is what the editor shows.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from void_plugin.frames import FrameRange, ImageSequence, describe
+from void_plugin.live.choices import Choices
+from void_plugin.live.timelinefacts import Context, LiveShot, same_rate
+
+if TYPE_CHECKING:
+    from void_plugin.editorial.sights import Sight
+
+FILES, RENDER = "files", "render"
+"""The two routes of a plate."""
+
+
+@dataclass(frozen=True)
+class Plate:
+    """The plate of a clip; ranges are numbers of its files, which for a render are frames of the timeline."""
+
+    route: str
+    pattern: str
+    """Of its own files; empty for a render, which is not there yet."""
+    used: FrameRange
+    """What the timeline shows."""
+    delivered: FrameRange
+    """The same with handles."""
+    looked_at: FrameRange
+    """The same with context."""
+    why: str = ""
+    """Why it is rendered, for people."""
+    source: FrameRange | None = None
+    """The files of its media that the timeline shows, where it shows each once, in order."""
+
+
+def plate_of(shot: LiveShot, sight: "Sight | None", context: Context, choices: Choices, handles: int) -> Plate:
+    """The plate of a clip. Files are looked at, and nothing is written."""
+    why = next(_doubts(shot, sight, context), "")
+    if choices.plate == RENDER:
+        why = why or "as you asked"
+    steady = same_rate(shot.source.fps, context.rate) and (sight.speed == 1 if sight else shot.retimed is False)
+    shown = shot.shown if steady else None
+    if why or shown is None:
+        return replace(rendered_plate(shot, why or "it is no image sequence"), source=shown)
+    present = set(ImageSequence(shot.source.pattern).on_disk())
+    delivered = run_of(present, shown, shown.grown(handles))
+    around = handles + choices.context if choices.context >= 0 else len(present)
+    looked_at = run_of(present, delivered, shown.grown(around))
+    return Plate(FILES, shot.source.pattern, shown, delivered, looked_at, source=shown)
+
+
+def rendered_plate(shot: LiveShot, why: str) -> Plate:
+    """The plate of a clip as the editor renders it: what the timeline shows and no more."""
+    return Plate(RENDER, "", shot.frames, shot.frames, shot.frames, why)
+
+
+def warnings_of(shot: LiveShot, sight: "Sight | None", plate: Plate, handles: int) -> Iterator[str]:
+    """What is worth knowing of a clip whose plate is found."""
+    if sight is not None and any(sight.dissolves):
+        yield "a transition touches it, and results are cut hard; void otio keeps transitions"
+    if plate.route == RENDER:
+        yield f"Resolve renders its plate: {plate.why}"
+    else:
+        before = handles - (plate.used.first - plate.delivered.first)
+        after = handles - (plate.delivered.last - plate.used.last)
+        if before or after:
+            yield f"there are fewer handles than asked for: {before} frames missing before, {after} after"
+
+
+def run_of(present: set[int], inner: FrameRange, outer: FrameRange) -> FrameRange:
+    """`inner` widened as far as there are files without a gap, at most to `outer`."""
+    first, last = inner.first, inner.last
+    while first > outer.first and first - 1 in present:
+        first -= 1
+    while last < outer.last and last + 1 in present:
+        last += 1
+    return FrameRange(first, last)
+
+
+def _doubts(shot: LiveShot, sight: "Sight | None", context: Context) -> Iterator[str]:
+    """Why the files of a clip are not what the timeline shows, or may not be."""
+    source = shot.source
+    if source.kind != "sequence":
+        yield f"its media is a {source.kind}" if source.kind != "none" else "it has no media of its own"
+    elif not source.pattern.lower().endswith(".exr"):
+        yield "its media are not EXR"
+    if shot.fusion:
+        yield "it has a Fusion composition"
+    if not same_rate(source.fps, context.rate):
+        yield f"its media runs at {source.fps:g}, the timeline at {context.rate:g}"
+    if sight is not None and sight.speed != 1:
+        yield sight.text or f"it plays at {float(sight.speed or 0):.0%}"
+    if sight is None and shot.retimed is None:
+        yield "nothing says whether it is retimed"
+    if shot.retimed:
+        yield "it is retimed"
+    shown = shot.shown
+    if shown is None or source.files is None:
+        yield "nothing says which of its files it shows"
+        return
+    if sight is not None and sight.first_file not in (None, shown.first):
+        yield f"by its timecode it shows file {sight.first_file} first, by its trim {shown.first}"
+    if not source.files.holds(shown):
+        yield f"it shows files {shown}, and its media has {source.files}"
+    lost = ImageSequence(source.pattern).missing(shown)
+    if len(lost) == len(shown):
+        yield "its files cannot be seen from here"
+    elif lost:
+        yield f"its files {describe(lost)} are missing"
