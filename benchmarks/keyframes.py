@@ -14,6 +14,7 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,15 +25,13 @@ from keyedscenes import KeyedScene, clip, synthetic  # noqa: E402
 LIMIT = 0.9
 
 
-def scenes(data: Path, quick: bool) -> dict[str, KeyedScene]:
-    """What there is to measure, by name."""
-    found = {}
+def scenes(data: Path, quick: bool) -> Iterator[tuple[str, KeyedScene]]:
+    """What there is to measure, by name, one after the other."""
     for name, lines in (("lime", True), ("moving_ball", False)):
         if (data / "clips" / name).is_dir():
-            found[name] = clip(data / "clips" / name, lines)
+            yield name, clip(data / "clips" / name, lines)
     for camera in ("pan",) if quick else ("pan", "handheld", "static", "dolly", "parallax"):
-        found[camera] = synthetic(camera, 25 if quick else 37)
-    return found
+        yield camera, synthetic(camera, 25 if quick else 37)
 
 
 def main() -> None:
@@ -43,7 +42,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     options = parser.parse_args()
     facts = {}
-    for name, scene in scenes(options.data, options.quick).items():
+    for name, scene in scenes(options.data, options.quick):
         begun = time.perf_counter()
         found = scene.likeness()
         seconds = (time.perf_counter() - begun) / len(found)
