@@ -155,8 +155,9 @@ def test_a_really_full_disk_is_told(files: MatteFiles, tmp_path: Path) -> None:
         pytest.skip("there is no /dev/full here")
     path = tmp_path / "full.exr"
     path.symlink_to("/dev/full")
-    with pytest.raises(OSError):
+    with pytest.raises(OSError) as raised:
         mattefiles.write(path, np.random.default_rng(1).random((400, 400)).astype(np.float32))
+    assert raised.value.errno == errno.ENOSPC
 
 
 def test_a_folder_that_cannot_be_made_is_told(files: MatteFiles, tmp_path: Path) -> None:

@@ -165,19 +165,21 @@ def write(path: Path, pixels: Values) -> None:
     done = bool(done and output.close())
     if not done:
         text = output.geterror() if output is not None else oiio.geterror()
-        raise OSError(_number(path.parent, text, pixels.nbytes), text)
+        raise OSError(_reason(path, pixels.nbytes), text)
     with open(path, "rb+") as stream:
         os.fsync(stream.fileno())
 
 
-def _number(folder: Path, text: str, wanted: int) -> int:
-    """The number of an error of which the library knows only words."""
+def _reason(path: Path, size: int) -> int:
+    """Why a file of some bytes cannot be written, as the system counts errors; the library only says that it failed."""
     try:
-        free = shutil.disk_usage(folder).free
-    except OSError:
-        return errno.EIO
-    full = "No space" in text or "space left" in text or free < wanted
-    return errno.ENOSPC if full else errno.EIO
+        with open(path, "wb") as stream:
+            stream.write(bytes(size))
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        return error.errno or errno.EIO
+    return errno.EIO
 
 
 def _placed(temporary: Path, folder: Path) -> Path:
