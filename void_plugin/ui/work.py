@@ -15,7 +15,7 @@ from void_plugin.request import RemovalRequest
 from void_plugin.ui.asking import Asking
 from void_plugin.ui.connection import Health
 from void_plugin.ui.panelhost import PanelHost, Poster
-from void_plugin.ui.panelshot import PanelShot
+from void_plugin.ui.panelshot import TOUCHED, PanelShot
 
 HEALTH_MS = 4000
 """How often the server is asked whether it is there: one that goes is told within five seconds."""
@@ -89,6 +89,13 @@ class Work(QObject):
     def save(self, shot: PanelShot, path: str) -> None:
         """Write the request of a shot as it now is."""
         self.asking.ask("save_request", {"path": path, "request": shot.request.to_dict()})
+
+    def take_mattes(self, shot: PanelShot, folder: str, patterns: Mapping[str, str], missing: list[int]) -> None:
+        """Work with painted mattes, and leave a request for them in their folder."""
+        shot.take_mattes(patterns, missing)
+        self.save(shot, f"{folder}/{TOUCHED}")
+        self.shot_changed.emit(shot)
+        self.pictures_changed.emit(shot)
 
     def _opened(self, answer: Mapping[str, Any]) -> None:
         try:
