@@ -114,6 +114,24 @@ def test_plate_and_matte_that_resolve_renders_are_in_step_and_everything_is_rest
     bench.verify()
 
 
+def test_the_matte_of_a_fusion_composition_is_brought_to_the_numbers_of_the_plate(tmp_path: Path, runs: Runs) -> None:
+    moving = Moving(tmp_path)
+    comp = moving.scene.composition(moving.item, moving.matte, savers=("VOID_MATTE", "Saver1"), first=3)
+    comp["tools"]["Saver1"]["inputs"].update(Clip=str(tmp_path / "theirs" / "x.exr"), CreateDir=1)
+    bench = bench_of(moving, comp_moves_time=True)
+    before = bench.state()
+    (row,) = runs("remove", bench, place=True)["rows"]
+    assert row["state"] == "placed" and "Saver VOID_MATTE" in row["matte"], row
+    assert len(bench.called("Project.AddRenderJob")) == len(bench.called("FusionComp.Render")) == 1
+    clip = media(bench, placed(bench)[0])
+    for at in range(LENGTH):
+        source = FIRST + LEFT + at
+        paths = moving.plate["path"] % source, clip["path"] % (moving.start + at), moving.matte["path"] % source
+        assert same_far_away(*(Path(path) for path in paths))
+    assert difference(before, bench.state(), void) == [] and not (tmp_path / "theirs").exists()
+    bench.verify()
+
+
 def record_folder(result: dict[str, Any], at: int = 0) -> Path:
     """The version folder of a row."""
     return Path(result["rows"][at]["folder"])

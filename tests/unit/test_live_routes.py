@@ -116,9 +116,28 @@ def test_the_ways_to_a_matte_are_taken_in_their_order(tmp_path: Path, pattern: s
     assert mattes(pattern, found, note, choices, **all_of).files == {"object_matte": named}
     assert mattes(pattern, found, None, choices, **all_of).files == {"object_matte": rooted}
     assert mattes(pattern, found, **all_of).files == {"object_matte": attached}
-    assert mattes(pattern, found, matte_track=3).track == 3
-    with pytest.raises(RequestError, match=r"sh010.*note of its marker.*clip matte.*VOID MATTE.*Fusion"):
-        mattes(pattern, found)
+    assert mattes(pattern, found, matte_track=3, savers=SAVERS).track == 3
+    assert mattes(pattern, found, savers=SAVERS).saver == ("Comp 2", "VOID_MATTE")
+    with pytest.raises(RequestError, match=r"sh010.*note of its marker.*clip matte.*VOID MATTE.*Saver.*VOID_MATTE"):
+        mattes(pattern, found, savers=SAVERS[:1])
+
+
+SAVERS = [["Comp 1", "Saver1"], ["Comp 2", "VOID_MATTE"]]
+
+
+def test_a_note_can_name_another_saver_and_files_beside_it(tmp_path: Path, pattern: str) -> None:
+    found = plate(pattern)
+    holdout = files(tmp_path / "named", "h", range(FIRST, FIRST + 24))
+    note = Note(mattes=(("object_matte", "fusion: Saver1"), ("holdout_matte", holdout)))
+    made = mattes(pattern, found, note, savers=SAVERS, matte_track=3)
+    assert (made.saver, made.track, made.files) == (("Comp 1", "Saver1"), None, {"holdout_matte": holdout})
+    assert made.rendered and fitted(found, made).delivered == SHOWN
+    assert mattes(pattern, found, Note(mattes=(("object_matte", "fusion:"),)), savers=SAVERS).saver == (
+        "Comp 2",
+        "VOID_MATTE",
+    )
+    with pytest.raises(RequestError, match="no Saver Key in its Fusion compositions; there is Saver1, VOID_MATTE"):
+        mattes(pattern, found, Note(mattes=(("object_matte", "fusion:Key"),)), savers=SAVERS)
 
 
 def test_a_relative_matte_of_a_note_lies_beside_the_media(tmp_path: Path, pattern: str) -> None:

@@ -147,6 +147,12 @@ def test_the_encoding_of_a_plate_is_what_the_project_says_and_else_unknown(case:
     assert any(warned in text for text in row["warnings"]) if warned else True
 
 
+def test_the_saver_of_a_sized_clip_is_refused_because_it_writes_another_picture(desk: Desk, pattern: str) -> None:
+    row = shot_row(pattern, fusion=True, savers=[["Composition 1", "VOID_MATTE"]], transformed=True)
+    (told,) = LiveHost(row).run(desk, "remove", dry_run=True)["rows"]
+    assert told["state"] == "refused" and "is sized on the timeline" in told["text"]
+
+
 def test_files_that_are_insisted_on_and_cannot_be_taken_are_an_error(desk: Desk, pattern: str) -> None:
     (row,) = LiveHost(shot_row(pattern, fusion=True)).run(desk, "remove", dry_run=True, plate="files")["rows"]
     assert row["state"] == "refused" and "Fusion composition" in row["text"]

@@ -109,6 +109,10 @@ def _fill(plan: Plan, sight: "Sight | None", context: Context, choices: Choices)
     if choices.plate == FILES and plate.route != FILES:
         raise RequestError(f"The files of {shot.clip} cannot be taken as its plate: {plate.why}.")
     plan.mattes = mattes_of(shot, plate, plan.note, choices)
+    if plan.mattes.saver is not None and not _fills_the_frame(shot, context):
+        raise RequestError(
+            f"{shot.clip} is sized on the timeline, and {plan.mattes.why} is not; lay that over it on a track {TRACK}."
+        )
     if plan.mattes.track is not None and plate.route == FILES and not _fills_the_frame(shot, context):
         if choices.plate == FILES:
             plan.warnings.append(f"the track {TRACK} shows the sized picture, and the files of the plate are not sized")

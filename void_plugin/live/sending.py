@@ -46,7 +46,7 @@ def reserved(desk: Desk, call: HostCall, plan: Plan, context: Context, choices: 
     assert plan.plate is not None and plan.output is not None
     shot, plate = plan.shot, plan.plate
     height, width = shot.source.size or context.size
-    rendered = (plate.route == RENDER) + (plan.mattes.track is not None)
+    rendered = (plate.route == RENDER) + plan.mattes.rendered
     args = {
         "output": plan.output.as_posix(),
         "name": shot.name,
@@ -93,10 +93,11 @@ def export(sending: Sending, exports: Exports, context: Context, choices: Choice
     if plan.plate.route == RENDER and not placing.has_export("plate"):
         made = exports.run(Export(shot, "plate", shot.track, shot.frames, inputs, None, choices.preset))
         sending.placing = sending.placing.with_export("plate", made.files.pattern, made.baked)
-    if plan.mattes.track is not None and not sending.placing.has_export("matte"):
-        numbers = plan.plate.used
-        size = shot.source.size if plan.plate.route == FILES else None
-        made = exports.run(Export(shot, "matte", plan.mattes.track, shot.frames, inputs, size, "", numbers))
+    if plan.mattes.rendered and not sending.placing.has_export("matte"):
+        numbers, track, saver = plan.plate.used, plan.mattes.track or shot.track, plan.mattes.saver
+        # A Saver knows nothing of the timeline, so that its size has to be looked at.
+        size = context.size if saver else shot.source.size if plan.plate.route == FILES else None
+        made = exports.run(Export(shot, "matte", track, shot.frames, inputs, size, "", numbers, saver))
         sending.placing = sending.placing.with_export("matte", made.files.pattern, made.baked)
 
 
@@ -105,7 +106,7 @@ def start_args(sending: Sending, context: Context, choices: Choices, check: Call
     plan, placing = sending.plan, sending.placing
     assert plan.plate is not None
     mattes = renumbered(plan.mattes, plan.plate.looked_at, sending.folder / FOLDER, check)
-    if plan.mattes.track is not None:
+    if plan.mattes.rendered:
         mattes["object_matte"] = str(placing.exported["matte"]["pattern"])
     plate = plan.plate.pattern if plan.plate.route == FILES else str(placing.exported["plate"]["pattern"])
     request = RemovalRequest(

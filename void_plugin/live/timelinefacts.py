@@ -117,6 +117,8 @@ class LiveShot:
     """Mattes that the editor has attached to its media."""
     matte_track: int | None
     fusion: bool
+    savers: tuple[tuple[str, str], ...]
+    """Composition and name of every Saver in its Fusion compositions."""
     generator: bool
     offline: bool
     note: str
@@ -162,6 +164,7 @@ class LiveShot:
                 attached=tuple(str(path).replace("\\", "/") for path in data.get("attached_mattes") or ()),
                 matte_track=None if track is None else int(track),
                 fusion=bool(data.get("fusion")),
+                savers=tuple((str(comp), str(saver)) for comp, saver in data.get("savers") or ()),
                 generator=bool(data.get("generator")),
                 offline=bool(data.get("offline")),
                 note=str(data.get("note") or ""),
