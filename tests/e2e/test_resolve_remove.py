@@ -214,6 +214,35 @@ def test_a_job_that_is_left_to_its_server_is_collected_later(tmp_path: Path, run
     bench.verify()
 
 
+# -- what the user does meanwhile ----------------------------------------------------------------------------------
+
+
+def test_a_clip_that_was_slipped_after_its_plate_was_rendered_gets_no_result_of_other_frames(
+    tmp_path: Path, runs: Runs
+) -> None:
+    moving = Moving(tmp_path, matte_track=True)
+    bench = bench_of(moving)
+    assert [row["state"] for row in runs("remove", bench, plate="render")["rows"]] == ["ready"]
+    (item,) = [one for one in bench.world.timeline["tracks"]["video"][0]["items"]]
+    item["offset"] += 1
+    (row,) = runs("collect", bench)["rows"]
+    assert row["state"] == "failed" and "was trimmed since it was sent" in row["text"], row
+    assert placed(bench) == [] and [marker["color"] for marker in item["markers"]] == ["Red"]
+    item["offset"] -= 1
+    assert [one["state"] for one in runs("collect", bench)["rows"]] == ["placed"]
+    assert [marker["color"] for marker in item["markers"]] == ["Green"], item["markers"]
+    bench.verify()
+
+
+def test_a_result_with_fewer_handles_than_asked_for_has_a_yellow_marker(tmp_path: Path, runs: Runs) -> None:
+    moving = Moving(tmp_path)
+    bench = bench_of(moving)
+    (row,) = runs("remove", bench, matte=moving.matte["path"], handles=LEFT + 1, place=True)["rows"]
+    (marker,) = bench.world.place_of(moving.item["id"])[3]["markers"]
+    assert row["state"] == "placed" and marker["color"] == "Yellow" and "1 frames missing before" in marker["note"]
+    assert runs("collect", bench)["rows"] == []
+
+
 # -- the round trip ------------------------------------------------------------------------------------------------
 
 
@@ -313,7 +342,7 @@ def test_a_job_that_is_cancelled_leaves_no_version_and_its_clip_as_it_was(tmp_pa
     result = runs("remove", bench, stop, matte=moving.matte["path"], place=True)
     assert result == {"cancelled": True}
     assert not list(tmp_path.rglob("v001")) and placed(bench) == []
-    assert difference(before, bench.state(), void) == []
+    assert difference(before, bench.state()) == [], "its marker is still there"
     bench.verify()
 
 

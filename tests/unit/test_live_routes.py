@@ -47,7 +47,7 @@ def test_handles_end_where_the_media_end_and_it_is_said(pattern: str) -> None:
     found = plate(pattern, handles=6)
     assert str(found.delivered) == "1001-1016"
     assert list(warnings_of(shot(pattern), None, found, 6)) == [
-        "there are fewer handles than asked for: 2 frames missing before, 0 after"
+        "There are fewer handles than asked for: 2 frames missing before, 0 after."
     ]
 
 

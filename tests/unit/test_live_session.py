@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -178,14 +179,21 @@ def placing(**changes: Any) -> Placing:
     return replace(made, **changes)
 
 
-def version(tmp_path: Path, state: str, finished: bool = False, **changes: Any) -> Path:
+def version(
+    tmp_path: Path,
+    state: str,
+    finished: bool = False,
+    warnings: Sequence[dict[str, Any]] = (),
+    flaws: tuple[str, ...] = (),
+    **changes: Any,
+) -> Path:
     """A version folder as an earlier run has left it."""
     folder = tmp_path / "VOID" / "Reel_3" / "sh010" / "v004"
     folder.mkdir(parents=True)
-    facts = placing().facts(Context.of(CONTEXT))
+    facts = placing(flaws=flaws).facts(Context.of(CONTEXT))
     JobRecord(state=state, version=4, frames="1003-1012", facts=facts, **changes).ours().save(folder)
     if finished:
-        (folder / "manifest.json").write_text(json.dumps({"schema": 1}))
+        (folder / "manifest.json").write_text(json.dumps({"schema": 1, "warnings": list(warnings)}))
     return folder
 
 
@@ -220,6 +228,33 @@ def test_a_finished_version_is_placed_as_it_was_sent_and_marked(desk: Desk, tmp_
     assert args["name"] == "sh010_VOID_v004" and args["copy_grade"] and args["copy_transform"]
     assert args["input_colour"] == "ACEScg"
     assert [(mark["state"], mark["job"]) for mark in host.of("mark")] == [("done", "j1")]
+
+
+FLAWS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "handles": ({"flaws": ("There are fewer handles.",)}, {}, []),
+    "frames": ({}, {}, ["Frame 1005: filled.", "Frame 1006: filled.", "Frame 1007: filled.", "Frame 1008: filled."]),
+    "looks": ({}, {"complete": False, "warnings": ["The data level is 'Auto'."]}, []),
+}
+
+
+@pytest.mark.parametrize("case", FLAWS)
+def test_a_result_whose_frames_are_to_be_looked_at_is_placed_and_its_marker_is_yellow(
+    case: str, desk: Desk, tmp_path: Path
+) -> None:
+    changes, answer, made = FLAWS[case]
+    warnings = [{"frame": 1005 + at, "text": text} for at, text in enumerate(made)]
+    warnings.append({"frame": None, "text": "The plate has no tag."})
+    folder = version(tmp_path, "done", True, warnings, **changes)
+    placed = {"as": "clip", "track": 3, "record": [START, START + LENGTH], "warnings": [], "item": "i", **answer}
+    host = collecting(marked(folder), place=lambda args: placed)
+    assert [row["state"] for row in host.run(desk, "collect")["rows"]] == ["placed"]
+    (mark,) = host.of("mark")
+    made = [*made[:3], "The same or alike for 1 more."] if made else []
+    told = [*changes.get("flaws", ()), *made, *placed["warnings"]]
+    assert mark["state"] == "partial" and mark["note"] == " ".join(["v004 is on track 3.", *told])
+    again = collecting(marked(folder, "partial"))
+    assert again.run(desk, "collect")["text"] == "Nothing is waiting on this timeline."
+    assert [row["state"] for row in again.run(desk, "jobs")["rows"]] == ["placed"]
 
 
 def test_a_result_that_cannot_be_placed_stays_and_its_marker_says_why(desk: Desk, tmp_path: Path) -> None:

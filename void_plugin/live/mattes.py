@@ -1,4 +1,4 @@
-"""Where the mattes of a clip come from: files, one attached to its media, a track called VOID MATTE, a Saver of Fusion."""
+"""Where the mattes of a clip come from: files, one attached to its media, a track called VOID MATTE, a Fusion Saver."""
 
 import os
 import re

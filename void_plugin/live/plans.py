@@ -1,7 +1,7 @@
 """What is to be done for each clip that was picked, and why some cannot be sent, before anything is written."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,8 @@ def _fill(plan: Plan, sight: "Sight | None", context: Context, choices: Choices)
         if choices.plate == FILES:
             plan.warnings.append(f"the track {TRACK} shows the sized picture, and the files of the plate are not sized")
         else:  # one way for both, so that they cannot be out of step
-            plate = rendered_plate(shot, f"its matte is on the track {TRACK}, which shows the sized picture")
+            why = f"its matte is on the track {TRACK}, which shows the sized picture"
+            plate = replace(rendered_plate(shot, why), source=plate.source, steady=plate.steady)
     plan.plate = fitted(plate, plan.mattes)
     plan.warnings += warnings_of(shot, sight, plan.plate, handles)
     tag = plate_tag(SOURCE if plate.route == FILES else DELIVER, context.colour, shot.source.colour)

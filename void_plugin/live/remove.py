@@ -123,7 +123,7 @@ class Removal:
         elif ended.error is not None:
             self._failed(sending, ended.error)
         elif ended.manifest is None:
-            self._mark(sending, "failed", "Cancelled.")
+            self._mark(sending, "cancelled", "")
             self._rows.end(sending.name, "cancelled", "It was cancelled, here and on its server.")
         elif self._choices.place:
             self._rows.end(sending.name, *place(self._host, sending.folder, sending.placing), sending.folder)

@@ -35,6 +35,8 @@ class Plate:
     """Why it is rendered, for people."""
     source: FrameRange | None = None
     """The files of its media that the timeline shows, where it shows each once, in order."""
+    steady: bool = False
+    """True where each frame of the timeline is the next one of its media."""
 
 
 def plate_of(shot: LiveShot, sight: "Sight | None", context: Context, choices: Choices, handles: int) -> Plate:
@@ -45,12 +47,12 @@ def plate_of(shot: LiveShot, sight: "Sight | None", context: Context, choices: C
     steady = same_rate(shot.source.fps, context.rate) and (sight.speed == 1 if sight else shot.retimed is False)
     shown = shot.shown if steady else None
     if why or shown is None:
-        return replace(rendered_plate(shot, why or "it is no image sequence"), source=shown)
+        return replace(rendered_plate(shot, why or "it is no image sequence"), source=shown, steady=steady)
     present = set(ImageSequence(shot.source.pattern).on_disk())
     delivered = run_of(present, shown, shown.grown(handles))
     around = handles + choices.context if choices.context >= 0 else len(present)
     looked_at = run_of(present, delivered, shown.grown(around))
-    return Plate(FILES, shot.source.pattern, shown, delivered, looked_at, source=shown)
+    return Plate(FILES, shot.source.pattern, shown, delivered, looked_at, source=shown, steady=True)
 
 
 def rendered_plate(shot: LiveShot, why: str) -> Plate:
@@ -64,11 +66,20 @@ def warnings_of(shot: LiveShot, sight: "Sight | None", plate: Plate, handles: in
         yield "a transition touches it, and results are cut hard; void otio keeps transitions"
     if plate.route == RENDER:
         yield f"Resolve renders its plate: {plate.why}"
-    else:
-        before = handles - (plate.used.first - plate.delivered.first)
-        after = handles - (plate.delivered.last - plate.used.last)
-        if before or after:
-            yield f"there are fewer handles than asked for: {before} frames missing before, {after} after"
+    missing = short_of(plate, handles)
+    if missing:
+        yield missing
+
+
+def short_of(plate: Plate, handles: int) -> str:
+    """What is missing of the handles, as a sentence; a plate that the editor renders never has any."""
+    if plate.route == RENDER:
+        return ""
+    before = handles - (plate.used.first - plate.delivered.first)
+    after = handles - (plate.delivered.last - plate.used.last)
+    if not before and not after:
+        return ""
+    return f"There are fewer handles than asked for: {before} frames missing before, {after} after."
 
 
 def run_of(present: set[int], inner: FrameRange, outer: FrameRange) -> FrameRange:

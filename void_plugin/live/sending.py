@@ -15,7 +15,7 @@ from void_plugin.live.exports import Export, Exports
 from void_plugin.live.mattes import digits, renumbered
 from void_plugin.live.plans import Plan
 from void_plugin.live.records import Placing, tags_of
-from void_plugin.live.routes import FILES, RENDER
+from void_plugin.live.routes import FILES, RENDER, short_of
 from void_plugin.live.timelinefacts import Context
 from void_plugin.preparation import prepare
 from void_plugin.request import ImageInput, Output, RemovalRequest
@@ -73,7 +73,7 @@ def reserved(desk: Desk, call: HostCall, plan: Plan, context: Context, choices: 
         shot=shot.id,
         name=shot.name,
         record=shot.record,
-        left=shot.left,
+        left=shot.left if plate.steady else None,
         route=plate.route,
         used=str(plate.used),
         delivered=str(plate.delivered),
@@ -81,6 +81,7 @@ def reserved(desk: Desk, call: HostCall, plan: Plan, context: Context, choices: 
         pattern=pattern,
         tags=tags_of(shot, plate, context),
         copies=plate.route == FILES,
+        flaws=tuple(filter(None, [short_of(plate, plan.note.handles or 0)])),
     )
     return Sending(plan, folder, placing)
 
@@ -98,7 +99,8 @@ def export(sending: Sending, exports: Exports, context: Context, choices: Choice
         # A Saver knows nothing of the timeline, so that its size has to be looked at.
         size = context.size if saver else shot.source.size if plan.plate.route == FILES else None
         made = exports.run(Export(shot, "matte", track, shot.frames, inputs, size, "", numbers, saver))
-        sending.placing = sending.placing.with_export("matte", made.files.pattern, made.baked)
+        files = made.files
+        sending.placing = sending.placing.with_export("matte", files.pattern, made.baked, files.warnings)
 
 
 def start_args(sending: Sending, context: Context, choices: Choices, check: Callable[[], None]) -> dict[str, Any]:
