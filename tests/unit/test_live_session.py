@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import sys
 import threading
 from collections.abc import Sequence
@@ -11,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from fakes.resolve import pictures
 from livehosts import CONTEXT, FIRST, LENGTH, START, LiveHost, files, refused, shot_row
 
 from void_plugin.claim import claimed
@@ -20,6 +23,7 @@ from void_plugin.errors import Cancelled, HostError, JobError, RequestError
 from void_plugin.hostcall import HostCall
 from void_plugin.jobrecord import JobRecord
 from void_plugin.live import collect, verify
+from void_plugin.live.exrtags import colour_tag
 from void_plugin.live.records import Placing, record_of
 from void_plugin.live.running import Running, Wanted
 from void_plugin.live.timelinefacts import Context
@@ -146,6 +150,51 @@ def test_the_encoding_of_a_plate_is_what_the_project_says_and_else_unknown(case:
     (row,) = host.run(desk, "remove", dry_run=True, plate=plate)["rows"]
     assert row["colour"] == expected
     assert any(warned in text for text in row["warnings"]) if warned else True
+
+
+MANAGED = {"colorScienceMode": "davinciYRGBColorManagedv2", "colorSpaceInput": "Rec.709 Gamma 2.4"}
+TAGS: dict[str, tuple[dict[str, str], dict[str, str], str, str]] = {
+    "over the project's": (MANAGED, {"input_colour": "Project"}, "lin_ap1_scene", "its files say that they are"),
+    "under the clip's": (MANAGED, {"input_colour": "ACES"}, "lin_ap0_scene", ""),
+    "where nothing else says it": ({"colorScienceMode": "davinciYRGB"}, {}, "lin_ap1_scene", ""),
+}
+
+
+@pytest.mark.parametrize("case", TAGS)
+def test_the_tag_of_the_files_comes_behind_what_the_clip_says_and_before_what_the_project_says(
+    case: str, desk: Desk, pattern: str
+) -> None:
+    colour, media, expected, warned = TAGS[case]
+    for number in range(FIRST, FIRST + 24):
+        pictures.save(
+            pattern % number, np.zeros((4, 4, 3), np.float32), attributes=[("colorInteropID", "lin_ap1_scene")]
+        )
+    host = LiveHost(shot_row(pattern, matte_track=2, media=media), context=lambda args: {**CONTEXT, "colour": colour})
+    (row,) = host.run(desk, "remove", dry_run=True)["rows"]
+    assert row["colour"] == expected
+    said = [text for text in row["warnings"] if "its files say" in text or "colour" in text]
+    assert any(warned in text for text in said) if warned else not said
+
+
+def test_the_colour_of_an_exr_is_read_off_its_header(tmp_path: Path) -> None:
+    pixels, path = np.zeros((4, 4, 3), np.float32), str(tmp_path / "a.exr")
+    for attributes, expected in (
+        ([], ""),
+        ([("colorInteropID", "srgb_rec709_scene")], "srgb_rec709_scene"),
+        ([("colorInteropID", "unknown")], ""),
+        ([("colorInteropID", "data")], ""),
+    ):
+        pictures.save(path, pixels, attributes=attributes)
+        assert colour_tag(path) == expected
+    whole = Path(path).read_bytes()
+    flag = b"acesImageContainerFlag\0int\0" + struct.pack("<ii", 4, 1)
+    Path(path).write_bytes(whole[:8] + flag + whole[8:])
+    assert colour_tag(path) == "lin_ap0_scene"
+    for length in (0, 3, 8, 20, 100, 200):
+        Path(path).write_bytes(whole[:length])
+        assert colour_tag(path) == ""
+    Path(path).write_bytes(b"no picture")
+    assert colour_tag(path) == "" and colour_tag(str(tmp_path / "gone.exr")) == ""
 
 
 def test_the_saver_of_a_sized_clip_is_refused_because_it_writes_another_picture(desk: Desk, pattern: str) -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from void_plugin.editorial.colourtags import DELIVER, SOURCE, plate_tag
+from void_plugin.editorial.colourtags import DELIVER, SOURCE, is_inherited, plate_tag
 from void_plugin.editorial.notes import Note
 from void_plugin.errors import RequestError, VoidError
+from void_plugin.frames import ImageSequence
 from void_plugin.live.choices import Choices
+from void_plugin.live.exrtags import colour_tag
 from void_plugin.live.hostside import HostSide
 from void_plugin.live.mattes import TRACK, Mattes, fitted, mattes_of
 from void_plugin.live.routes import FILES, Plate, plate_of, rendered_plate, warnings_of
@@ -121,13 +123,28 @@ def _fill(plan: Plan, sight: "Sight | None", context: Context, choices: Choices)
             plate = replace(rendered_plate(shot, why), source=plate.source, steady=plate.steady)
     plan.plate = fitted(plate, plan.mattes)
     plan.warnings += warnings_of(shot, sight, plan.plate, handles)
-    tag = plate_tag(SOURCE if plate.route == FILES else DELIVER, context.colour, shot.source.colour)
-    plan.colour = plan.note.colour or (tag.id if tag.known else "")
-    if not plan.colour:
-        plan.warnings.append(tag.text)
-    elif tag.warning:
-        plan.warnings.append(tag.warning)
+    _tag(plan, plan.plate, context)
     plan.output = output_of(shot, context, choices)
+
+
+def _tag(plan: Plan, plate: Plate, context: Context) -> None:
+    """Settle the colour space: what the user says, the clip's own setting, its files' tag, what the project says."""
+    colour = plan.shot.source.colour
+    tag = plate_tag(SOURCE if plate.route == FILES else DELIVER, context.colour, colour)
+    own = tag.known and not is_inherited(colour)
+    of_files = colour_tag(ImageSequence(plate.pattern).path(plate.used.first)) if plate.route == FILES else ""
+    if plan.note.colour:
+        plan.colour = plan.note.colour
+    elif of_files and not own:
+        plan.colour = of_files
+        if tag.known and tag.id != of_files:
+            plan.warnings.append(f"its files say that they are {of_files}, which is taken; {tag.text}")
+    elif tag.known:
+        plan.colour = tag.id
+    else:
+        plan.warnings.append(tag.text)
+    if plan.colour and tag.warning:
+        plan.warnings.append(tag.warning)
 
 
 def _fills_the_frame(shot: LiveShot, context: Context) -> bool:
