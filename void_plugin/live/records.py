@@ -8,7 +8,7 @@ from typing import Any, Self
 from void_plugin.errors import HostError, VoidError
 from void_plugin.frames import FrameRange, ImageSequence
 from void_plugin.jobrecord import JobRecord
-from void_plugin.live.routes import FILES, Plate
+from void_plugin.live.routes import FILES, MOVIE, Plate
 from void_plugin.live.timelinefacts import Context, LiveShot
 
 KEY = "timeline"
@@ -118,6 +118,8 @@ def tags_of(shot: LiveShot, plate: Plate, context: Context) -> dict[str, str]:
     """How the editor is to read a result: as the clip's own files, or as what it has rendered itself."""
     if plate.route == FILES:
         return dict(shot.source.tags)
+    if plate.route == MOVIE:  # decoded to the whole range, without alpha
+        return {**shot.source.tags, "data_level": "Full", "alpha_mode": "None"}
     # What comes in as it went out: the two transforms cancel.
     managed = context.colour.get("colorScienceMode") == MANAGED
     colour = context.colour.get("colorSpaceOutput", "") if managed else ""

@@ -102,7 +102,7 @@ class Removal:
             if sending.begun:
                 args = {"folder": sending.folder.as_posix(), "again": True}
                 return Wanted(sending.name, attach, args, self._leaves)
-            export(sending, self._exports, self._context, self._choices)
+            export(sending, self._exports, self._context, self._choices, self._call.check)
             args = start_args(sending, self._context, self._choices, self._call.check)
             return Wanted(sending.name, start, args, self._leaves)
         except VoidError as error:
