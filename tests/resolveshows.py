@@ -7,6 +7,7 @@ as_it_was(show.before, bench)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,18 @@ from void_plugin.hosts.resolve_api import Resolve
 from void_plugin.hosts.resolve_host import ResolveHost
 from void_plugin.hosts.resolve_memory import Memory
 
+Step = Callable[[ResolveHost], None]
 MOST_POLLS = 50
 """So often is a render asked how far it is before it is given up."""
+
+
+def asks(name: str, args: dict[str, Any]) -> Step:
+    """A step that is one question."""
+
+    def step(host: ResolveHost) -> None:
+        host.answer(name, args)
+
+    return step
 
 
 class Show:
@@ -54,20 +65,33 @@ class Show:
 
     def remove(self, host: ResolveHost) -> None:
         """The session that a sidecar drives: export, send, place two versions, and a round trip on a scratch track."""
-        ask = host.answer
-        ask("context", {})
-        ask("shots", {"pick": "selected"})
-        self.export(host, "plate", 1)
-        self.export(host, "matte", 3)
-        self.export(host, "matte", 1, saver=["Composition 1", "VOID_MATTE"])
+        for _, step in self.steps():
+            step(host)
+
+    def steps(self) -> list[tuple[str, Step]]:
+        """The same in steps, between which nothing is kept but what is in Resolve."""
+        saver = ["Composition 1", "VOID_MATTE"]
+        steps: list[tuple[str, Step]] = [
+            ("context", asks("context", {})),
+            ("shots", asks("shots", {"pick": "selected"})),
+            ("plate", lambda host: self.export(host, "plate", 1)),
+            ("matte", lambda host: self.export(host, "matte", 3)),
+            ("saver", lambda host: self.export(host, "matte", 1, saver=saver)),
+        ]
         for args in self.versions:
             job = {"shot": self.shot["id"], "job": args["job"], "folder": "/f"}
-            ask("mark", {**job, "state": "sent", "note": ""})
-            ask("jobs", {})
-            ask("place", args)
-            ask("mark", {**job, "state": "done", "note": ""})
-        scratch = ask("place", {**self.versions[0], "scratch": True, "job": "round-trip"})
-        ask("unplace", {"item": scratch["item"]})
+            name = args["name"]
+            steps += [
+                (f"send {name}", asks("mark", {**job, "state": "sent", "note": ""})),
+                (f"jobs {name}", asks("jobs", {})),
+                (f"place {name}", asks("place", args)),
+                (f"done {name}", asks("mark", {**job, "state": "done", "note": ""})),
+            ]
+        return [*steps, ("round trip", self.round_trip)]
+
+    def round_trip(self, host: ResolveHost) -> None:
+        scratch = host.answer("place", {**self.versions[0], "scratch": True, "job": "round-trip"})
+        host.answer("unplace", {"item": scratch["item"]})
 
     def export(self, host: ResolveHost, what: str, number: int, **more: Any) -> None:
         args: dict[str, Any] = {"shot": self.shot["id"], "what": what, "track": number, **more}

@@ -12,12 +12,9 @@ from typing import Any
 import pytest
 from fakes.resolve import Bench, Knobs, difference
 from resolveplaces import changed, changes, refused, track
-from resolveshows import Show, as_it_was
+from resolveshows import Show, Step, as_it_was
 
 from void_plugin.errors import HostError
-
-PARTS = 8
-"""So many tests share the calls, so that they can run side by side."""
 
 
 @pytest.fixture(scope="module")
@@ -37,28 +34,50 @@ def test_a_whole_removal_leaves_the_result_and_its_marker_and_cleaning_leaves_no
     assert difference(show.before, bench.state()) == []
 
 
+STEPS = (
+    *("context", "shots", "plate", "matte", "saver"),
+    *(f"{what} {version}" for version in ("v001", "v002") for what in ("send", "jobs", "place", "done")),
+    "round trip",
+)
+
+
+@pytest.fixture(scope="module")
+def reached(show: Show) -> dict[str, tuple[Step, dict[str, Any], list[str]]]:
+    """Each step of a whole removal, with the Resolve that it finds, and the calls that it makes."""
+    bench = Bench(show.scene.data)
+    host = show.host(bench, "reached")
+    found = {}
+    for name, step in show.steps():
+        world, count = copy.deepcopy(bench.world.data), len(bench.calls)
+        step(host)
+        found[name] = step, world, [call["call"] for call in bench.calls[count:]]
+    assert tuple(found) == STEPS
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before its work", "after its work"])
-@pytest.mark.parametrize("part", range(PARTS))
-def test_wherever_the_connection_breaks_all_of_the_users_is_as_it_was(show: Show, part: int, after: bool) -> None:
-    whole = Bench(show.scene.data)
-    show.remove(show.host(whole, f"whole {part} {after}"))
-    for index in range(part, len(whole.calls), PARTS):
-        call = whole.calls[index]["call"]
+@pytest.mark.parametrize("name", STEPS)
+def test_wherever_the_connection_breaks_all_of_the_users_is_as_it_was(
+    show: Show, reached: dict[str, Any], name: str, after: bool
+) -> None:
+    """Every call of the whole removal, each from where the removal has come to by then."""
+    step, world, calls = reached[name]
+    for index, call in enumerate(calls):
         if after and not changes(call):
             continue  # the same as before it
-        bench = Bench(show.scene.data, Knobs(raises_at=index, raises_after=after))
-        host = show.host(bench, f"memory {index} {after}")
+        bench = Bench(world, Knobs(raises_at=index, raises_after=after))
+        host = show.host(bench, f"memory {name} {index} {after}")
         try:
-            show.remove(host)
+            step(host)
         except HostError as error:
             assert call in error.message, index
             assert ";" in error.message, index
-        assert bench.calls[index]["result"] == "raised"
+        assert (bench.calls[index]["call"], bench.calls[index]["result"]) == (call, "raised")
         bench.knobs.raises_at = None
         host.answer("leftovers", {})
         as_it_was(show.before, bench)
-        if index % 16 == part:
+        if index % 16 == 0:
             show.remove(host)
             as_it_was(show.before, bench)
             host.answer("clean", {})
