@@ -13,6 +13,7 @@ import pytest
 from fakes.resolve import Bench, Knobs, difference, void
 from reels import Planes, write_movie
 from resolveruns import FIRST, FRAMES, LEFT, LENGTH, SIZE, Moving, Runs, same_far_away
+from servers import Server
 
 from void_plugin.editorial import exrfiles
 from void_plugin.editorial.movieframes import decode
@@ -44,8 +45,8 @@ class Filmed(Moving):
 
 
 @pytest.fixture
-def runs(tmp_path: Path, void_python: str) -> Runs:
-    return Runs(tmp_path, void_python)
+def runs(tmp_path: Path, void_python: str, lasting: Server) -> Runs:
+    return Runs(tmp_path, void_python, lasting)
 
 
 def results(bench: Bench) -> list[tuple[dict[str, Any], dict[str, Any]]]:

@@ -19,7 +19,14 @@ from void_plugin.live.records import record_of
 
 
 @pytest.fixture
-def runs(tmp_path: Path, void_python: str) -> Runs:
+def runs(tmp_path: Path, void_python: str, lasting: Server) -> Runs:
+    """With the server of a studio."""
+    return Runs(tmp_path, void_python, lasting)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, void_python: str) -> Runs:
+    """Without one, so that each run has its own."""
     return Runs(tmp_path, void_python)
 
 
@@ -40,11 +47,11 @@ def media(bench: Bench, item: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_a_clip_goes_out_and_its_result_comes_back_over_it(tmp_path: Path, runs: Runs) -> None:
+def test_a_clip_goes_out_and_its_result_comes_back_over_it(tmp_path: Path, alone: Runs) -> None:
     moving = Moving(tmp_path)
     bench = bench_of(moving)
     before = bench.state()
-    result = runs("remove", bench, matte=moving.matte["path"], handles=1, place=True)
+    result = alone("remove", bench, matte=moving.matte["path"], handles=1, place=True)
     assert result["ok"] and [row["state"] for row in result["rows"]] == ["placed"], result
     # Nothing is rendered where the files are what the timeline shows.
     assert bench.called("Project.AddRenderJob") == []
@@ -172,7 +179,7 @@ def test_a_server_works_by_path_or_gets_the_files_where_they_lie_outside_its_fol
     root = tmp_path if inside else tmp_path / "elsewhere"
     root.mkdir(exist_ok=True)
     with Server(tmp_path / "state", "--allow-root", str(root)) as server:
-        runs.environment.update(VOID_SERVER=server.address, VOID_TOKEN_FILE=str(server.state / "token"))
+        runs.use(server)
         (row,) = runs("remove", bench, matte=moving.matte["path"], place=True)["rows"]
         assert row["state"] == "placed", row
         record, placing = record_of(Path(row["folder"]))
@@ -191,7 +198,7 @@ def test_by_path_alone_media_outside_the_servers_folders_are_a_sentence_and_a_re
     bench = bench_of(moving)
     (tmp_path / "elsewhere").mkdir()
     with Server(tmp_path / "state", "--allow-root", str(tmp_path / "elsewhere")) as server:
-        runs.environment.update(VOID_SERVER=server.address, VOID_TOKEN_FILE=str(server.state / "token"))
+        runs.use(server)
         runs.environment["VOID_TRANSFER"] = "paths"
         result = runs("remove", bench, matte=moving.matte["path"], place=True)
     (row,) = result["rows"]
@@ -205,7 +212,7 @@ def test_a_job_that_is_left_to_its_server_is_collected_later(tmp_path: Path, run
     moving = Moving(tmp_path)
     bench = bench_of(moving)
     with Server(tmp_path / "state", "--allow-root", str(tmp_path)) as server:
-        runs.environment.update(VOID_SERVER=server.address, VOID_TOKEN_FILE=str(server.state / "token"))
+        runs.use(server)
         (row,) = runs("remove", bench, matte=moving.matte["path"], wait=False)["rows"]
         assert row["state"] == "sent", row
         assert record_of(Path(row["folder"]))[0].state == "running"
@@ -303,17 +310,17 @@ def test_a_render_that_went_wrong_is_told_and_nothing_of_it_is_left(tmp_path: Pa
     bench.verify()
 
 
-def test_a_failed_matte_leaves_the_plate_that_a_retry_goes_on_with(tmp_path: Path, runs: Runs) -> None:
+def test_a_failed_matte_leaves_the_plate_that_a_retry_goes_on_with(tmp_path: Path, alone: Runs) -> None:
     moving = Moving(tmp_path, matte_track=True)
     bench = bench_of(moving)
     number = len(moving.scene.timeline["tracks"]["video"])
     bench.world.timeline["tracks"]["video"][number - 1]["locked"] = True
     bench.world.timeline["tracks"]["video"][number - 1]["enabled"] = False
-    (row,) = runs("remove", bench, plate="render", place=True)["rows"]
+    (row,) = alone("remove", bench, plate="render", place=True)["rows"]
     assert row["state"] == "failed" and "locked" in row["text"], row
     assert len(bench.called("Project.AddRenderJob")) == 1
     bench.world.timeline["tracks"]["video"][number - 1]["locked"] = False
-    (again,) = runs("remove", bench, plate="render", place=True, retry=True)["rows"]
+    (again,) = alone("remove", bench, plate="render", place=True, retry=True)["rows"]
     assert (again["state"], again["folder"]) == ("placed", row["folder"]), again
     assert len(bench.called("Project.AddRenderJob")) == 2, "the plate was rendered again"
     bench.verify()
@@ -346,7 +353,7 @@ def test_a_job_that_is_cancelled_leaves_no_version_and_its_clip_as_it_was(tmp_pa
     bench.verify()
 
 
-def test_a_job_whose_sidecar_was_killed_is_taken_up_by_collect(tmp_path: Path, runs: Runs) -> None:
+def test_a_job_whose_sidecar_was_killed_is_taken_up_by_collect(tmp_path: Path, alone: Runs) -> None:
     moving = Moving(tmp_path)
     bench = bench_of(moving)
 
@@ -357,10 +364,10 @@ def test_a_job_whose_sidecar_was_killed_is_taken_up_by_collect(tmp_path: Path, r
                     os.kill(pid, signal.SIGKILL)
 
     with pytest.raises(HostError, match="sidecar"):
-        runs("remove", bench, kill, matte=moving.matte["path"])
-    (row,) = runs("collect", bench, wait=False)["rows"]
+        alone("remove", bench, kill, matte=moving.matte["path"])
+    (row,) = alone("collect", bench, wait=False)["rows"]
     assert row["state"] == "running" and "interrupted" in row["text"], row
-    assert [one["state"] for one in runs("collect", bench)["rows"]] == ["placed"]
+    assert [one["state"] for one in alone("collect", bench)["rows"]] == ["placed"]
     assert [(item["start"], item["duration"]) for item in placed(bench)] == [(moving.start, LENGTH)]
     bench.verify()
 
