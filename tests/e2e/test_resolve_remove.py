@@ -337,17 +337,20 @@ def test_a_clip_without_a_matte_is_refused_and_the_others_go_on(tmp_path: Path, 
     bench.verify()
 
 
-def test_a_job_that_is_cancelled_leaves_no_version_and_its_clip_as_it_was(tmp_path: Path, runs: Runs) -> None:
+def test_a_job_that_is_cancelled_leaves_no_version_and_its_clip_as_it_was(tmp_path: Path, alone: Runs) -> None:
     moving = Moving(tmp_path)
     bench = bench_of(moving)
     before = bench.state()
+    # An engine that would never end by itself.
+    (tmp_path / "home" / "config.json").write_text('{"engines": {"slow": "slow_engine:SlowEngine"}}')
+    prompt = json.dumps({"at": FIRST + LEFT, "until": str(tmp_path / "never")})
 
     def stop(event: dict[str, Any]) -> None:
-        if event["kind"] == "Queued":
+        if event["kind"] == "Started":
             os.kill(os.getpid(), signal.SIGINT)
 
-    result = runs("remove", bench, stop, matte=moving.matte["path"], place=True)
-    assert result == {"cancelled": True}
+    result = alone("remove", bench, stop, matte=moving.matte["path"], place=True, engine="slow", prompt=prompt)
+    assert result == {"cancelled": True}, result["rows"]
     assert not list(tmp_path.rglob("v001")) and placed(bench) == []
     assert difference(before, bench.state()) == [], "its marker is still there"
     bench.verify()
