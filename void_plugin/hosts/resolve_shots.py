@@ -250,7 +250,8 @@ def _problems(found: Shelf, one: Placed, row: Dict[str, Any], rate: Rate) -> Lis
 
 def _blend(name: str, properties: Dict[str, Any]) -> List[Dict[str, str]]:
     """What is to be said where a clip is laid over what is below it otherwise than as it is."""
-    opacity, mode = properties.get("Opacity", SOLID), properties.get("CompositeMode", NORMAL)
+    said, mode = properties.get("Opacity"), properties.get("CompositeMode", NORMAL)
+    opacity = said if isinstance(said, (int, float)) else SOLID
     if opacity == SOLID and mode == NORMAL:
         return []
     how = "at {:g} % opacity".format(opacity) if opacity != SOLID else "in another composite mode"
