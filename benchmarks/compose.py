@@ -44,6 +44,7 @@ from void_server.eventlog import EventLog
 from void_server.exr import ImageFiles
 from void_server.jobfolder import JobFolder
 from void_server.plan import Plan
+from void_server.processes import ready_for_pictures
 from void_server.runner import Job, Warm
 
 CORES = 2
@@ -200,6 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="where frames are written; default a temporary folder")
     parser.add_argument("--skip-memory", action="store_true")
     options = parser.parse_args(arguments)
+    ready_for_pictures()  # as a worker does
     count, rounds = (6, 2) if options.quick else (options.frames, options.rounds)
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)

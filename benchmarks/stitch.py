@@ -14,6 +14,7 @@ hybrid    real pixels of other frames, beside `recover` and the stand-in alone
 identity  an engine that gives the plate back through the raster
 geometry  the same by phase correlation, for eight formats
 chunks    two halves of a range against the whole, byte by byte
+few       grain of recovered pixels where a locked-off camera has few frames, told from the set by other takes of it
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from time import perf_counter
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "server"), str(ROOT / "benchmarks")]
 
-from stitching import clips, exact, hybrid, seams, sheets  # noqa: E402
+from stitching import clips, exact, few, hybrid, seams, sheets  # noqa: E402
 from stitching.checks import Check  # noqa: E402
 from stitching.jobs import Studio  # noqa: E402
 from stitching.scenes import HYBRID, SCENES, Scene  # noqa: E402
@@ -39,7 +40,7 @@ from stitching.standin import Kind  # noqa: E402
 
 from void_server.colour import PEAKS  # noqa: E402
 
-BLOCKS = ("seam", "hybrid", "identity", "geometry", "chunks")
+BLOCKS = ("seam", "hybrid", "identity", "geometry", "chunks", "few")
 KINDS: tuple[Kind, ...] = ("soft", "nasty")
 FIRST_SEED = 7
 QUICK_SIZE, QUICK_FRAMES = (432, 768), 4
@@ -141,6 +142,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 found = list(exact.geometry(studio, exact.FORMATS[3:5] if options.quick else exact.FORMATS))
             elif name == "chunks":
                 found = list(exact.chunks(Shot.of_scene(chunk_scene(scenes), studio)))
+            elif name == "few":
+                found = [
+                    check
+                    for scene in few.scenes()[: 1 if options.quick else None]
+                    for check in few.measure(scene, studio)
+                ]
             show(found)
             checks += found
         if options.sheets:

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def claimed(folder: Path, whose: str) -> Iterator[None]:
-    """Hold a version folder.
+def claimed(folder: Path, whose: str) -> Iterator[int]:
+    """Hold a version folder; a child that is given the descriptor goes on holding it.
 
     Raises HostError where another sidecar holds it, with `whose` for its sentence. Storage without locks is only
     written to the log: there everybody gets what they ask for.
@@ -42,7 +42,7 @@ def claimed(folder: Path, whose: str) -> Iterator[None]:
                     f"{folder} is being worked on by {whose}; wait for it, or cancel it there.", "host.taken"
                 ) from error
             log.warning("the storage of %s knows no locks", folder)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

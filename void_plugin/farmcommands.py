@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 
 from void_plugin.config import Config
-from void_plugin.errors import FarmError
+from void_plugin.errors import FarmError, VoidError
 from void_plugin.farm import FARMS, Farm, open_farm
 from void_plugin.farm.jobs import Finding, JobRef, JobStatus, Options, errors_in
 from void_plugin.farm.records import Records
 from void_plugin.farm.site import Site, load_site
 from void_plugin.farm.submission import Shot, Submission
 from void_plugin.farm.template import Wanted
+from void_plugin.farmversion import land
 from void_plugin.progress import print_table, span
 
 LISTED = 20
@@ -47,12 +48,12 @@ def submit(options: argparse.Namespace, config: Config, environment: Mapping[str
     if not options.wait:
         return True
     try:
-        return _wait(refs, lambda ref: farm, options.json)
+        return _wait(refs, lambda ref: farm, environment, options.json)
     except KeyboardInterrupt:
         for ref in refs:
             farm.cancel(ref)
         print("Cancelled. Finished units are kept; submitting again resumes.", file=sys.stderr)
-        _wait(refs, lambda ref: farm, options.json)
+        _wait(refs, lambda ref: farm, environment, options.json)
         raise
 
 
@@ -71,17 +72,19 @@ def run(options: argparse.Namespace, config: Config, environment: Mapping[str, s
             print(json.dumps({"line": line}) if options.json else line)
         return True
     if options.action == "wait":
-        return _wait(refs, lambda ref: farm_of(ref.farm), options.json)
+        return _wait(refs, lambda ref: farm_of(ref.farm), environment, options.json)
     if options.action == "cancel":
         for ref in refs:
             farm_of(ref.farm).cancel(ref)
     if refs:
-        _show_status([farm_of(ref.farm).status(ref) for ref in refs], environment, options.json)
-        return True
+        statuses = [farm_of(ref.farm).status(ref) for ref in refs]
+        _show_status(statuses, environment, options.json)
+        return all([_land(status.ref, environment) for status in statuses if status.state == "succeeded"])
     known = [Records(environment, name) for name in (*FARMS, *config.farms)]
     refs = [record.ref for records in known for record in records.all()[-LISTED:]]
-    _show_status([_status_of(ref, farm_of) for ref in refs], environment, options.json)
-    return True
+    statuses = [_status_of(ref, farm_of) for ref in refs]
+    _show_status(statuses, environment, options.json)
+    return all([_land(status.ref, environment) for status in statuses if status.state == "succeeded"])
 
 
 # -- submitting ----------------------------------------------------------------------------------------------
@@ -152,11 +155,13 @@ def _say(finding: Finding, what: str) -> None:
 # -- following -----------------------------------------------------------------------------------------------
 
 
-def _wait(refs: Sequence[JobRef], farm_of: Callable[[JobRef], Farm], as_json: bool) -> bool:
+def _wait(
+    refs: Sequence[JobRef], farm_of: Callable[[JobRef], Farm], environment: Mapping[str, str], as_json: bool
+) -> bool:
     """Follow jobs to their end; True where all succeeded. Raises KeyboardInterrupt as it comes."""
     farms = {ref: farm_of(ref) for ref in refs}
     last: dict[JobRef, JobStatus] = {}
-    waiting = list(refs)
+    waiting, well = list(refs), True
     while waiting:
         for ref in list(waiting):
             now = farms[ref].status(ref)
@@ -168,9 +173,22 @@ def _wait(refs: Sequence[JobRef], farm_of: Callable[[JobRef], Farm], as_json: bo
                 last[ref] = farms[ref].brought(now)
                 if last[ref] != now:
                     _tell(last[ref], as_json)
+                well = _land(ref, environment) and well
         if waiting:
             time.sleep(min(farms[ref].poll_seconds for ref in waiting))
-    return all(status.state == "succeeded" for status in last.values())
+    return well and all(status.state == "succeeded" for status in last.values())
+
+
+def _land(ref: JobRef, environment: Mapping[str, str]) -> bool:
+    """Commit the version of a node that a job was for, if any; False where that fails, which is told."""
+    try:
+        folder = land(Records(environment, ref.farm).find(ref).job_folder, environment)
+    except VoidError as error:
+        print(error.message, file=sys.stderr)
+        return False
+    if folder is not None:
+        print(f"The version {folder} is complete.", file=sys.stderr)
+    return True
 
 
 def _tell(status: JobStatus, as_json: bool) -> None:

@@ -17,7 +17,7 @@ from void_plugin.localfiles import write_whole
 SCHEMA = 1
 """Version of job.json that this package writes and the newest it reads."""
 NAME = "job.json"
-STATES = ("reserved", "running", "failed", "done")
+STATES = ("reserved", "running", "farm", "failed", "done")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class JobRecord:
     """One job of one node, as it stands on disk."""
 
     state: str = "reserved"
-    """reserved: nothing was started; running also where its sidecar has died; failed and done are ends."""
+    """reserved: nothing was started; running also where its sidecar has died; farm: a queue manager has it, or is
+    being given it; failed and done are ends."""
     kind: str = "remove"
     version: int = 0
     """Number of the version, 0 for a test frame and a preview."""
@@ -45,6 +46,8 @@ class JobRecord:
     """What the host says of its script, such as the format."""
     views: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What came of the views that have finished."""
+    farm: Mapping[str, Any] = field(default_factory=dict)
+    """`name` of the farm and its `jobs` by view, such as `slurm:1234`; empty where no farm was asked."""
     began: float = 0.0
     """Seconds since 1970 when it was first started."""
     made: str = ""
@@ -71,6 +74,11 @@ class JobRecord:
     def whose(self) -> str:
         """Who works there, for sentences: `ann on box7`."""
         return f"{self.user} on {self.machine}"
+
+    @property
+    def job_names(self) -> list[str]:
+        """The jobs of a farm that make it, such as `slurm:1234`."""
+        return [str(job["job"]) for job in self.farm.get("jobs", {}).values()]
 
     def save(self, folder: Path) -> None:
         """Write it, whole or not at all. Raises ServerError where that fails."""

@@ -7,17 +7,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from void_plugin.config import load_config
 from void_plugin.desk import Desk
 from void_plugin.errors import Cancelled, VoidError
+from void_plugin.farm import errors_in
+from void_plugin.farm.asking import within
+from void_plugin.farmjobs import FarmJobs
 from void_plugin.frames import FrameRange
 from void_plugin.hostcall import HostCall
 from void_plugin.jobrecord import JobRecord, now
 from void_plugin.localfiles import disk_error
+from void_plugin.programs import server_command
 from void_plugin.serverfacts import ask, config_for, why_not
 from void_plugin.versions import PREVIEW, TEST, give_back, renew, reserve, sweep
 
 SERVER_SECONDS = 30.0
 """How long a server may take to say what it can run, and void-server here to load for the first time."""
+FARM_SECONDS = 30.0
+"""How long a farm's programs may take to say that they are there."""
 ROOM = 2.0
 """Results and work in progress may need about as much as the inputs; less room is warned about."""
 
@@ -33,7 +40,10 @@ def prepare(desk: Desk, call: HostCall) -> dict[str, Any]:
     made = _check_output(output, call.whole("bytes"), problems)
     version, folder = 0, ""
     try:
-        _check_server(desk.environment, call, problems)
+        if call.flag("on_farm"):
+            _check_farm(desk.environment, call, problems)
+        else:
+            _check_server(desk.environment, call, problems)
         call.check()
         if not problems.stop:
             version, reserved = _reserve(desk, call, output)
@@ -110,6 +120,24 @@ def _check_server(environment: Mapping[str, str], call: HostCall, problems: Prob
     why = "" if _is_preview(call) else why_not(call.text("engine", "auto"), facts)
     if why:
         problems.error(why)
+
+
+def _check_farm(environment: Mapping[str, str], call: HostCall, problems: Problems) -> None:
+    """What of the farm is not here; which engine its workers can run is their business."""
+    try:
+        farm = FarmJobs(environment).chosen(call.text("farm", ""))
+        found = within(FARM_SECONDS, farm.name, farm.doctor)
+        command = server_command(load_config(environment), environment)[0]
+    except VoidError as error:
+        problems.error(error.message)
+        return
+    if shutil.which(command, path=environment.get("PATH")) is None:
+        problems.error(
+            f"The job is planned on this machine, where void-server is not to be found as {command}; correct "
+            "$VOID_SERVER_COMMAND or server_command in the configuration."
+        )
+    for finding in errors_in(found):
+        problems.error(finding.text)
 
 
 def _reserve(desk: Desk, call: HostCall, output: Path) -> tuple[int, Path]:

@@ -1,20 +1,29 @@
 """What a host can ask its sidecar, by name; `ping` and `cancel` are answered by the loop itself."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from void_plugin.completion import completed
 from void_plugin.desk import Desk
-from void_plugin.errors import HostError
+from void_plugin.errors import HostError, VoidError
+from void_plugin.farmcalls import CALLS as FARM_CALLS
+from void_plugin.farmsubmit import submit
+from void_plugin.farmversion import FarmVersion, glance
 from void_plugin.frames import FrameRange
 from void_plugin.hostcall import HostCall
 from void_plugin.inputfiles import check_sequences
+from void_plugin.jobcalls import CALLS as JOB_CALLS
 from void_plugin.live.session import timeline
-from void_plugin.manifest import read_manifest
+from void_plugin.manifest import is_finished, read_manifest
 from void_plugin.panelcalls import CALLS as PANEL_CALLS
 from void_plugin.preparation import prepare
 from void_plugin.serverfacts import facts_of
+from void_plugin.timelinecalls import CALLS as TIMELINE_CALLS
 from void_plugin.versionjob import attach, start
+from void_plugin.versionorder import refuse_others
 from void_plugin.versions import delete, give_back, listing
+from void_plugin.windowcalls import CALLS as WINDOW_CALLS
 
 QUICK_SECONDS = 5.0
 """How long somebody waits who only looks what there is."""
@@ -45,8 +54,23 @@ def check_inputs(desk: Desk, call: HostCall) -> dict[str, Any]:
 
 
 def versions(desk: Desk, call: HostCall) -> dict[str, Any]:
-    """The version folders of an output folder."""
-    return {"versions": listing(Path(call.text("output")))}
+    """The version folders of an output folder; with `look` farms are asked about those that they make."""
+    output = Path(call.text("output"))
+    rows = listing(output)
+    if not call.flag("look") or not any(row["state"] == "farm" for row in rows):
+        return {"versions": rows}
+    stands = {row["folder"]: _stands(desk, call, row) for row in rows if row["state"] == "farm"}
+    rows = listing(output)  # some are finished now
+    return {"versions": [{**row, **stands.get(row["folder"], {})} if row["state"] == "farm" else row for row in rows]}
+
+
+def _stands(desk: Desk, call: HostCall, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a farm says of a version, for its row."""
+    try:
+        standing = glance(Path(row["folder"]), desk.environment, call.check, QUICK_SECONDS)
+    except VoidError as error:  # that it has failed stands in the folder now; all else loses nothing
+        return {"text": error.message}
+    return standing.to_dict()
 
 
 def manifest(desk: Desk, call: HostCall) -> dict[str, Any]:
@@ -59,16 +83,32 @@ def delete_versions(desk: Desk, call: HostCall) -> dict[str, Any]:
     return delete(Path(call.text("output")), [Path(folder) for folder in call.texts("folders")])
 
 
+def cancel_farm(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """Cancel what a farm makes and remove its folder, by raising Cancelled; how it stands where that cannot be."""
+    folder = Path(call.text("folder"))
+    if is_finished(folder):
+        return {"manifest": completed(folder)}
+    version = FarmVersion(folder, desk.environment, call.check)
+    refuse_others(folder, version.record)
+    return version.withdraw().to_dict()
+
+
 CALLS = {
     "prepare": prepare,
     "release": release,
     "check_inputs": check_inputs,
     "start": start,
     "attach": attach,
+    "submit": submit,
+    "cancel_farm": cancel_farm,
     "capabilities": capabilities,
     "versions": versions,
     "manifest": manifest,
     "delete": delete_versions,
     "timeline": timeline,
     **PANEL_CALLS,
+    **JOB_CALLS,
+    **FARM_CALLS,
+    **TIMELINE_CALLS,
+    **WINDOW_CALLS,
 }

@@ -1,29 +1,28 @@
 """`start` and `attach`: the job of one version, view after view, until its manifest makes it a version."""
 
 import contextlib
-import json
 import logging
-import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from void_plugin.channel import server_address
 from void_plugin.claim import claimed
+from void_plugin.completion import complete, completed
 from void_plugin.desk import Desk
 from void_plugin.errors import Cancelled, HostError, JobError, VoidError, from_code
 from void_plugin.events import Queued, to_dict
+from void_plugin.farmversion import Standing, look
 from void_plugin.heap import keep_memory_together
 from void_plugin.hostcall import HostCall
-from void_plugin.inputfiles import FOLDER, check_request, digest_of
-from void_plugin.jobrecord import JobRecord, user_name
-from void_plugin.manifest import commit, is_finished, read_manifest
-from void_plugin.request import RemovalRequest
+from void_plugin.inputfiles import check_request
+from void_plugin.jobrecord import JobRecord
+from void_plugin.manifest import is_finished
 from void_plugin.serverfacts import config_for
+from void_plugin.versionorder import ordered, parsed, refuse_others
 from void_plugin.versions import remove_folder
-from void_plugin.viewrun import ViewRun, relative
+from void_plugin.viewrun import ViewRun
 
 log = logging.getLogger(__name__)
 
@@ -34,71 +33,48 @@ def start(desk: Desk, call: HostCall) -> dict[str, Any]:
     Raises Cancelled once the folder is gone again. After an error the folder stays, with what was finished.
     """
     folder = Path(call.text("folder"))
-    before = JobRecord.load(folder)
-    _refuse_others(folder, before)
-    kind, requests = call.text("kind", "remove"), call.mapping("requests")
-    parsed = _parsed(folder, kind, requests)
     config = config_for(desk.environment, call.text("server", ""))
     record = replace(
-        before,
+        ordered(call, folder, JobRecord.load(folder)),
         state="running",
-        kind=kind,
         server=server_address(config.server) if config.server else "",
-        frames=next((str(request.frames) for request in parsed.values() if request.frames), before.frames),
-        node={**before.node, **call.mapping("node")},
-        requests=requests,
-        facts=call.mapping("facts", {}),
-        views={},
-        began=time.time(),
-        error={},
-    ).ours()
+    )
     return _work(desk, call, folder, record, {"reserved", "failed"})
 
 
 def attach(desk: Desk, call: HostCall) -> dict[str, Any]:
     """Take up what was started in a folder and did not come to its end, like `start`.
 
-    What is finished already is the result at once. With `again`, a job that has failed is run again; otherwise that
-    error is raised. Raises HostError where there is nothing to take up, or it is somebody else's.
+    What is finished already is the result at once; what a farm makes is `farm`, how it stands there, until then. With
+    `again`, a job that has failed is run again; otherwise that error is raised. Raises HostError where there is
+    nothing to take up, or it is somebody else's.
     """
     folder = Path(call.text("folder"))
     if is_finished(folder):
-        manifest = read_manifest(folder)
-        shutil.rmtree(folder / FOLDER, ignore_errors=True)  # its sidecar may have died just before
-        return {"manifest": manifest}
+        return {"manifest": completed(folder)}
     record = JobRecord.load(folder)
     uuid = call.text("uuid", "")
-    _refuse_others(folder, record)
     if uuid and record.uuid and uuid != record.uuid:
         raise HostError(f"{folder} belongs to another node; run this one anew.", "host.folder")
+    if record.farm and not call.flag("again"):
+        return _on_farm(desk, call, folder, record)
+    refuse_others(folder, record)
     if record.state == "reserved":
         raise HostError(f"Nothing was started in {folder}; run the node again.", "host.folder")
     if record.state == "failed" and not call.flag("again"):
         raise from_code(record.error.get("code", ""), record.error.get("text", f"The job in {folder} has failed."))
-    record = replace(record, state="running", error={}).ours()
+    record = replace(record, state="running", error={}, farm={}).ours()
     return _work(desk, call, folder, record, {"running", "failed", "done"})
 
 
-def _refuse_others(folder: Path, record: JobRecord) -> None:
-    if record.user != user_name():
-        raise HostError(f"{folder} is a job of {record.whose}; only they can take it up.", "host.taken")
-
-
-def _parsed(folder: Path, kind: str, requests: Mapping[str, Any]) -> dict[str, RemovalRequest]:
-    """The requests by view. Raises VoidError for the first that cannot be met as it is written."""
-    if kind not in ("remove", "preview"):
-        raise HostError(f"There is no kind of job called {kind!r}; it is remove or preview.", "host.call")
-    if not requests:
-        raise HostError("There is no view to work on; choose at least one.", "host.call")
-    parsed: dict[str, RemovalRequest] = {}
-    for view, data in requests.items():
-        request = RemovalRequest.from_json(json.dumps(data), f"The request of the view {view}")
-        if kind == "remove":
-            request.check_results()
-        for output in request.outputs:
-            relative(folder, request.output_sequence(output).pattern)
-        parsed[view] = request
-    return parsed
+def _on_farm(desk: Desk, call: HostCall, folder: Path, record: JobRecord) -> dict[str, Any]:
+    try:
+        return look(folder, desk.environment, call.check).to_dict()
+    except Cancelled:
+        if call.left:
+            raise
+        # Who does not wait for an answer has not taken the job back.
+        return Standing(tuple(record.job_names), "unknown", text="Its farm was not waited for.").to_dict()
 
 
 def _work(desk: Desk, call: HostCall, folder: Path, record: JobRecord, states: set[str]) -> dict[str, Any]:
@@ -107,7 +83,7 @@ def _work(desk: Desk, call: HostCall, folder: Path, record: JobRecord, states: s
         before = JobRecord.load(folder)
         with claimed(folder, before.whose):
             if is_finished(folder):  # by whoever has just held it
-                return {"manifest": read_manifest(folder)}
+                return {"manifest": completed(folder)}
             before = JobRecord.load(folder)
             if before.state not in states:
                 raise HostError(f"{folder} is {before.state} already; run the node again.", "host.taken")
@@ -147,7 +123,7 @@ class VersionJob:
         """Run what is left of it and return the manifest. Raises VoidError, or Cancelled where it is to end."""
         keep_memory_together()
         self.record.save(self._folder)
-        requests = _parsed(self._folder, self.record.kind, self.record.requests)
+        requests = parsed(self._folder, self.record.kind, self.record.requests)
         for request in requests.values():
             check_request(request, self._call.check)
         with contextlib.ExitStack() as stack:
@@ -160,11 +136,8 @@ class VersionJob:
                 if view not in self.record.views:
                     outcome = self._run_of(view, index / len(requests), 1 / len(requests)).run(request)
                     self._save(views={**self.record.views, view: outcome})
-        digest = digest_of(self._folder, requests, self._call.check)
-        manifest = commit(self._folder, self.record, digest, max(0.0, time.time() - self.record.began))
-        self._save(state="done")
-        shutil.rmtree(self._folder / FOLDER, ignore_errors=True)  # not worth an error now that all is there
-        return manifest
+        seconds = time.time() - self.record.began
+        return complete(self._folder, self.record, requests, seconds, self._call.check)
 
     def _run_of(self, view: str, begins: float, share: float) -> ViewRun:
         desk, record = self._desk, self.record

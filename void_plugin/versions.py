@@ -112,6 +112,8 @@ def delete(output: Path, folders: Sequence[Path]) -> dict[str, Any]:
             _refuse_elsewhere(output, folder)
             _refuse_foreign(folder)
             record = _record_of(folder)
+            if record and record.state == "farm" and not is_finished(folder):
+                raise HostError(f"{folder} is on the farm; cancel it there first.", "host.taken")
             with claimed(folder, record.whose if record else "somebody"):
                 size = size_of(folder)
             remove_folder(folder)
@@ -195,6 +197,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     texts = {
         "reserved": f"Reserved by {record.whose}; nothing was started.",
         "running": f"Begun by {record.whose}, and not finished yet.",
+        "farm": f"On the farm as {', '.join(record.job_names) or 'a job without a name yet'}, by {record.whose}.",
         "failed": record.error.get("text", ""),
         "done": "Finished, but its manifest is missing.",
     }

@@ -1,7 +1,6 @@
 """One view of a version on its way through a server: its events for the host, and what came of it."""
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from void_plugin.config import Config
-from void_plugin.errors import Cancelled, HostError, from_code
+from void_plugin.errors import Cancelled, from_code
 from void_plugin.events import (
     Event,
     Failed,
@@ -23,6 +22,7 @@ from void_plugin.events import (
     to_dict,
 )
 from void_plugin.hostcall import HostCall
+from void_plugin.outcomes import forward, outcome, warning
 from void_plugin.removal import remove
 from void_plugin.request import RemovalRequest
 from void_plugin.serverjob import ServerJob
@@ -88,7 +88,7 @@ class ViewRun:
         if isinstance(event, Started):
             self._engine = event.engine
         elif isinstance(event, Warned):
-            self._warnings.append({"view": self._view, "code": event.code, "frame": event.frame, "text": event.text})
+            self._warnings.append(warning(self._view, event.code, event.frame, event.text))
         elif isinstance(event, Progressed):
             if not self._throttle.passes():
                 return
@@ -107,28 +107,4 @@ class ViewRun:
         self._call.tell({**to_dict(event), "view": self._view})
 
     def _outcome(self, request: RemovalRequest, last: Finished) -> dict[str, Any]:
-        paths = {"patch": "", "cleanplate": "", "overlay": ""}
-        comp = "overlay" if self._kind == "preview" else "cleanplate"
-        for output in request.outputs:
-            name = "patch" if output.kind == "patch" else comp
-            paths[name] = relative(self._folder, request.output_sequence(output).pattern)
-        return {
-            **paths,
-            "result": relative(self._folder, last.result) if last.result else "",
-            "engine": self._engine or str(last.summary.get("engine", "")),
-            "summary": dict(last.summary),
-            "warnings": self._warnings,
-        }
-
-
-def relative(folder: Path, path: str) -> str:
-    """A path below the version folder as a manifest names it. Raises HostError for one that lies elsewhere."""
-    whole, inside = os.path.abspath(folder), os.path.abspath(path)
-    if not inside.startswith(os.path.join(whole, "")):
-        raise HostError(f"The result {path} must lie in its version folder {folder}.", "host.call")
-    return forward(os.path.relpath(inside, whole))
-
-
-def forward(path: str) -> str:
-    """A path as hosts take it on every system: with forward slashes."""
-    return path.replace(os.sep, "/")
+        return outcome(self._folder, request, self._kind, last.result, self._engine, last.summary, self._warnings)

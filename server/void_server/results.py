@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from void_plugin.events import Warned
 from void_plugin.frames import Digest, FrameRange, describe
@@ -68,17 +68,17 @@ def opened(path: str, roots: Roots | None) -> BufferedReader:
     return open(path if roots is None else roots.open_file(path), "rb")
 
 
-def write(
-    folder: JobFolder,
-    request: RemovalRequest,
-    plan: Plan,
-    frames: FrameRange,
-    reason: str,
-    timings: Mapping[str, float],
-    warnings: Sequence[Warned],
-) -> dict[str, Any]:
-    """Write result.json and return the summary of the frames asked for."""
-    rooted = request.rooted()
+class Delivered(NamedTuple):
+    """What is there of a plan."""
+
+    listed: dict[str, dict[str, Any]]
+    """What result.json says of each frame, by its number and the kind of output."""
+    summary: dict[str, Any]
+    """Of the frames asked for."""
+
+
+def delivered(folder: JobFolder, request: RemovalRequest, plan: Plan, frames: FrameRange) -> Delivered:
+    """Look what is there of all frames of a plan, and sum up those asked for."""
     listed: dict[str, dict[str, Any]] = {}
     for output in request.outputs:
         for frame in plan.range:
@@ -91,7 +91,22 @@ def write(
                     name: entry[name]
                     for name in ("sha256", "size", "untouched", "recovered", "generated", "broken_pixels", "facts")
                 }
-    summary = _summary([entry for frame, entry in listed.items() if int(frame) in frames], frames, listed)
+    asked = [entry for frame, entry in listed.items() if int(frame) in frames]
+    return Delivered(listed, _summary(asked, frames, listed))
+
+
+def write(
+    folder: JobFolder,
+    request: RemovalRequest,
+    plan: Plan,
+    frames: FrameRange,
+    there: Delivered,
+    reason: str,
+    timings: Mapping[str, float],
+    warnings: Sequence[Warned],
+) -> None:
+    """Write result.json, and add to the summary what is known of the job."""
+    summary = there.summary
     summary["seconds"] = round(timings.get("total", 0.0), 3)
     summary["engine"], summary["reason"] = plan.engine, reason
     write_json(
@@ -108,15 +123,14 @@ def write(
             "prompt": request.prompt,
             "plan_key": plan.key,
             "colour": {"space": plan.space, "from": plan.space_source, "encoding": plan.encoding, "peak": plan.peak},
-            "outputs": [asdict(output) for output in rooted.outputs],
+            "outputs": [asdict(output) for output in request.rooted().outputs],
             "frames_asked": str(frames),
-            "frames": listed,
+            "frames": there.listed,
             "summary": summary,
             "timings": {name: round(seconds, 3) for name, seconds in timings.items()},
             "warnings": [{"code": item.code, "frame": item.frame, "text": item.text} for item in warnings],
         },
     )
-    return summary
 
 
 def _summary(

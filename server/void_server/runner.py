@@ -193,17 +193,20 @@ class Job:
 
     def finish(self, plan: Plan) -> None:
         """Write result.json and say that the job is done."""
-        summary = results.write(
-            self.folder, self.request, plan, self.frames, self.reason, self.timings, self.log.warnings
-        )
+        delivered = results.delivered(self.folder, self.request, plan, self.frames)
+        summary = delivered.summary
         low = summary["low_coverage"]
-        if low and not self.engine.limits().generates:
+        known = any(item.code == "low_coverage" for item in self.log.warnings)  # by another task of a farm
+        if low and not known and not self.engine.limits().generates:
             self.log.warn(
                 "low_coverage",
                 None,
                 f"On frames {low} part of what is behind the object is seen in no other frame (lowest coverage "
                 f"{summary['lowest_coverage']:.0%}); extend the range, give a clean plate, or use VOID.",
             )
+        results.write(
+            self.folder, self.request, plan, self.frames, delivered, self.reason, self.timings, self.log.warnings
+        )
         self.log.emit(Finished(result=str(self.folder.path / self.folder.result.name), summary=summary))
 
     def _render(self, plan: Plan, units: list[Unit], frames: FrameRange | None) -> None:

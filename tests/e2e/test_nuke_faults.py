@@ -118,6 +118,78 @@ def test_whichever_call_into_nuke_fails_the_script_is_as_before_and_the_node_say
     assert found["calls"] > 250 and found["kinds"]["failed"] > 150 and found["kinds"]["done"] > 30
 
 
+def fail_at_each_call_about_the_farm(text, standing, button):  # type: ignore[no-untyped-def]
+    """Submits, or presses a button on what the farm makes, with another call into Nuke failing each time."""
+    import gc
+    import json
+    import os
+    import shutil
+
+    import nuke
+
+    place = os.path.join(os.path.dirname(json.loads(text)["script"]), "void")
+    kinds, wrong, number = {}, [], 0
+    while True:
+        nuke.fake.reset()
+        shutil.rmtree(place, ignore_errors=True)
+        node = connected(text)
+        if button != "submit_farm":
+            nuke.fake.press(node, "submit_farm")
+            wait(node)
+            with open(os.environ["QUICK_SIDECAR"], "w") as stream:
+                json.dump({"farm": standing} if standing else {}, stream)
+        with nuke.fake.apart():
+            nuke.frame(1002)
+            nuke.root().setModified(False)
+        before = nuke.fake.trace()
+        nuke.fake.fail_at(number)
+        nuke.fake.press(node, button)
+        kind, told, _ = wait(node)
+        nuke.fake.pump(until=lambda: not nuke.fake.posted)
+        nobody_failed = nuke.fake.failures_left > 0
+        gc.collect()  # the ordered exception holds itself by its traceback, and with it a progress bar
+        after = nuke.fake.trace()
+        if kind == "done":
+            after["modified"] = False  # a new version is a change of the script
+        kinds[kind] = kinds.get(kind, 0) + 1
+        begun = kind == "farm" or button != "submit_farm"
+        left = sorted(os.listdir(os.path.join(place, "sh010", "VoidRemove1"))) if begun else folders(text)
+        says = knob(node, "status")
+        changed = sorted(name for name in before if before[name] != after[name])
+        good = {
+            "farm": left == ["v001"] and says == told,  # where the button did nothing, a box says why
+            "done": left == ["v001"] and says == told,
+            "cancelled": left == [] and says == told,
+            "failed": says == told and (begun or left == []),
+            "empty": len(nuke.fake.messages) == 1 and left == [],
+        }
+        if changed or nuke.fake.faults or nuke.fake.tracebacks or not good.get(kind):
+            faults = nuke.fake.faults + nuke.fake.tracebacks
+            wrong.append([number, kind, told, says, left, changed, faults, nuke.fake.messages])
+        if nobody_failed:
+            return {"calls": number, "kinds": kinds, "wrong": wrong[:10], "last": kind}
+        number += 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("button", "standing", "last"),
+    [
+        ("submit_farm", None, "farm"),
+        ("latest_v", None, "done"),
+        ("latest_v", {"jobs": ["quick:1"], "state": "running", "fraction": 0.5, "text": ""}, "farm"),
+        ("cancel_void", None, "cancelled"),
+    ],
+)
+def test_whichever_call_into_nuke_fails_about_the_farm_the_script_is_as_before_and_the_node_says_it(
+    host: Nuke, tiny: Shot, tmp_path: Path, button: str, standing: Any, last: str
+) -> None:
+    text = scene(tiny, tmp_path / "work")
+    found = run(host, fail_at_each_call_about_the_farm, text, standing, button, timeout=280)
+    assert found["wrong"] == []
+    assert found["last"] == last and found["calls"] > 10
+
+
 # -- the render of the inputs --------------------------------------------------------------------------------------
 
 

@@ -565,7 +565,7 @@ def test_a_node_of_an_older_plug_in_is_upgraded_in_place_and_told(host: Nuke, ti
     assert before == [[1, "v001", "done", [1001, 1002]], "read_plate", "read_matte"]
     assert after == [[2, "v002", "done", [1001, 1002]], "read_plate", "read_matte"]
     assert kept == [True, "black", "native"] and "VoidDifference" in inner and len(inner) == 13
-    assert len(told) == 1 and "was upgraded from node version 0 to 1" in told[0][1] and version == 1
+    assert len(told) == 1 and "was upgraded from node version 0 to 2" in told[0][1] and version == 2
 
 
 def ask_the_server(text):  # type: ignore[no-untyped-def]
@@ -663,16 +663,116 @@ def test_a_node_may_be_renamed_or_deleted_while_it_runs(host: Nuke, tiny: Shot, 
     assert list((tmp_path / "work/void/sh010/Hero").iterdir()) == []
 
 
+# -- the menu ------------------------------------------------------------------------------------------------------
+
+
+def open_the_panel(place, orders):  # type: ignore[no-untyped-def]
+    """From the menu, once well and once not; what was opened and what is said."""
+    import os
+
+    import nuke
+    from void_plugin.hosts import nuke_host
+
+    panels = os.path.join(os.path.dirname(os.environ["QUICK_SIDECAR"]), "panels")
+    nuke_host.install()
+    command = nuke.menu("Nuke").menu("VOID").findItem("Panel")
+    command.invoke()
+    nuke.fake.pump(until=lambda: os.path.exists(panels))
+    before = len(nuke.fake.messages)
+    with open(os.environ["QUICK_SIDECAR"], "w") as stream:
+        stream.write(orders)
+    command.invoke()
+    nuke.fake.pump(until=lambda: len(nuke.fake.messages) > before)
+    with open(panels) as stream:
+        return before, stream.read(), list(nuke.fake.messages)
+
+
+def test_the_panel_is_opened_from_the_menu_and_says_why_it_cannot_be(host: Nuke, tmp_path: Path) -> None:
+    orders = json.dumps({"panel": "There is no screen here."})
+    before, opened, said = run(host, open_the_panel, str(tmp_path), orders)
+    assert before == 0 and opened == "opened" and said[-1][1] == "There is no screen here."
+
+
+# -- on the farm ---------------------------------------------------------------------------------------------------
+
+RUNNING = {"jobs": ["quick:1"], "state": "running", "fraction": 0.5, "text": "Solve 3 of 6"}
+
+
+def go_on_while_the_farm_works(text, orders):  # type: ignore[no-untyped-def]
+    """Two versions, a third on the farm: looks at the others, removes again, and looks at what the farm has made."""
+    import nuke
+
+    node = connected(text)
+    pressed(node, "render_void")
+    pressed(node, "render_void")
+    pressed(node, "submit_farm")
+    found = [[*shown(node), state(node)[1]]]
+    with open(orders[0], "w") as stream:
+        stream.write(orders[1])
+    for button in ("prev_v", "next_v"):
+        pressed(node, button)
+        with nuke.fake.apart():
+            enabled = node["cancel_void"].enabled()
+        found.append([*shown(node), state(node)[1], enabled])
+    nuke.fake.press(node, "latest_v")
+    wait(node)
+    found.append([*shown(node), state(node)[1]])
+    label = nuke.fake.label_of(node)
+    pressed(node, "render_void")
+    found.append([*shown(node), facts(node)["void_job"]])
+    return found, label, list(nuke.fake.messages)
+
+
+def test_the_artist_goes_on_while_the_farm_works_and_the_node_says_both(host: Nuke, tiny: Shot, tmp_path: Path) -> None:
+    orders = host.environment["QUICK_SIDECAR"], json.dumps({"farm": RUNNING})
+    found, label, told = run(host, go_on_while_the_farm_works, scene(tiny, tmp_path / "work"), orders)
+    line = "On the farm: quick:1, v003"
+    assert found[0] == [2, "v002", "farm", [1001, 1002], line]
+    assert found[1] == [1, "v001", "farm", [1001, 1002], line, True]
+    assert found[2] == [2, "v002", "farm", [1001, 1002], line, True]
+    assert found[3] == [2, "v002", "farm", [1001, 1002], f"{line}, running 50 %"]
+    assert f"{line}, running 50 %" in label
+    assert found[4] == [4, "v004", "done", [1001, 1002], ""] and told == []
+
+
+def change_upstream_while_the_farm_works(text):  # type: ignore[no-untyped-def]
+    import nuke
+
+    node = connected(text)
+    pressed(node, "render_void")
+    with nuke.fake.apart():
+        nuke.toNode("grade_plate")["value"].setValue(2.0)
+    pressed(node, "submit_farm")
+    nuke.fake.press(node, "latest_v")
+    wait(node)
+    seen = [shown(node)]
+    for value in (2.0, 3.0):
+        with nuke.fake.apart():
+            nuke.toNode("grade_plate")["value"].setValue(value)
+        nuke.fake.update_ui(node)
+        seen.append(state(node)[0])
+    return seen
+
+
+def test_a_version_of_the_farm_is_older_than_what_changed_since_it_was_submitted(
+    host: Nuke, tiny: Shot, tmp_path: Path
+) -> None:
+    text = scene(tiny, tmp_path / "work", render=True)
+    seen = run(host, change_upstream_while_the_farm_works, text)
+    assert seen == [[2, "v002", "done", [1001, 1002]], "done", "stale"]
+
+
 # -- every Python that a Nuke may have -----------------------------------------------------------------------------
 
 
 def press_everything(text):  # type: ignore[no-untyped-def]
     node = connected(text)
     buttons = "render_void", "latest_v", "restore_settings", "make_read", "test_frame", "preview_mask", "connect"
+    buttons += ("submit_farm",)
     return [pressed(node, button)[0] for button in buttons]
 
 
 @pytest.mark.parametrize("version", [f"3.{minor}" for minor in range(7, 14)])
 def test_every_button_works_in_every_python_that_a_nuke_may_have(version: str, tiny: Shot, tmp_path: Path) -> None:
     host = quick_host(tmp_path / "host", version)
-    assert run(host, press_everything, scene(tiny, tmp_path / "work", render=True)) == ["done"] * 7
+    assert run(host, press_everything, scene(tiny, tmp_path / "work", render=True)) == ["done"] * 7 + ["farm"]

@@ -87,7 +87,7 @@ def test_every_python_text_in_a_saved_node_is_python_of_the_oldest_nuke_and_of_t
     (node,) = [item for item in read_nk(saved).children if item.kind == "Group"]
     scripts = [knob.options["T"] for knob in node.user.values() if knob.kind == "PyScript_Knob"]
     names = ["prev_v", "render_void", "copy_report"]
-    assert len(scripts) == 13 and all(node.user[name].kind == "PyScript_Knob" for name in names)
+    assert len(scripts) == 14 and all(node.user[name].kind == "PyScript_Knob" for name in names)
     for script in scripts:
         ast.parse(script, feature_version=(3, 7))
         compile(script, "button", "exec")

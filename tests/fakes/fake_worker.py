@@ -4,8 +4,10 @@
 whose tasks fail, or `start` for the daemon), `code` they end with, `times` each fails before it succeeds, `deaf` (true
 takes no notice of SIGTERM), `stops` (seconds that stopping takes), `tell` (variables of the environment that are
 noted). Planning looks at no pixel: four frames each are a unit, and the JSON object $FAKE_PLAN says what else
-(`device`, `solved`, `warn`, `fail`, `changes` of the line about the plan; `meet`, a folder in which each plan leaves a
-file, named by its number and holding how many threads it has, and waits until there are `count`).
+(`device`, `solved`, `warn`, `fail`, `changes` of the line about the plan, `until` as for tasks, `tasks` for
+`fake.json`; `meet`, a folder in which each plan leaves a file, named by its number and holding how many threads it has,
+and waits until there are `count`). Verifying writes a file for each frame of a request that was planned, and a
+result.json that lists them.
 
 Every call is a line in `calls.jsonl` of the job folder: what was called, and how it went. Like the real one it ends
 with its starter.
@@ -79,11 +81,29 @@ def _task(options: argparse.Namespace) -> int:
         _note(options, "failed")
         return int(told.get("code", 65))
     if options.step == "verify":
-        (options.job / "result.json").write_text("{}")
+        (options.job / "result.json").write_text(json.dumps(_result(options.job)))
     print("openjd_progress: 100", flush=True)
     print(f"did {options.step}", flush=True)
     _note(options, "done")
     return 0
+
+
+def _result(job: Path) -> dict[str, Any]:
+    """What result.json says, once the frames are written."""
+    from void_plugin.request import RemovalRequest
+
+    if not (job / "request.json").is_file():
+        return {}
+    request = RemovalRequest.load(str(job / "request.json"))
+    frames: dict[str, Any] = {}
+    for output in request.outputs:
+        for frame in request.frames or ():
+            path = Path(request.output_sequence(output).path(frame))
+            path.write_text(f"{output.kind} {frame}")
+            frames.setdefault(str(frame), {})[output.kind] = {"size": path.stat().st_size}
+    summary = {"recovered": 0.1, "generated": 0.0, "shares": "100 % recovered", "engine": request.engine}
+    warnings = [{"code": "fake", "frame": None, "text": "It is a fake."}]
+    return {"engine": request.engine, "summary": summary, "warnings": warnings, "frames": frames}
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -105,6 +125,11 @@ def _plan(options: argparse.Namespace) -> int:
     engine = "recover" if request.engine == "auto" else request.engine
     folder = Path(request.job_folder())
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "request.json").write_text(request.to_json())
+    if "tasks" in told:
+        (folder / "fake.json").write_text(json.dumps(told["tasks"]))
+    while not Path(told.get("until", "/")).exists():
+        time.sleep(0.05)
     starts = range(request.frames.first, request.frames.last + 1, 4)
     units = [
         {

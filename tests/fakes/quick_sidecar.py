@@ -1,7 +1,8 @@
 """The real loop and the real version folders of a sidecar, whose jobs are done as soon as their inputs are there.
 
 $QUICK_SIDECAR holds a file with a JSON object that says by call what is to go wrong: `die`, `wait`, or a sentence that
-is the error. A call that died once works the next time.
+is the error. A call that died once works the next time. What is submitted to a farm is there as soon as somebody asks,
+unless `farm` says how it stands instead.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 from void_plugin import sidecar, versions  # noqa: E402
 from void_plugin.desk import Desk  # noqa: E402
-from void_plugin.errors import FrameError, HostError, ServerError  # noqa: E402
+from void_plugin.errors import Cancelled, FrameError, HostError, ServerError  # noqa: E402
 from void_plugin.hostcall import HostCall  # noqa: E402
 from void_plugin.jobrecord import JobRecord, now  # noqa: E402
 from void_plugin.manifest import commit, is_finished, read_manifest  # noqa: E402
@@ -65,13 +66,39 @@ def prepare(desk: Desk, call: HostCall) -> dict[str, Any]:
 def start(desk: Desk, call: HostCall) -> dict[str, Any]:
     """Look whether the inputs are there, and say that all is done."""
     folder = Path(call.text("folder"))
+    return _finish(call, folder, _begun(desk, call, folder, "running"))
+
+
+def submit(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """Say that the farm has it."""
+    folder = Path(call.text("folder"))
+    _begun(desk, call, folder, "farm")
+    try:
+        _orders("submit", call)
+    except BaseException:
+        if not call.left:
+            versions.remove_folder(folder)
+        raise
+    return {"farm": {"jobs": ["quick:1"], "state": "queued", "fraction": 0.0, "text": ""}}
+
+
+def cancel_farm(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """Take it back at once."""
+    _orders("cancel_farm", call)
+    versions.remove_folder(Path(call.text("folder")))
+    raise Cancelled
+
+
+def _begun(desk: Desk, call: HostCall, folder: Path, state: str) -> JobRecord:
     record = JobRecord.load(folder)
     desk.begun(folder)
     requests = call.mapping("requests")
-    values = {**record.__dict__, "state": "running", "requests": requests}
+    values = {**record.__dict__, "state": state, "requests": requests}
+    if state == "farm":
+        values["farm"] = {"name": "quick", "jobs": {"main": {"job": "quick:1", "folder": "patch/.void/q"}}}
     record = JobRecord(**{**values, "node": {**record.node, **call.mapping("node")}})
     record.save(folder)
-    return _finish(call, folder, record)
+    return record
 
 
 def attach(desk: Desk, call: HostCall) -> dict[str, Any]:
@@ -81,6 +108,9 @@ def attach(desk: Desk, call: HostCall) -> dict[str, Any]:
     if is_finished(folder):
         return {"manifest": read_manifest(folder)}
     record = JobRecord.load(folder)
+    stands = json.loads(Path(os.environ["QUICK_SIDECAR"]).read_text()).get("farm")
+    if record.state == "farm" and stands:
+        return {"farm": stands}
     if record.user != JobRecord().ours().user:
         raise HostError(f"{folder} is a job of {record.whose}; only they can take it up.", "host.taken")
     return _finish(call, folder, record)
@@ -120,8 +150,16 @@ def capabilities(desk: Desk, call: HostCall) -> dict[str, Any]:
     return {"engines": engines, "devices": [], "server": {"version": "1"}, "address": "box:1", "stale": False}
 
 
+def panel(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """A panel that opens nothing."""
+    _orders("panel", call)
+    Path(os.environ["QUICK_SIDECAR"]).with_name("panels").write_text(" ".join(["opened", *call.texts("requests")]))
+    return {"pid": os.getpid()}
+
+
 if __name__ == "__main__":
     ours = {"prepare": prepare, "start": start, "attach": attach, "capabilities": capabilities}
+    ours.update(submit=submit, cancel_farm=cancel_farm, panel=panel)
     pipe = sidecar.Pipe.of_stdio()
     sidecar.Loop(pipe, Desk(os.environ), {**CALLS, **ours}.get).run()
     os._exit(0)

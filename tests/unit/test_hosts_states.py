@@ -81,3 +81,28 @@ def test_a_list_of_problems_starts_with_the_first_and_counts_the_rest() -> None:
         "No script.",
     ]
     assert states.refused(("No plate.",)).text == "No plate."
+
+
+@pytest.mark.parametrize(
+    ("farm", "line"),
+    [
+        ({"jobs": ["slurm:1234"], "state": "queued"}, "On the farm: slurm:1234, v004"),
+        ({"jobs": ["s:1", "s:2"], "state": "running", "fraction": 0.4}, "On the farm: s:1, s:2, v004, running 40 %"),
+        ({"jobs": ["slurm:1"], "state": "running", "fraction": 7}, "On the farm: slurm:1, v004, running 100 %"),
+        ({"jobs": ["slurm:1"], "state": "unknown"}, "On the farm: slurm:1, v004, no word from it"),
+        ({"jobs": ["slurm:1"], "state": "succeeded"}, "On the farm: slurm:1, v004, finished, not here yet"),
+        ({"jobs": ["slurm:1"], "state": "dancing"}, "On the farm: slurm:1, v004, dancing"),
+        ({"jobs": None, "state": None, "fraction": None}, "On the farm: v004"),
+    ],
+)  # fmt: skip
+def test_a_version_on_the_farm_is_one_line(farm: dict, line: str) -> None:
+    state = states.on_farm("/a/v004", farm)
+    assert (state.kind, state.text) == ("farm", line)
+
+
+def test_a_version_on_the_farm_leaves_the_node_free_and_can_be_cancelled() -> None:
+    state = states.on_farm("/a/v004", {"jobs": ["slurm:1"], "text": "Solve 3 of 9"}, ("It will be slow.",))
+    assert not state.is_busy and state.can_be_cancelled and not state.shows_result and state.colour
+    assert "void farm logs slurm:1" in state.details and "Solve 3 of 9" in state.details and "/a/v004" in state.details
+    assert "Warning: It will be slow." in state.full_text()
+    assert states.starting().can_be_cancelled and not states.done("v004").can_be_cancelled

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from void_plugin.errors import Cancelled, HostError, ServerError, VoidError
+from void_plugin.errors import Cancelled, FarmError, HostError, ServerError, VoidError
 from void_plugin.hosts import Host, Problem, Wanted
 from void_plugin.hosts.states import NodeState
 from void_plugin.hosts.story import Story
@@ -261,6 +261,113 @@ def test_cancel_after_the_end_does_nothing() -> None:
     story = played(host, sidecar)
     story.cancel()
     assert not sidecar.cancelled and story.state.kind == "done"
+
+
+# -- the farm ------------------------------------------------------------------------------------------------------
+
+ON_FARM = {"farm": {"jobs": ["slurm:1234"], "state": "queued", "fraction": 0.0, "text": ""}}
+
+
+def handed_over(host: MemoryHost, sidecar: ScriptedSidecar) -> tuple[Story, list[Story]]:
+    """A story of the farm's button up to its last answer."""
+    ended: list[Story] = []
+    story = Story(host, sidecar, "abc", ended.append)  # type: ignore[arg-type]
+    story.submit()
+    sidecar.answer()
+    host.pump()
+    return story, ended
+
+
+def test_a_story_that_submits_ends_as_soon_as_the_farm_has_it_and_keeps_its_note() -> None:
+    host, sidecar = MemoryHost(), ScriptedSidecar(prepare=GOOD["prepare"], submit=ON_FARM)
+    story, ended = handed_over(host, sidecar)
+    sidecar.say(kind="Warned", text="The matte is thin.")
+    sidecar.answer()
+    host.pump()
+    assert sidecar.names() == ["prepare", "submit"] and ended == [story]
+    assert [state.kind for state in host.states] == ["preflight", "rendering", "running", "running", "farm"]
+    assert host.states[2].text == "Submitting to the farm" and story.state.text == "On the farm: slurm:1234, v001"
+    assert story.state.warnings == ("The matte is thin.",) and host.job == FOLDER and host.shown == ""
+    assert not host.told and not sidecar.cancelled
+
+
+def test_what_the_farm_refuses_is_what_the_node_says() -> None:
+    host, sidecar = MemoryHost(), ScriptedSidecar(prepare=GOOD["prepare"], submit=FarmError("The queue is closed."))
+    story, ended = handed_over(host, sidecar)
+    sidecar.answer()
+    host.pump()
+    assert story.state.kind == "failed" and story.state.text == "The queue is closed." and ended == [story]
+
+
+def test_a_sidecar_that_dies_while_it_submits_is_followed_by_one_that_asks_the_farm() -> None:
+    host, sidecar = MemoryHost(), ScriptedSidecar(prepare=GOOD["prepare"], submit=LOST, attach=ON_FARM)
+    story, ended = handed_over(host, sidecar)
+    sidecar.answer()
+    host.pump()
+    sidecar.answer()
+    host.pump()
+    assert sidecar.names() == ["prepare", "submit", "attach"] and story.state.kind == "farm" and ended == [story]
+
+
+def test_cancelled_while_submitting_the_sidecar_is_told() -> None:
+    host, sidecar = MemoryHost(), ScriptedSidecar(prepare=GOOD["prepare"])
+    story, _ = handed_over(host, sidecar)
+    story.cancel()
+    assert sidecar.cancelled == [2] and host.states[-1].kind == "cancelling"
+    sidecar.answer({"cancelled": True})
+    host.pump()
+    assert story.state.kind == "cancelled" and host.job == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "job"),
+    [
+        (ON_FARM, "farm", FOLDER),
+        ({"manifest": MANIFEST}, "done", ""),
+        (FarmError("The job slurm:1234 failed."), "failed", FOLDER),
+    ],
+)
+def test_a_version_on_the_farm_is_asked_after(answer: Any, kind: str, job: str) -> None:
+    host, sidecar, ended = MemoryHost(), ScriptedSidecar(attach=answer), []
+    host.job = FOLDER
+    story = Story(host, sidecar, "abc", ended.append)  # type: ignore[arg-type]
+    story.attach(FOLDER)
+    sidecar.answer()
+    host.pump()
+    assert story.state.kind == kind and ended == [story] and host.job == job
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "job"),
+    [
+        ({"cancelled": True}, "cancelled", ""),
+        (ON_FARM, "farm", FOLDER),
+        ({"manifest": MANIFEST}, "done", ""),
+        (HostError("Of anna.", "host.taken"), "failed", FOLDER),
+    ],
+)
+def test_a_version_on_the_farm_is_taken_back_or_stays(answer: Any, kind: str, job: str) -> None:
+    host, sidecar, ended = MemoryHost(), ScriptedSidecar(cancel_farm=answer), []
+    host.job = FOLDER
+    story = Story(host, sidecar, "abc", ended.append)  # type: ignore[arg-type]
+    story.withdraw(FOLDER)
+    assert sidecar.calls == [("cancel_farm", {"folder": FOLDER})] and host.states[-1].kind == "cancelling"
+    sidecar.answer()
+    host.pump()
+    assert story.state.kind == kind and ended == [story] and host.job == job
+
+
+@pytest.mark.parametrize("method", ["gather", "render", "remember", "show", "tell", "forget"])
+def test_a_fault_of_the_host_while_submitting_ends_the_story_once(method: str) -> None:
+    host, sidecar, ended = MemoryHost(method), ScriptedSidecar(prepare=GOOD["prepare"], submit=ON_FARM), []
+    story = Story(host, sidecar, "abc", ended.append)  # type: ignore[arg-type]
+    story.submit()
+    host.pump()
+    while sidecar.open:
+        sidecar.answer()
+        host.pump()
+    assert ended == [story] and story.state.kind == ("failed" if method in ("gather", "render", "remember") else "farm")
+    assert (("release", {"folder": FOLDER}) in sidecar.calls) == (method in ("render", "remember"))
 
 
 # -- the sidecar dies ----------------------------------------------------------------------------------------------

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 from void_plugin.errors import FarmError
 from void_plugin.programs import child_environment, kill_group, own_group
+
+T = TypeVar("T")
 
 ANSWER_SECONDS = 180.0
 """How long a program may take to answer a question; what moves files may take as long as it needs."""
@@ -63,3 +68,29 @@ def ask(command: Sequence[str], environment: Mapping[str, str], seconds: float |
             kill_group(process)
             raise
     return Answer(process.returncode, text.decode("utf-8", "replace"), complaint.decode("utf-8", "replace"))
+
+
+def within(seconds: float, farm: str, act: Callable[[], T]) -> T:
+    """What a question to a farm gives, for somebody who waits no longer than so many seconds.
+
+    Raises what it raises, FarmError with `farm.unreachable` where it takes longer; then it ends by itself later.
+    """
+    found: SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            found.put((act(), None))
+        except BaseException as error:  # the end of this thread: raised again where it is waited for
+            found.put((None, error))
+
+    threading.Thread(target=run, name=f"ask {farm}", daemon=True).start()
+    try:
+        answer, failure = found.get(timeout=seconds)
+    except Empty as error:
+        raise FarmError(
+            f"The farm {farm} did not answer within {seconds:g} seconds; look whether it can be reached from here.",
+            "farm.unreachable",
+        ) from error
+    if failure is not None:
+        raise failure
+    return answer  # type: ignore[return-value]

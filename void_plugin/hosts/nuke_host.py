@@ -21,9 +21,10 @@ from void_plugin.hosts.states import SHOWING, NodeState
 from void_plugin.hosts.story import Story
 from void_plugin.hosts.turns import Turns
 
-RUNS = ("remove", "test", "preview")
+RUNS = ("remove", "farm", "test", "preview")
 """Buttons that begin a story."""
 CONNECT_SECONDS = 30.0
+PANEL_SECONDS = 60.0
 PREVIEW = "preview"
 """How the line of a preview begins, which is about no version."""
 
@@ -43,24 +44,34 @@ class Session:
         self._nodes: Dict[str, VoidNode] = {}
         self._states: Dict[str, NodeState] = {}
         self._hashes: Dict[str, Any] = {}
+        self._hashes_on_farm: Dict[str, Any] = {}
 
     # -- runs ------------------------------------------------------------------------------------------------
 
     def run(self, node: api.Node, action: str, overrides: Optional[Mapping[str, Any]] = None) -> Story:
-        """Begin an action on a node: `remove`, `test` or `preview`. Raises HostError where it is busy already."""
+        """Begin an action on a node: `remove`, `farm`, `test` or `preview`. Raises HostError where it is busy."""
         running = self._running(node)
         if running is not None:
             raise HostError("{} is busy: {}. Press Cancel first.".format(node.name(), running.state.text))
         uuid = own_uuid(node)
         story = self._story(VoidNode(node), uuid, action, overrides or {})
-        story.begin()
+        if action == "farm":
+            story.submit()
+        else:
+            story.begin()
         return story
 
     def cancel(self, node: api.Node) -> None:
-        """Stop what runs on a node."""
-        story = self._running(node)
+        """Stop what runs on a node, or what a farm makes for it."""
+        story, folder = self._running(node), self._on_farm(node)
         if story is not None:
             story.cancel()
+        elif folder:
+            self._story(VoidNode(node), uuid_of(node), "attach", {}).withdraw(folder)
+
+    def _on_farm(self, node: api.Node) -> str:
+        """The version folder that a farm makes for a node, as far as is known here; empty for none."""
+        return evaluated(api.knob(node, "void_job")) if self.state_of(node).kind == "farm" else ""
 
     def take_up(self) -> None:
         """After a script was opened: go on with what still runs, and look for jobs that were begun before."""
@@ -92,12 +103,19 @@ class Session:
         known.found()  # it may have another name by now
         return story if known.name == str(node.fullName()) else None
 
-    def _story(self, node: VoidNode, uuid: str, action: str, overrides: Mapping[str, Any]) -> Story:
+    def _story(
+        self,
+        node: VoidNode,
+        uuid: str,
+        action: str,
+        overrides: Mapping[str, Any],
+        then: Callable[[Story], None] = lambda story: None,
+    ) -> Story:
         def ended(story: Story) -> None:
             if self._stories.get(uuid) is story:
                 del self._stories[uuid]
-            if story.state.kind == "done" and action == "remove":
-                self._hashes[uuid] = host.hashes
+            self._keep_hashes(uuid, action, story.state.kind, host.hashes)
+            then(story)
 
         def note(state: NodeState) -> None:
             self._states[uuid] = state
@@ -107,6 +125,15 @@ class Session:
         story = Story(host, self.sidecar, uuid, ended)
         self._stories[uuid], self._nodes[uuid] = story, node
         return story
+
+    def _keep_hashes(self, uuid: str, action: str, kind: str, hashes: Any) -> None:
+        """Remember of which inputs the version is that is shown, or that a farm makes."""
+        if kind == "done" and action == "remove":
+            self._hashes[uuid] = hashes
+        elif kind == "farm" and action == "farm":
+            self._hashes_on_farm[uuid] = hashes
+        elif kind == "done" and action == "attach":
+            self._hashes[uuid] = self._hashes_on_farm.pop(uuid, None)
 
     # -- what a node says ------------------------------------------------------------------------------------
 
@@ -155,6 +182,8 @@ class Session:
             self.run(node, action)
         elif action == "cancel":
             self.cancel(node)
+        elif action == "latest" and self._on_farm(node) and not self.is_busy(node):
+            self._ask_the_farm(node)
         elif action == "connect":
             self._connect(node)
         elif action == "report":
@@ -162,9 +191,21 @@ class Session:
         else:
             self._press_about_versions(node, action)
 
+    def _ask_the_farm(self, node: api.Node) -> None:
+        """Take the version up that a farm makes; while it is not there, show the highest that is."""
+        known, folder = self._known(node), self._on_farm(node)
+
+        def answered(story: Story) -> None:
+            if story.state.kind == "farm":
+                self._turns.post(_guarded, lambda: self._press_about_versions(known.needed().node, "latest"))
+
+        self._story(known, known.uuid, "attach", {}, answered).attach(folder)
+
     def _press_about_versions(self, node: api.Node, action: str) -> None:
-        known = self._known(node)
-        versions = Versions(known, self.sidecar, self._turns.post, lambda state: self.show(known, state))
+        known, now = self._known(node), self.state_of(node)
+        # Whichever version it shows: what the farm makes is to be heard of, and can be cancelled.
+        show = partial(self.show, known) if now.kind != "farm" else lambda state: self.show(known, now)
+        versions = Versions(known, self.sidecar, self._turns.post, show)
         buttons: Dict[str, Callable[[], None]] = {
             "previous": versions.previous,
             "next": versions.next,
@@ -215,6 +256,20 @@ class Session:
         """Stop everything that runs."""
         for story in list(self._stories.values()):
             story.cancel()
+
+    def open_panel(self) -> None:
+        """Open the panel beside Nuke, in a process of its own that goes on when Nuke ends."""
+
+        def answered(result: Optional[Mapping[str, Any]], error: Optional[VoidError]) -> None:
+            if error is not None:
+                api.message(error.message)
+
+        self.sidecar.call(
+            "panel",
+            {"requests": []},
+            done=lambda result, error: self._turns.post(answered, result, error),
+            timeout=PANEL_SECONDS,
+        )
 
     def stale_nodes(self) -> List[api.Node]:
         """Nodes whose inputs are known to have changed."""
@@ -296,6 +351,11 @@ def cancel_all() -> None:
     _guarded(session().cancel_all)
 
 
+def panel() -> None:
+    """Open the panel."""
+    _guarded(session().open_panel)
+
+
 def install() -> None:
     """Add the menu and the callbacks; called once by menu.py, in a Nuke with windows."""
     code = "from void_plugin.hosts import nuke_host; nuke_host.{}()"
@@ -305,6 +365,7 @@ def install() -> None:
         ("Run selected", code.format("run_selected")),
         ("Run all stale", code.format("run_stale")),
         ("Cancel all", code.format("cancel_all")),
+        ("Panel", code.format("panel")),
     ]
     api.add_commands("Nuke", "VOID", commands)
     api.on_load(loaded)

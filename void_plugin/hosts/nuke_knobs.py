@@ -4,7 +4,7 @@ from typing import NamedTuple, Tuple, Union
 
 from void_plugin.settings import CHOICES, RenderSettings
 
-NODE_VERSION = 1
+NODE_VERSION = 2
 """Counts up whenever knobs or the inner graph change; older nodes are brought up to it in place."""
 
 INPUTS = ("plate", "matte", "affected", "holdout")
@@ -53,7 +53,7 @@ class Knob(NamedTuple):
         return self.has_value and self.name not in NOT_SETTINGS
 
 
-NOT_SETTINGS = ("output", "mix", "version", "details", "output_dir", "server", "priority")
+NOT_SETTINGS = ("output", "mix", "version", "details", "output_dir", "server", "priority", "farm")
 """Knobs that do not decide what a version looks like."""
 
 _DEFAULT = RenderSettings()
@@ -77,6 +77,15 @@ KNOBS: Tuple[Knob, ...] = (
         "stops it) and hands them to the server. The result becomes a new version; earlier ones stay.",
     ),
     _button(
+        "submit_farm",
+        "Submit to farm",
+        "farm",
+        "Checks and renders the inputs as Remove does, then puts the job on the render farm. The node is free at once, "
+        "and Nuke may be closed. Latest, and opening the script, ask how it stands and show the version once it is "
+        "there; Cancel takes the job back.",
+        same_line=True,
+    ),
+    _button(
         "test_frame",
         "Test frame",
         "test",
@@ -89,7 +98,7 @@ KNOBS: Tuple[Knob, ...] = (
         "Cancel",
         "cancel",
         "Stops the job and the work on the server; the version shown before stays. Pressed twice it does not wait for "
-        "the server's answer.",
+        "the server's answer. Where a farm makes the version, its job is cancelled there.",
         same_line=True,
     ),
     Knob("note", "status", "status", "No result yet"),
@@ -114,7 +123,13 @@ KNOBS: Tuple[Knob, ...] = (
     ),
     _button("prev_v", "Prev", "previous", "Shows the next lower version.", same_line=True),
     _button("next_v", "Next", "next", "Shows the next higher version.", same_line=True),
-    _button("latest_v", "Latest", "latest", "Shows the highest finished version.", same_line=True),
+    _button(
+        "latest_v",
+        "Latest",
+        "latest",
+        "Shows the highest finished version, and asks the farm about those that it makes.",
+        same_line=True,
+    ),
     Knob("divider", "void_what"),
     Knob(
         "enum",
@@ -358,7 +373,15 @@ KNOBS: Tuple[Knob, ...] = (
         "host:port of the server. Empty: $VOID_SERVER, else the configuration, else a server of your own that starts "
         "with the job.",
     ),
-    Knob("int", "priority", "priority", 50, "Jobs with a higher number start first, 0 to 100.", limits=(0, 100)),
+    Knob(
+        "int",
+        "priority",
+        "priority",
+        50,
+        "Jobs with a higher number start first, 0 to 100; on the farm too.",
+        limits=(0, 100),
+    ),
+    Knob("string", "farm", "farm", "", "Which farm gets the job, where a site has several. Empty: the site's default."),
     _button(
         "connect",
         "Test connection",

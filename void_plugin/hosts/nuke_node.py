@@ -106,7 +106,7 @@ class VoidNode:
             "status": state.text,
             "details": state.full_text(),
             "tile_color": state.colour,
-            "cancel_void": state.is_busy,
+            "cancel_void": state.can_be_cancelled,
             "render_void": "Re-run" if state.shows_result else "Remove",
         }
         changed = {name: value for name, value in wanted.items() if self._shown.get(name) != value}

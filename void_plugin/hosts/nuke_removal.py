@@ -43,7 +43,7 @@ class _Plan(NamedTuple):
 
 
 class NukeRemoval(Host):
-    """One action on one node: `remove`, `test`, `preview`, or `attach` to what was begun before."""
+    """One action on one node: `remove`, `farm`, `test`, `preview`, or `attach` to what was begun before."""
 
     def __init__(
         self,
@@ -55,7 +55,9 @@ class NukeRemoval(Host):
         overrides: Mapping[str, Any],
     ) -> None:
         """`shown` hears of each state, `cancel` is for the bar's own button, `overrides` go before the knobs."""
-        self._node, self._action, self._turns = node, action, turns
+        self._node, self._turns = node, turns
+        # A farm is asked for the same as a server.
+        self._on_farm, self._action = action == "farm", "remove" if action == "farm" else action
         self._shown, self._cancel, self._overrides = shown, cancel, overrides
         self._plan: Optional[_Plan] = None
         self._bar: Any = None
@@ -118,6 +120,8 @@ class NukeRemoval(Host):
             "views": list(plan.views),
             "test": self._action == "test",
             "kind": "preview" if self._action == "preview" else "remove",
+            "on_farm": self._on_farm,
+            "farm": str(plan.values["farm"]).strip(),
         }
 
     def _needed_plan(self) -> _Plan:
@@ -157,6 +161,7 @@ class NukeRemoval(Host):
                 "ocio": config,
             },
             "server": str(plan.values["server"]).strip(),
+            "farm": str(plan.values["farm"]).strip(),
         }
 
     # -- the node --------------------------------------------------------------------------------------------

@@ -38,10 +38,10 @@ class Versions:
         self._step(lambda shown, numbers: min([number for number in numbers if number > shown], default=None))
 
     def latest(self) -> None:
-        """Show the highest finished version."""
-        self._step(lambda shown, numbers: max(numbers, default=None))
+        """Show the highest finished version; farms are asked about those that they make."""
+        self._step(lambda shown, numbers: max(numbers, default=None), look=True)
 
-    def _step(self, choose: Callable[[int, List[int]], Optional[int]]) -> None:
+    def _step(self, choose: Callable[[int, List[int]], Optional[int]], look: bool = False) -> None:
         def listed(versions: List[Version]) -> None:
             found = self._node.needed()
             done = {int(version["version"]): version for version in versions if version.get("state") == "done"}
@@ -54,7 +54,7 @@ class Versions:
             folder = str(done[number]["folder"])
             self._ask("manifest", {"folder": folder}, lambda answer: self._apply(folder, answer, max(done)))
 
-        self._list(listed)
+        self._list(listed, look)
 
     def _apply(self, folder: str, answer: Mapping[str, Any], latest: int) -> None:
         manifest = answer["manifest"]
@@ -133,8 +133,9 @@ class Versions:
 
     # -- the sidecar -----------------------------------------------------------------------------------------
 
-    def _list(self, then: Callable[[List[Version]], None]) -> None:
-        self._ask("versions", {"output": self._output()}, lambda answer: then(list(answer.get("versions") or ())))
+    def _list(self, then: Callable[[List[Version]], None], look: bool = False) -> None:
+        asked = {"output": self._output(), "look": look}
+        self._ask("versions", asked, lambda answer: then(list(answer.get("versions") or ())))
 
     def _ask(self, call: str, args: Dict[str, Any], then: Callable[[Mapping[str, Any]], None]) -> None:
         def go_on(result: Optional[Mapping[str, Any]], error: Optional[VoidError]) -> None:
@@ -192,7 +193,14 @@ def _deleted(answer: Mapping[str, Any]) -> None:
     api.message("{} versions deleted, {:.1f} MB freed.".format(len(answer.get("deleted") or ()), freed / 1e6))
 
 
+def _said(version: Version) -> str:
+    name, farm = states.version_name(str(version["folder"])), version.get("farm")
+    if isinstance(farm, dict):
+        return "{} ({})".format(name, states.farm_line("", farm))
+    return "{} is {}".format(name, "on the farm" if version.get("state") == "farm" else version.get("state"))
+
+
 def _nothing_there(versions: List[Version]) -> str:
-    others = ["v{:03d} is {}".format(int(item["version"]), item.get("state")) for item in versions]
+    others = [_said(item) for item in versions]
     text = "There is no such finished version."
     return "{} In the folder: {}.".format(text, ", ".join(others)) if others else text

@@ -4,7 +4,7 @@ from typing import Any, Dict, Mapping, NamedTuple, Tuple
 
 from void_plugin.events import KINDS
 
-RESTING = ("empty", "done", "stale", "older", "cancelled", "failed", "offline", "detached")
+RESTING = ("empty", "done", "stale", "older", "cancelled", "failed", "offline", "detached", "farm")
 """Kinds in which nothing is under way, so that the button can be pressed."""
 SHOWING = ("done", "stale", "older")
 """Kinds in which a version is shown and nothing else is to be said."""
@@ -22,6 +22,7 @@ COLOURS: Dict[str, int] = {
     "cancelled": 0,
     "failed": 0xA03A32FF,
     "detached": 0x3C5A8CFF,
+    "farm": 0x3C5A8CFF,
     "offline": 0,
 }
 """Tile colour of each kind as 0xRRGGBBAA; 0 is the host's own."""
@@ -51,6 +52,11 @@ class NodeState(NamedTuple):
         return self.kind not in RESTING
 
     @property
+    def can_be_cancelled(self) -> bool:
+        """True while something is under way here, or a farm makes a version."""
+        return self.is_busy or self.kind == "farm"
+
+    @property
     def shows_result(self) -> bool:
         """True where a result is there and pressing the button makes another."""
         return self.kind in SHOWING
@@ -77,6 +83,38 @@ def rendering() -> NodeState:
 def starting(warnings: Tuple[str, ...] = ()) -> NodeState:
     """The inputs are there and the sidecar takes over."""
     return NodeState("running", "Starting", warnings=warnings)
+
+
+def submitting(warnings: Tuple[str, ...] = ()) -> NodeState:
+    """The inputs are there and are handed to a farm."""
+    return NodeState("running", "Submitting to the farm", warnings=warnings)
+
+
+def on_farm(folder: str, farm: Mapping[str, Any], warnings: Tuple[str, ...] = ()) -> NodeState:
+    """A farm makes a version, and the node is free for other things; `farm` is what the sidecar says of it."""
+    fraction = min(1.0, max(0.0, float(farm.get("fraction") or 0.0)))
+    jobs = farm_jobs(farm)
+    details = ["Folder: " + folder, str(farm.get("text") or "")]
+    details += ["How it stands: void farm status {0}\nIts log: void farm logs {0}".format(job) for job in jobs]
+    text = "\n".join(line for line in details if line)
+    return NodeState("farm", farm_line(folder, farm), text, fraction, warnings)
+
+
+def farm_line(folder: str, farm: Mapping[str, Any]) -> str:
+    """How a version stands on a farm, in one line: `On the farm: slurm:1234, v004, running 40 %`."""
+    parts = farm_jobs(farm) + (version_name(folder),)
+    state = str(farm.get("state") or "")
+    if state == "running":
+        parts += ("running {:.0f} %".format(100 * min(1.0, max(0.0, float(farm.get("fraction") or 0.0)))),)
+    elif state != "queued":
+        parts += ({"unknown": "no word from it", "succeeded": "finished, not here yet"}.get(state, state),)
+    return "On the farm: {}".format(", ".join(part for part in parts if part))
+
+
+def farm_jobs(farm: Mapping[str, Any]) -> Tuple[str, ...]:
+    """Names of the jobs that make a version."""
+    jobs = farm.get("jobs")
+    return tuple(str(job) for job in jobs) if isinstance(jobs, list) else ()
 
 
 def attaching(folder: str) -> NodeState:

@@ -46,6 +46,7 @@ class Story:
         self._call_id = 0
         self._cancels = 0
         self._reattached = self._again = False
+        self._to_farm = False
         self._complaint = ""
         self._events: List[Mapping[str, Any]] = []
         self._lock = threading.Lock()
@@ -60,6 +61,19 @@ class Story:
     def begin(self) -> None:
         """Start at the press of the button."""
         self._guarded(self._check)
+
+    def submit(self) -> None:
+        """Start at the press of the farm's button: the same up to the inputs, which a farm then gets.
+
+        The story ends as soon as the farm has them; the document keeps the note of the version until it is there.
+        """
+        self._to_farm = True
+        self._guarded(self._check)
+
+    def withdraw(self, folder: str) -> None:
+        """Start at the press of Cancel on a version that a farm makes."""
+        self.folder = folder
+        self._guarded(self._take_back)
 
     def attach(self, folder: str, again: bool = False) -> None:
         """Start in the middle: take up the job that an earlier story began in this version folder.
@@ -106,8 +120,9 @@ class Story:
         self._show(states.rendering())
         arguments = self._host.render(self.folder)
         self._host.remember(self.folder)
-        self._show(states.starting(tuple(problem.text for problem in problems)))
-        self._call("running", "start", arguments, self._followed)
+        known = tuple(problem.text for problem in problems)
+        self._show(states.submitting(known) if self._to_farm else states.starting(known))
+        self._call("running", "submit" if self._to_farm else "start", arguments, self._followed)
 
     def _take_up(self) -> None:
         self._show(states.attaching(self.folder))
@@ -118,6 +133,10 @@ class Story:
         if self._again:
             arguments["again"] = True
         return arguments
+
+    def _take_back(self) -> None:
+        self._show(states.cancelling(self.state))
+        self._call("running", "cancel_farm", {"folder": self.folder}, self._followed)
 
     def _followed(self, result: Optional[Mapping[str, Any]], error: Optional[VoidError]) -> None:
         self._draw()  # what was said before the end
@@ -132,6 +151,10 @@ class Story:
         if answer.get("cancelled"):
             self._forget()
             raise Cancelled
+        farm = answer.get("farm")
+        if isinstance(farm, dict):
+            self._end(states.on_farm(self.folder, farm, self.state.warnings))
+            return
         manifest = answer.get("manifest")
         if not isinstance(manifest, dict):
             raise HostError(

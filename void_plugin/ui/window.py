@@ -21,6 +21,8 @@ from void_plugin.errors import VoidError
 from void_plugin.hosts.states import NodeState
 from void_plugin.ui.connection import ConnectionDialog, Health
 from void_plugin.ui.decoderclient import DecoderClient
+from void_plugin.ui.dialogs import Dialogs
+from void_plugin.ui.farmwatch import FarmWatch
 from void_plugin.ui.fields import values_of, with_values
 from void_plugin.ui.firstpage import FirstPage
 from void_plugin.ui.jobspage import ACTIONS, JobsPage
@@ -51,6 +53,8 @@ class PanelWindow(QMainWindow):
         self.settings, self.jobs = SettingsPage(), JobsPage()
         self.connection = ConnectionDialog(self)
         self.notifier = Notifier(self)
+        self.dialogs = Dialogs(self, work)
+        self.farm_watch = FarmWatch(work)
         self.message = QLabel(" ")
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -104,6 +108,10 @@ class PanelWindow(QMainWindow):
             ("test", "&Test frame", "Ctrl+T", "Remove on this frame only", lambda: self.run("test")),
             ("remove", "&Remove", "Ctrl+R", "Remove on all frames; the result becomes a new version",
              lambda: self.run("remove")),
+            ("farm", "Submit to &farm…", "Ctrl+Shift+R", "Make it on a render farm; the result becomes a new version",
+             self.choose_farm),
+            ("timeline", "Open t&imeline…", "Ctrl+Shift+O", "Open shots of an editor's timeline",
+             self.dialogs.choose_timeline),
             ("connection", "&Connection…", "Ctrl+K", "Which server, and whether it is well", self.show_connection),
         ):  # fmt: skip
             action = QAction(text, self)
@@ -117,6 +125,7 @@ class PanelWindow(QMainWindow):
     def _connect(self) -> None:
         work = self.work
         self.first.request_asked.connect(self.choose_request)
+        self.first.otio_asked.connect(self.dialogs.choose_timeline)
         self.first.recent_chosen.connect(work.open)
         self.list.chosen.connect(self._choose)
         self.viewer.readout.connect(self.readout.setText)
@@ -159,12 +168,17 @@ class PanelWindow(QMainWindow):
         if path:
             self.work.save(self.shot, path)
 
-    def run(self, action: str) -> None:
+    def choose_farm(self) -> None:
+        """Ask on which farm the shot that is shown is to be made."""
+        if self.shot is not None:
+            self.dialogs.choose_farm(self.shot, lambda farm: self.run("farm", farm))
+
+    def run(self, action: str, farm: str = "") -> None:
         """Begin a job of the shot that is shown."""
         if self.shot is None:
             return
         self.say("")
-        self.work.run(self.shot, action, self.viewer.frame)
+        self.work.run(self.shot, action, self.viewer.frame, farm)
         self.tabs.setCurrentWidget(self.jobs)
 
     def show_connection(self) -> None:
@@ -251,8 +265,9 @@ class PanelWindow(QMainWindow):
         """Offer what can be done now."""
         there = self.shot is not None
         busy = there and self.work.is_busy(self.shot)  # type: ignore[arg-type]
-        for name in ("preview", "test", "remove"):
+        for name in ("preview", "test", "remove", "farm"):
             self.actions_by_name[name].setEnabled(there and not busy)
+        for name in ("preview", "test", "remove"):
             self.actions_by_name[name].setText(("&" if name != "preview" else "") + ACTIONS[name])
         self.actions_by_name["save"].setEnabled(there)
         title = f"{self.shot.name}, {os.path.basename(self.shot.path)} - VOID" if self.shot is not None else "VOID"
@@ -274,6 +289,7 @@ class PanelWindow(QMainWindow):
                 event.ignore()
                 return
         self.viewer.playback.stop()
+        self.farm_watch.stop()
         self.work.close()
         self._decoder.close()
         event.accept()
