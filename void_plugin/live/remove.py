@@ -102,7 +102,7 @@ class Removal:
             if sending.begun:
                 args = {"folder": sending.folder.as_posix(), "again": True}
                 return Wanted(sending.name, attach, args, self._leaves)
-            export(sending, self._exports, self._context, self._choices)
+            export(sending, self._exports, self._context, self._choices, self._call.check)
             args = start_args(sending, self._context, self._choices, self._call.check)
             return Wanted(sending.name, start, args, self._leaves)
         except VoidError as error:
@@ -123,7 +123,7 @@ class Removal:
         elif ended.error is not None:
             self._failed(sending, ended.error)
         elif ended.manifest is None:
-            self._mark(sending, "failed", "Cancelled.")
+            self._mark(sending, "cancelled", "")
             self._rows.end(sending.name, "cancelled", "It was cancelled, here and on its server.")
         elif self._choices.place:
             self._rows.end(sending.name, *place(self._host, sending.folder, sending.placing), sending.folder)
