@@ -1,12 +1,13 @@
 """How much longer does `void remove --engine recover` take than its engine, reading and writing alone?
 
-    python benchmarks/overall.py [--quick] [--frames 48] [--rounds 3] [--json FILE] [--results FILE]
+    python benchmarks/overall.py [--quick] [--frames 48] [--width 1920] [--rounds 3] [--json FILE] [--results FILE]
 
 `void remove` runs as a user runs it, in a process of its own, from its start to its end, on a pan of 1920x1080 with
 soft mattes, a shadow and grain, as `void demo` writes it. Beside it, in turn: the engine alone, which analyses and
 solves the same units with as many threads from pictures in memory, and OpenImageIO alone, which reads the rows that
 the job read and writes the pixels that it wrote. Limit: 1.15 times their sum; what overlaps counts in our favour.
-Rows below say where the rest goes: a whole job in one process that has started already, and its plan.
+Rows below say where the rest goes: a whole job in a process that has started already, and its plan, to which the
+engine's analysis belongs.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def read_and_written(request: RemovalRequest, folder: Path) -> list[Touched]:
 
 
 def measure(options: argparse.Namespace) -> Iterator[Table]:
-    count, width = (8, 960) if options.quick else (options.frames, 1920)
+    count, width = (8, 480) if options.quick else (options.frames, options.width)
     title = f"`void remove --engine recover` on {count} frames of {width}x{width * 9 // 16}, beside its parts alone"
     table = Table("overall", title, ("what", "ms/frame", "over engine, reading and writing"))
     with scratch(options) as folder:
@@ -154,6 +155,7 @@ def measure(options: argparse.Namespace) -> Iterator[Table]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser(__doc__, rounds=3)
     parser.add_argument("--frames", type=int, default=48)
+    parser.add_argument("--width", type=int, default=1920)
     return answer(parser, measure, arguments)
 
 

@@ -48,6 +48,9 @@ def answer(
     tables: list[Table] = []
     begun = time.monotonic()
     for table in measure(options):
+        if options.quick and table.verdicts:
+            table.verdicts.clear()
+            table.notes.append("Too small and short to judge a limit by.")
         tables.append(table)
         print(f"\n{table.text()}", flush=True)
         if options.results:  # at once, so that what was measured stays where the next one fails

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benching.alone import Touched
 from void_plugin.config import Config
@@ -19,6 +20,9 @@ from void_server.exr import ImageFile, ImageFiles, NewPart, Part
 from void_server.jobfolder import JobFolder
 from void_server.runner import Job, Warm
 from void_server.tiles import Box
+
+
+T = TypeVar("T")
 
 
 class NotedFiles(ImageFiles):
@@ -61,6 +65,30 @@ class NotedFiles(ImageFiles):
             tasks.append(Touched(target=str(kept / "again" / pattern.name), pattern=str(pattern)))
         # As a job does: a frame is written soon after it was read.
         return sorted(tasks, key=lambda task: Path(task.source or task.target).suffixes)
+
+
+class TimedFiles(ImageFiles):
+    """Image files that add up the seconds that callers spend in them; of use with one worker."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers)
+        self.seconds = 0.0
+
+    def header(self, file: ImageFile) -> tuple[Part, ...]:
+        return self._timed(super().header, file)
+
+    def read(self, file: ImageFile, part: Part, channels: Sequence[str], box: Box | None = None) -> Any:
+        return self._timed(super().read, file, part, channels, box)
+
+    def write(self, path: str, parts: Sequence[NewPart]) -> int:
+        return self._timed(super().write, path, parts)
+
+    def _timed(self, method: Callable[..., T], *arguments: Any) -> T:
+        begun = time.perf_counter()
+        try:
+            return method(*arguments)
+        finally:
+            self.seconds += time.perf_counter() - begun
 
 
 def _is_own(path: str) -> bool:
