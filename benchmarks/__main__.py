@@ -36,7 +36,7 @@ LONG = (
     "compose.py",
     "recover.py",
     "grain.py",
-    "stitch.py --seeds 3",
+    "stitch.py --rounds 3",
     "viewer.py",
 )
 

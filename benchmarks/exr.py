@@ -60,7 +60,9 @@ def cases(folder: Path, count: int) -> Iterator[tuple[str, list[Touched]]]:
     plates = [str(folder / f"plate.{number}.exr") for number in numbers]
     for codec in CODECS:
         if codec != "zip":
-            converted = [Touched(plate, target=str(folder / codec / Path(plate).name), compression=codec) for plate in plates]
+            converted = [
+                Touched(plate, target=str(folder / codec / Path(plate).name), compression=codec) for plate in plates
+            ]
             with Alone(PROCESSES) as alone:
                 alone.time(converted)
             sources = [task.target for task in converted]

@@ -44,9 +44,7 @@ def measure(options: argparse.Namespace) -> Iterator[Table]:
                 shutil.rmtree(out)
             ratio = most[4 * few] / most[few]
             table.add(f"{engine}, {kind}", most[few], most[4 * few], ratio)
-            table.verdicts.append(
-                Verdict(f"{engine}, {4 * few} frames over {few}", Figure((ratio,)), LIMIT)
-            )
+            table.verdicts.append(Verdict(f"{engine}, {4 * few} frames over {few}", Figure((ratio,)), LIMIT))
             if engine == "recover":
                 table.verdicts.append(Verdict("recover, GiB", Figure((most[4 * few],)), LIMIT_GIB))
     yield table

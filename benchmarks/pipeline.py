@@ -3,10 +3,11 @@
     python benchmarks/pipeline.py [--quick] [--frames 24] [--rounds 7] [--json FILE] [--results FILE]
 
 The engine `identity` gives the plate back, so what is left is ours: mattes, units, stitching, writing, hashing. The
-shot is that of compose.py: 1920x1080, grainy, an object over a tenth of the frame and its shadow. A job is planned, then
-rendered by a process that has read nothing yet, and watched for which rows of which files it reads and which frames it
-writes. Then in turn it is rendered with two workers, and OpenImageIO reads those rows and writes those pixels as zip in
-two processes. Start-up and plan are apart; `plan` is what making it took once, over a render. Limit 1.6, goal 1.3.
+shot is that of compose.py: 1920x1080, grainy, an object over a tenth of the frame and its shadow. A job is planned,
+then rendered by a process that has read nothing yet, and watched for which rows of which files it reads and which
+frames it writes. Then in turn it is rendered with two workers, and OpenImageIO reads those rows and writes those pixels
+as zip in two processes. Start-up and plan are apart; `plan` is what making it took once, over a render. Limit 1.6,
+goal 1.3.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def measure(options: argparse.Namespace) -> Iterator[Table]:
             if kind == "patch":
                 table.verdicts.append(Verdict("patch, render over OpenImageIO", ratio, LIMIT, GOAL))
         table.notes.append(
-            f"{count} frames of {SIZE[1]}x{SIZE[0]}, {options.rounds} rounds, {WORKERS} workers and {WORKERS} processes."
+            f"{count} frames of {SIZE[1]}x{SIZE[0]}, {options.rounds} rounds, {WORKERS} workers, {WORKERS} processes."
         )
         yield table
         yield parts(folder, count)

@@ -96,9 +96,7 @@ def measure(options: argparse.Namespace) -> Iterator[Table]:
                 "void remove, to its first frame": lambda: first_frame(
                     programs.void(*wanted, "--json"), shot, environment
                 ),
-                "the same, on a server that runs": lambda: first_frame(
-                    programs.void(*wanted, *address), shot, served
-                ),
+                "the same, on a server that runs": lambda: first_frame(programs.void(*wanted, *address), shot, served),
             }
             in_turn(ways, 1)  # files into the system's cache, and compiled
             found = in_turn(ways, options.rounds)

@@ -196,7 +196,9 @@ def measure(options: argparse.Namespace) -> Iterator[Table]:
     with scratch(options) as folder, torch.no_grad():
         weights = Weights(build_weights(Path(folder) / "weights"))
         plain = Plain(weights)
-        networks = open_models(Config(weights=str(weights.folder), device="cpu", memory="full"), weights, RASTER).networks
+        networks = open_models(
+            Config(weights=str(weights.folder), device="cpu", memory="full"), weights, RASTER
+        ).networks
         inputs = make_inputs(networks, steps)
         theirs, mine = plain.run(inputs), ours(networks, inputs)
         differ = max(float((one - other).abs().max()) for one, other in zip(theirs, mine, strict=True))

@@ -59,7 +59,7 @@ def _read(path: str, rows: tuple[int, int] | None) -> tuple[Any, Any]:
     return spec, pixels
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _kept(path: str) -> tuple[Any, Any]:
     return _read(path, None)
 

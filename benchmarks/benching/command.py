@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benching import machine, results
+from benching import claim_children, machine, results
 from benching.tables import Table
 
 Measure = Callable[[argparse.Namespace], Iterable[Table]]
@@ -44,6 +44,7 @@ def answer(
     options = parser.parse_args(told)
     if options.quick and options.rounds == parser.get_default("rounds"):
         options.rounds = min(2, options.rounds)
+    claim_children()
     command, facts = repeated(told), machine.about(packages)
     tables: list[Table] = []
     begun = time.monotonic()

@@ -21,7 +21,6 @@ from void_server.jobfolder import JobFolder
 from void_server.runner import Job, Warm
 from void_server.tiles import Box
 
-
 T = TypeVar("T")
 
 
