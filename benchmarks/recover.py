@@ -1,43 +1,47 @@
 """How good and how fast is `recover`, beside the rough prototype it grew from and two classical fills?
 
-    python benchmarks/recover.py [--quick] [--scenes pan,own_handheld] [--frames 24] [--width 1920] [--json FILE]
+    python benchmarks/recover.py [--quick] [--scenes pan,own_handheld] [--frames 24] [--width 1920]
+                                  [--rounds 2] [--json FILE] [--results FILE]
 
 Scenes named `own_*` come from `void_server.scenes`: soft motion-blurred mattes, cast shadow, grain. The others are
 the prototype's, and are left out with a reason where its folder or its clips are absent. PSNR is pooled over all
 hole pixels of the shot, display-referred (sRGB curve; log2 for `hdr`), against a truth free of grain. What is timed
-runs twice, in turn, and the faster run counts.
+runs in every round, in turn; the ratio is of frames a second over the prototype's.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import cv2
 import numpy as np
+from benching import ROOT
+from benching.command import answer, build_parser
+from benching.figures import Figure, in_turn
+from benching.tables import Cell, Table, Verdict
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "server")]
-
-from void_plugin.settings import RenderSettings  # noqa: E402
-from void_server.engines import Picture, Setup, Unit  # noqa: E402
-from void_server.engines.recover import RecoverEngine  # noqa: E402
-from void_server.engines.recover.pyramid import spread  # noqa: E402
-from void_server.scenes import CAMERAS, MemoryFrames, MemoryShelf, Scene, quadmask  # noqa: E402
-from void_server.tiles import Box  # noqa: E402
+from void_plugin.settings import RenderSettings
+from void_server.engines import Picture, Setup, Unit
+from void_server.engines.recover import RecoverEngine
+from void_server.engines.recover.pyramid import spread
+from void_server.scenes import CAMERAS, MemoryFrames, MemoryShelf, Scene, quadmask
+from void_server.tiles import Box
 
 PROTOTYPE_SCENES = ("static", "static_flicker", "pan", "locked", "plane", "parallax", "hdr")
+SPEED_SCENES = ("pan", "parallax", "locked")
+"""Those that speed is promised on: a pan, parallax and a tracking shot."""
+SPEED_LIMIT, LOSS_LIMIT = 1.5, 0.2
+"""Frames a second over the prototype's at least, and dB below its PSNR at most."""
 UNIT_FRAMES = 4
 WORKERS = 2
 GROW_SHARE = 0.004
@@ -234,15 +238,6 @@ def _around(matte: NDArray[np.uint8]) -> tuple[slice, slice]:
     return (slice(max(0, rows[0] - pad), rows[-1] + pad), slice(max(0, columns[0] - pad), columns[-1] + pad))
 
 
-def _time_again(shot: Shot, scores: dict[str, Score], prototype: ModuleType | None) -> None:
-    """Run what is timed once more in the same order and keep the faster of both: other work on a machine only slows."""
-    for method in ("clean", "prototype", "source"):
-        if method not in scores or (method == "prototype" and prototype is None):
-            continue
-        again = run_prototype(shot, prototype) if prototype and method == "prototype" else run_recover(shot, method)[1]
-        scores[method].seconds_per_frame = min(scores[method].seconds_per_frame, again.seconds_per_frame)
-
-
 def load_prototype(folder: Path) -> tuple[ModuleType, ModuleType] | str:
     """The prototype's engine and scenes, or why they cannot be used."""
     if not (folder / "draft_engine.py").exists():
@@ -258,57 +253,78 @@ def load_prototype(folder: Path) -> tuple[ModuleType, ModuleType] | str:
     return engine, scenes
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="480 pixels wide, 12 frames, our own scenes only")
-    parser.add_argument("--json", type=Path, help="write the numbers here too")
+def measure(options: argparse.Namespace) -> Iterator[Table]:
+    frames, width = (12, 480) if options.quick else (options.frames, options.width)
+    own = [f"own_{camera}" for camera in CAMERAS]
+    wanted = options.scenes.split(",") if options.scenes else [*([] if options.quick else PROTOTYPE_SCENES), *own]
+    prototype = load_prototype(options.prototype) if any(name in PROTOTYPE_SCENES for name in wanted) else "not asked"
+    columns = (
+        "scene, method", "PSNR dB", "worst frame", "temporal error over grain", "ms/frame", "speed over prototype",
+        "noise ratio", "coverage",
+    )  # fmt: skip
+    table = Table("recover", f"The engine recover, {frames} frames of {width}x{width * 9 // 16}", columns)
+    table.notes.append(f"{options.rounds} rounds in turn, {WORKERS} workers.")
+    for name in wanted:
+        if name in PROTOTYPE_SCENES and isinstance(prototype, str):
+            table.notes.append(f"{name} was left out: {prototype}.")
+            continue
+        if isinstance(prototype, str) or name not in PROTOTYPE_SCENES:
+            engine, shot = None, own_shot(name, frames, width)
+        else:
+            engine, shot = prototype[0], prototype_shot(name, prototype[1], frames, width)
+        add_scene(table, shot, None if options.bare else engine, options)
+    yield table
+
+
+def add_scene(table: Table, shot: Shot, prototype: ModuleType | None, options: argparse.Namespace) -> None:
+    """One scene by every method; what is fast and says little of speed runs once."""
+    scores: dict[str, Score] = {}
+
+    def ours(grain: str) -> Callable[[], float]:
+        def run() -> float:
+            results, scores[grain] = run_recover(shot, grain)
+            if options.sheets:
+                write_sheet(options.sheets / f"{shot.name}{'' if grain == 'clean' else '_source'}.png", shot, results)
+            return 1000 * scores[grain].seconds_per_frame
+
+        return run
+
+    def theirs() -> float:
+        assert prototype is not None
+        scores["prototype"] = run_prototype(shot, prototype)
+        return 1000 * scores["prototype"].seconds_per_frame
+
+    ways = {"clean": ours("clean"), "source": ours("source")}
+    times = in_turn({**ways, "prototype": theirs} if prototype is not None else ways, options.rounds)
+    if not options.bare:
+        scores["telea"], scores["median"] = run_telea(shot), run_median(shot)
+    scores["grain alone"] = judge(shot, shot.grainy, 0.0)
+    for method, score in scores.items():
+        speed: Cell = times["prototype"].over(times[method]) if method in times and "prototype" in times else ""
+        took: Cell = times.get(method) or (1000 * score.seconds_per_frame or "")
+        table.add(f"{shot.name}, {method}", score.psnr, score.worst_frame, score.temporal, took, speed,
+                  score.noise_ratio, score.coverage)  # fmt: skip
+    if prototype is not None and shot.name in SPEED_SCENES:
+        faster = times["prototype"].over(times["clean"])
+        gained = scores["clean"].psnr - scores["prototype"].psnr
+        table.verdicts.append(
+            Verdict(f"{shot.name}, frames a second over the prototype's", faster, SPEED_LIMIT, least=True)
+        )
+        table.verdicts.append(
+            Verdict(f"{shot.name}, dB over the prototype", Figure((gained,)), -LOSS_LIMIT, least=True)
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = build_parser(__doc__, rounds=2)
     parser.add_argument("--scenes", default="", help="names separated by commas; all by default")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--width", type=int, default=1920)
     parser.add_argument("--prototype", type=Path, default=ROOT.parent / "shared" / "prototypes")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
     parser.add_argument("--bare", action="store_true", help="neither prototype nor classical fills")
-    options = parser.parse_args()
-    if options.quick:
-        options.frames, options.width = 12, 480
-    own = [f"own_{camera}" for camera in CAMERAS]
-    wanted = options.scenes.split(",") if options.scenes else [*([] if options.quick else PROTOTYPE_SCENES), *own]
-    table: dict[str, Any] = {}
-    prototype = load_prototype(options.prototype) if any(name in PROTOTYPE_SCENES for name in wanted) else "not asked"
-    print(f"{options.width} wide, {options.frames} frames, {WORKERS} workers; PSNR in dB (worst frame), "
-          "temporal error over grain, seconds a frame")  # fmt: skip
-    for name in wanted:
-        if name in PROTOTYPE_SCENES and isinstance(prototype, str):
-            print(f"{name:16s} skipped: {prototype}")
-            continue
-        if isinstance(prototype, str) or name not in PROTOTYPE_SCENES:
-            shot = own_shot(name, options.frames, options.width)
-        else:
-            shot = prototype_shot(name, prototype[1], options.frames, options.width)
-        scores: dict[str, Score] = {}
-        results, scores["clean"] = run_recover(shot, "clean")
-        if options.sheets:
-            write_sheet(options.sheets / f"{name}.png", shot, results)
-        if not isinstance(prototype, str) and name in PROTOTYPE_SCENES and not options.bare:
-            scores["prototype"] = run_prototype(shot, prototype[0])
-        picked, scores["source"] = run_recover(shot, "source")
-        if options.sheets:
-            write_sheet(options.sheets / f"{name}_source.png", shot, picked)
-        if not options.bare:
-            scores["telea"], scores["median"] = run_telea(shot), run_median(shot)
-        if not options.bare:
-            _time_again(shot, scores, None if isinstance(prototype, str) else prototype[0])
-        scores["ceiling"] = judge(shot, shot.grainy, 0.0)
-        table[name] = {method: asdict(score) for method, score in scores.items()}
-        print(name)
-        for method, score in scores.items():
-            extra = ("" if math.isnan(score.noise_ratio) else
-                     f"  noise ratio {score.noise_ratio:.2f}  coverage {score.coverage:.4f}")  # fmt: skip
-            print(f"    {method:10s} {score.psnr:6.2f} ({score.worst_frame:6.2f})  x{score.temporal:6.2f}  "
-                  f"{score.seconds_per_frame:.3f} s{extra}", flush=True)  # fmt: skip
-    if options.json:
-        options.json.write_text(json.dumps(table, indent=2) + "\n")
+    return answer(parser, measure, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
