@@ -62,6 +62,8 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
     add("--setting", action="append", default=[], metavar="NAME=VALUE", help="one more setting, such as seed=7")
     add = parser.add_argument_group("this run").add_argument
     add("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    add("--panel", action="store_true", help="look at the clips in a panel first: mask, settings, which to send")
+    add("--farm", default="", metavar="NAME", help="let a farm do the jobs; `default` is the one of the site file")
     add("--place", action="store_true", help="place results as soon as they are there, also while you work")
     add("--no-wait", dest="wait", action="store_false", help="leave the jobs to the server, and collect later")
     add("--retry", action="store_true", help="go on with jobs that have failed, with what was rendered for them")

@@ -13,6 +13,7 @@ from void_plugin.errors import HostError, VoidError
 from void_plugin.hostcall import HostCall
 from void_plugin.jobrecord import JobRecord
 from void_plugin.live.choices import Choices
+from void_plugin.live.farming import stands
 from void_plugin.live.hostside import HostSide
 from void_plugin.live.records import Placing, record_of
 from void_plugin.live.remove import refuse
@@ -60,6 +61,10 @@ class Collection:
         self._known[name] = folder, placing
         if is_finished(folder):
             self._rows.end(name, *place(self._host, folder, placing), folder)
+            return None
+        if record.state == "farm":
+            how = stands(folder, self._desk.environment, self._call.check)
+            self._rows.end(name, *(how or place(self._host, folder, placing)), folder)
             return None
         why = self._why_not(folder, record)
         if why is not None:
@@ -161,6 +166,8 @@ def _stand(folder: Path, marked: str) -> dict[str, str]:
         return {"state": "placed" if marked in PLACED else "ready", "text": version}
     if record.state == "failed":
         return {"state": "failed", "text": record.error.get("text", "")}
+    if record.state == "farm":
+        return {"state": "running", "text": f"{version}, on the farm {record.farm.get('name')}"}
     where = f"on the server {record.server}" if record.server else f"by {record.whose}"
     return {"state": "running" if record.state == "running" else "failed", "text": f"{version}, {where}"}
 

@@ -12,7 +12,7 @@ from void_plugin.live.records import Placing
 from void_plugin.manifest import read_manifest
 
 BAD = ("refused", "failed", "cancelled")
-"""States of a row that are no success; the others are planned, sent, running, ready and placed."""
+"""States of a row that are no success; the others are planned, left out, sent, running, ready and placed."""
 
 MOST = 3
 """Sentences about single frames that the note of a marker holds."""
