@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QToolBar
 
@@ -14,6 +15,8 @@ from void_plugin.ui.decoderclient import DecoderClient
 from void_plugin.ui.panelshot import PanelShot
 from void_plugin.ui.window import PanelWindow
 from void_plugin.ui.work import Work
+
+_AGAIN_MS = 20
 
 
 class ChoosingWindow(PanelWindow):
@@ -31,7 +34,7 @@ class ChoosingWindow(PanelWindow):
         self.send = QAction("&Send", self)
         self.send.setShortcut(QKeySequence("Ctrl+Return"))
         self.send.setToolTip("Send the shots that are ticked, as they now are (Ctrl+Return)")
-        self.send.triggered.connect(self._send)
+        self.send.triggered.connect(lambda: self._send())
         bar.addAction(self.send)
         for name in ("open", "timeline", "remove", "farm"):
             self.actions_by_name[name].setVisible(False)
@@ -51,8 +54,17 @@ class ChoosingWindow(PanelWindow):
         self.send.setText(f"&Send {count} of {self.list.count()}")
         self.send.setEnabled(count > 0)
 
-    def _send(self) -> None:
+    def _send(self, saved: frozenset[str] = frozenset()) -> None:
+        """Answer and leave; mattes that were painted are saved first, so that the requests name them."""
+        if self.touchup.file.ticket:  # one save at a time
+            QTimer.singleShot(_AGAIN_MS, lambda: self._send(saved))
+            return
         chosen = [self.work.shots[uuid] for uuid in self.list.ticked()]
+        painted = [shot for shot in chosen if shot.uuid not in saved and self.touchup.has_unsaved(shot)]
+        if painted:
+            self.list.choose(painted[0])
+            self.touchup.save(lambda: self._send(saved | {painted[0].uuid}))
+            return
         self.answer = {"send": {shot.path: shot.request.to_dict() for shot in chosen}}
         print(json.dumps(self.answer), flush=True)
         self.close_at_once()

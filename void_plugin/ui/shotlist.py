@@ -46,6 +46,12 @@ class ShotList(QListWidget):
         )
         item.setIcon(QIcon(icon))
 
+    def choose(self, shot: PanelShot) -> None:
+        """Show another shot."""
+        item = self._item(shot.uuid)
+        if item is not None:
+            self.setCurrentItem(item)
+
     def tick(self, shot: PanelShot, on: bool) -> None:
         """Give a shot a tick, or take it away."""
         item = self._item(shot.uuid)
