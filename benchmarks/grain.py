@@ -4,8 +4,8 @@
 
 Every round is another seed, every row the worst over rounds and channels. `sigma` is the error of deviation at six
 lumas, `lags` of autocorrelation at (0,1), (1,0) and (1,1), `psd` the greatest log2 ratio of radial power in bins of
-0.05 cycles/px above 0.05, `lowest` that of the bin below, `cross` the error of correlation between channels, `frames` the
-correlation of two frames' grain. Power below a thousandth of the peak is not compared. Seconds are processor time.
+0.05 cycles/px above 0.05, `lowest` that of the bin below, `cross` the error of correlation between channels, `frames`
+the correlation of two frames' grain. Power below a thousandth of the peak is not compared. Seconds are processor time.
 """
 
 from __future__ import annotations
