@@ -44,6 +44,7 @@ from void_server.eventlog import EventLog
 from void_server.exr import ImageFiles
 from void_server.jobfolder import JobFolder
 from void_server.plan import Plan
+from void_server.processes import ready_for_pictures
 from void_server.runner import Job, Warm
 
 CORES = 2
@@ -121,6 +122,7 @@ def copy_frames(folder: Path, count: int, pool: Executor | None) -> float:
 
 
 def measure(options: argparse.Namespace) -> Iterator[Table]:
+    ready_for_pictures()  # as a worker does
     count = 6 if options.quick else options.frames
     with scratch(options) as folder:
         write_shot(folder, count if options.skip_memory else 4 * count)

@@ -14,6 +14,7 @@ hybrid    real pixels of other frames, beside `recover` and the stand-in alone
 identity  an engine that gives the plate back through the raster
 geometry  the same by phase correlation, for eight formats
 chunks    two halves of a range against the whole, byte by byte
+few       grain of recovered pixels where a locked-off camera has few frames, told from the set by other takes of it
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 
 from benching.command import answer, build_parser
 from benching.tables import Table
-from stitching import clips, exact, hybrid, seams, sheets
+from stitching import clips, exact, few, hybrid, seams, sheets
 from stitching.checks import Check
 from stitching.jobs import Studio
 from stitching.scenes import HYBRID, SCENES, Scene
@@ -35,7 +36,7 @@ from stitching.standin import Kind
 
 from void_server.colour import PEAKS
 
-BLOCKS = ("seam", "hybrid", "identity", "geometry", "chunks")
+BLOCKS = ("seam", "hybrid", "identity", "geometry", "chunks", "few")
 KINDS: tuple[Kind, ...] = ("soft", "nasty")
 FIRST_SEED = 7
 QUICK_SIZE, QUICK_FRAMES = (432, 768), 4
@@ -120,6 +121,12 @@ def measure(options: argparse.Namespace) -> Iterator[Table]:
                 found = list(exact.geometry(studio, exact.FORMATS[3:5] if options.quick else exact.FORMATS))
             elif name == "chunks":
                 found = list(exact.chunks(Shot.of_scene(chunk_scene(scenes), studio)))
+            elif name == "few":
+                found = [
+                    check
+                    for scene in few.scenes()[: 1 if options.quick else None]
+                    for check in few.measure(scene, studio)
+                ]
             if found:
                 yield checked(name, found)
         if options.sheets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,8 @@ ROI_MARGIN = 64
 """At least this many raster pixels of surroundings on each side (image.md 3.3)."""
 WHOLE_FRAME_SHARE = 0.7
 """An ROI above this share of the frame becomes the whole frame: little detail is left to win (image.md 3.3)."""
+STRIP = 1 << 14
+"""Pixels worked on at once: with three channels in float32, 192 KiB for each array."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,12 @@ def box_of(mask: NDArray[np.bool_], origin: tuple[int, int] = (0, 0)) -> Box | N
     columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
     box = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
     return box.moved(*origin)
+
+
+def strips(size: tuple[int, int]) -> Iterator[slice]:
+    """Runs of rows so few that what is made of them step by step stays in a processor's own cache."""
+    rows = max(1, STRIP // max(1, size[1]))
+    return (slice(top, min(top + rows, size[0])) for top in range(0, size[0], rows))
 
 
 def onto(values: NDArray[np.float32], box: Box, area: Box) -> NDArray[np.float32]:

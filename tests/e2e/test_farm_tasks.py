@@ -465,7 +465,7 @@ def test_a_plan_of_another_version_is_refused(shot: Shot) -> None:
 
 def test_a_damaged_plan_is_refused(shot: Shot) -> None:
     job = farm_job(shot)
-    (job.folder / "plan.json").write_text('{"plan_version": 4, "pixels_version": 4}')
+    (job.folder / "plan.json").write_text('{"plan_version": 4, "pixels_version": 5}')
     done = job.task("solve", "--unit", "0")
     assert done.code == 65 and "damaged" in done.of("fail")[0]
 

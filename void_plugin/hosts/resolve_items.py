@@ -8,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from void_plugin.hosts.resolve_calls import Wrapped, refused, whole
 from void_plugin.hosts.resolve_media import Clip
+from void_plugin.hosts.resolve_saver import Comp
 
 VIDEO = "video"
 EDIT_FIX = "open the Edit page and try again"
@@ -149,6 +150,10 @@ class Item(Marked):
     def fusion_comps(self) -> List[str]:
         """Names of its Fusion compositions."""
         return [str(name) for name in self._list("GetFusionCompNameList")]
+
+    def fusion_comp(self, name: str) -> Comp:
+        """One of its Fusion compositions. Raises HostError where it has none of that name."""
+        return Comp(self._must("GetFusionCompByName", name, fix="see that the clip has its Fusion composition"))
 
     def nodes(self) -> Optional[int]:
         """How many nodes its grade has; None where Resolve does not say."""

@@ -17,7 +17,7 @@ from void_plugin.hosts.states import NodeState
 
 _CONTENTS = QHeaderView.ResizeMode.ResizeToContents
 _KEY = Qt.ItemDataRole.UserRole
-ACTIONS = {"remove": "Remove", "test": "Test frame", "preview": "Preview mask"}
+ACTIONS = {"remove": "Remove", "farm": "On the farm", "test": "Test frame", "preview": "Preview mask"}
 """What each kind of job is called."""
 
 
@@ -114,7 +114,7 @@ class JobsPage(QWidget):
     def _show(self) -> None:
         """The log of the row that is chosen, and what can be done about it."""
         state = self._states.get(self.current())
-        self.cancel.setEnabled(state is not None and state.is_busy)
+        self.cancel.setEnabled(state is not None and state.can_be_cancelled)
         self.retry.setEnabled(state is not None and state.kind in ("failed", "cancelled"))
         self.reveal.setEnabled(bool(self.current()))
         text = "\n".join(self._said.get(self.current(), []))

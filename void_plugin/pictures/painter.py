@@ -1,0 +1,230 @@
+"""`python -m void_plugin.pictures.painter FILE SLOT_BYTES`: holds what is painted on mattes, for a window.
+
+What the window wants comes as lines on stdin; answers go to stdout, pictures into slots of a file that both map into
+memory. A picture is sent when its slot is free, so that a slow window is never behind by more than what it shows.
+Long work (saving, mattes from key frames) runs in a thread of its own while painting goes on. It ends with its window.
+"""
+
+import mmap
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from void_plugin.errors import Cancelled, RequestError, VoidError
+from void_plugin.lineprotocol import line_of, messages
+from void_plugin.pictures.brush import Brush
+from void_plugin.pictures.painterjobs import Jobs
+from void_plugin.pictures.painting import Painting
+from void_plugin.pictures.planes import Box
+from void_plugin.pictures.sheets import Sheets
+from void_plugin.pictures.tinting import part_of, tinted
+
+Message = Mapping[str, Any]
+
+
+class Painter:
+    """Does what a window says, in order."""
+
+    def __init__(self, memory: mmap.mmap, slot_bytes: int, slots: int, write: int) -> None:
+        """`write` is the file descriptor of the answers."""
+        self._memory, self._slot_bytes, self._write = memory, slot_bytes, write
+        self._free = list(range(slots))
+        self._waiting: deque[Message] = deque()
+        self._ready = threading.Condition()
+        self._saying = threading.Lock()
+        self._sheets: dict[str, Sheets] = {}
+        self._open: Sheets | None = None
+        self._look: Message | None = None
+        self._dirty: Box | None = None
+        self._told: object = None
+        self._jobs = Jobs(self._say, self._put)
+        self._actions: dict[str, Callable[[Message], None]] = {
+            "open": self._take_shot, "look": self._take_look, "taken": self._take_slot, "begin": self._begin,
+            "to": self._to, "end": self._end, "undo": self._undo, "redo": self._redo, "copy": self._copy,
+            "save": self._save, "keyframes": self._keyframes, "cancel": self._cancel, "replace": self._replace,
+            "saved": self._saved,
+        }  # fmt: skip
+
+    def run(self, read: Any) -> None:
+        """Serve to the end of what the window says."""
+        threading.Thread(target=self._work, daemon=True).start()
+        for message in messages(read, lambda text: print(text, file=sys.stderr)):
+            self._put(message)
+
+    def _put(self, message: Message) -> None:
+        with self._ready:
+            self._waiting.append(message)
+            self._ready.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._ready:
+                while not self._waiting:
+                    self._ready.wait()
+                taken = list(self._waiting)
+                self._waiting.clear()
+            for message in taken:
+                self._act(message)
+            self._tell()
+            self._show()
+
+    def _act(self, message: Message) -> None:
+        try:
+            self._actions[str(message["say"])](message)
+        except VoidError as error:
+            self._say({"say": "failed", "ticket": message.get("ticket", 0), "text": error.message})
+        except Cancelled:
+            return
+        except Exception as error:  # the top of this thread: one stroke must not take the others with it
+            text = f"The mattes could not be changed ({error!r})."
+            self._say({"say": "failed", "ticket": message.get("ticket", 0), "text": text})
+
+    # -- what the window says --------------------------------------------------------------------------------
+
+    def _take_shot(self, message: Message) -> None:
+        key = str(message["shot"])
+        self._look = None
+        if key not in self._sheets or message.get("anew"):
+            self._sheets[key] = Sheets.of_message(message)
+        self._open = self._sheets[key]
+
+    def _take_look(self, message: Message) -> None:
+        self._look, self._dirty = message, None
+        self._changed(tuple(message["seen"]))
+
+    def _take_slot(self, message: Message) -> None:
+        self._free.append(int(message["slot"]))
+
+    def _begin(self, message: Message) -> None:
+        brush = Brush(float(message["radius"]), float(message["hardness"]))
+        at = float(message["x"]), float(message["y"])
+        box = self._painting.begin(int(message["frame"]), str(message["label"]), at, brush, bool(message["erase"]))
+        self._changed(box)
+
+    def _to(self, message: Message) -> None:
+        for x, y in message["points"]:
+            self._changed(self._painting.to((float(x), float(y))))
+
+    def _end(self, message: Message) -> None:
+        self._painting.end()
+
+    def _undo(self, message: Message) -> None:
+        self._frames_changed(self._painting.undo())
+
+    def _redo(self, message: Message) -> None:
+        self._frames_changed(self._painting.redo())
+
+    def _copy(self, message: Message) -> None:
+        frame = int(message["frame"])
+        if self._painting.copy(int(message["origin"]), frame, str(message["label"])):
+            self._frames_changed(frozenset({frame}))
+
+    def _save(self, message: Message) -> None:
+        self._painting.end()
+        self._jobs.save(message, self._sheets_of(message))
+
+    def _keyframes(self, message: Message) -> None:
+        self._jobs.keyframes(message, self._sheets_of(message))
+
+    def _cancel(self, message: Message) -> None:
+        self._jobs.cancel(int(message["ticket"]))
+
+    def _replace(self, message: Message) -> None:
+        """Put by a job of ours: whole mattes that are to be taken."""
+        sheets = self._sheets[message["shot"]]
+        sheets.painting.replace(message["name"], message["mattes"])
+        self._say({"say": "made", "ticket": message["ticket"], "frames": len(message["mattes"])})
+        if sheets is self._open:
+            self._frames_changed(frozenset(frame for frame, _ in message["mattes"]))
+
+    def _saved(self, message: Message) -> None:
+        """Put by a job of ours: mattes that are in files now."""
+        sheets = self._sheets[message["shot"]]
+        sheets.saved = message["touched"]
+        sheets.saved_labels = tuple(message["patterns"])
+        self._say({key: value for key, value in message.items() if key != "touched"})
+
+    # -- what the window is told -----------------------------------------------------------------------------
+
+    @property
+    def _painting(self) -> Painting:
+        if self._open is None:
+            raise RequestError("There is no shot to paint on; open a request.")
+        return self._open.painting
+
+    def _sheets_of(self, message: Message) -> Sheets:
+        return self._sheets[str(message["shot"])]
+
+    def _frames_changed(self, frames: frozenset[int]) -> None:
+        if self._look is not None and int(self._look["frame"]) in frames:
+            self._changed(tuple(self._look["seen"]))
+
+    def _changed(self, box: Box) -> None:
+        old = self._dirty
+        if box[0] >= box[2] or box[1] >= box[3]:
+            return
+        if old is not None:
+            box = min(old[0], box[0]), min(old[1], box[1]), max(old[2], box[2]), max(old[3], box[3])
+        self._dirty = box
+
+    def _tell(self) -> None:
+        """Say what can be undone, where that is news."""
+        if self._open is None:
+            return
+        painting = self._open.painting
+        state = {
+            "say": "state", "shot": self._open.shot, "undo": painting.can_undo, "redo": painting.can_redo,
+            "painted": sorted({frame for frame, _ in painting.touched()}), "unsaved": self._open.unsaved(),
+        }  # fmt: skip
+        if state != self._told:
+            self._told = state
+            self._say(state)
+
+    def _show(self) -> None:
+        """Send the part of the picture that has changed, where there is a slot for it."""
+        look, dirty = self._look, self._dirty
+        if look is None or dirty is None or not self._free or self._open is None:
+            return
+        self._dirty = None
+        seen, size = tuple(look["seen"]), tuple(look["size"])
+        part = part_of(dirty, seen, size)
+        if part is None:
+            return
+        try:
+            pixels = tinted(self._open.painting, int(look["frame"]), seen, size, float(look["opacity"]), part)
+        except VoidError as error:
+            self._say({"say": "failed", "ticket": 0, "text": error.message})
+            return
+        if pixels.nbytes > self._slot_bytes:
+            self._say({"say": "failed", "ticket": 0, "text": "The window is too large to paint in; make it smaller."})
+            return
+        slot = self._free.pop()
+        begin = slot * self._slot_bytes
+        self._memory[begin : begin + pixels.nbytes] = pixels.tobytes()
+        self._say({"say": "shown", "look": look["look"], "slot": slot, "part": part})
+
+    def _say(self, message: Message) -> None:
+        line = line_of(dict(message))
+        with self._saying:
+            try:
+                os.write(self._write, line)
+            except OSError:
+                os._exit(0)  # the window has gone
+
+
+def main() -> None:
+    """Serve one window until its end."""
+    path, slot_bytes = sys.argv[1], int(sys.argv[2])
+    write = os.dup(1)
+    os.dup2(2, 1)  # what libraries print is no answer
+    with open(path, "r+b") as stream:
+        memory = mmap.mmap(stream.fileno(), 0)
+    Painter(memory, slot_bytes, len(memory) // slot_bytes, write).run(sys.stdin.buffer)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
