@@ -38,6 +38,7 @@ LONG = (
     "grain.py",
     "stitch.py --rounds 3",
     "viewer.py",
+    "keyframes.py",
 )
 
 

@@ -24,6 +24,8 @@ from benching.pans import MATTE, Pan, write_pan
 from benching.regions import TimedFiles, run, warm
 from benching.tables import Cell, Table, Verdict
 
+from void_server.processes import ready_for_pictures
+
 FRAME_SIZE, PLATE_FRAMES = (270, 480), 8
 PLATES = {"2048x1152": (1152, 2048), "4096x2304": (2304, 4096), "8192x4608": (4608, 8192)}
 
@@ -115,6 +117,7 @@ WHAT: dict[str, Callable[[Path, bool, int], Table]] = {"frames": frames, "plate"
 
 
 def measure(options: argparse.Namespace) -> Iterator[Table]:
+    ready_for_pictures()  # as a worker does
     for what in options.what.split(","):
         with scratch(options) as folder:
             yield WHAT[what](folder, options.quick, options.rounds)

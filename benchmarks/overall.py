@@ -38,6 +38,7 @@ from void_server.eventlog import EventLog
 from void_server.exr import ImageFiles
 from void_server.jobfolder import JobFolder
 from void_server.plan import engine_frames
+from void_server.processes import ready_for_pictures
 from void_server.runner import Job
 from void_server.scenes import MemoryFrames, MemoryShelf
 from void_server.tiles import Box
@@ -110,6 +111,7 @@ def read_and_written(request: RemovalRequest, folder: Path) -> list[Touched]:
 
 
 def measure(options: argparse.Namespace) -> Iterator[Table]:
+    ready_for_pictures()  # as a worker does
     count, width = (8, 480) if options.quick else (options.frames, options.width)
     title = f"`void remove --engine recover` on {count} frames of {width}x{width * 9 // 16}, beside its parts alone"
     table = Table("overall", title, ("what", "ms/frame", "over engine, reading and writing"))

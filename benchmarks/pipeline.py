@@ -27,6 +27,7 @@ from composing.shot import SIZE, request_for, write_shot
 from composing.stopwatch import Stopwatch, processor_seconds
 
 from void_server.exr import ImageFiles
+from void_server.processes import ready_for_pictures
 
 WORKERS = 2
 KINDS = ("patch", "comp")
@@ -34,6 +35,7 @@ LIMIT, GOAL = 1.6, 1.3
 
 
 def measure(options: argparse.Namespace) -> Iterator[Table]:
+    ready_for_pictures()  # as a worker does
     count = 6 if options.quick else options.frames
     columns = ("output", "OpenImageIO ms/frame", "render ms/frame", "ratio", "plan over render")
     table = Table("pipeline", "Everything around an engine beside OpenImageIO on the same regions", columns)
