@@ -17,7 +17,7 @@ from void_plugin.ui.connection import Health
 from void_plugin.ui.panelhost import PanelHost, Poster
 from void_plugin.ui.panelshot import TOUCHED, PanelShot
 
-HEALTH_MS = 4000
+HEALTH_MS = 3000
 """How often the server is asked whether it is there: one that goes is told within five seconds."""
 
 
