@@ -106,7 +106,7 @@ class DecoderClient(QObject):
 
     def start(self) -> None:
         """Start the process, so that the first picture need not wait for it."""
-        if self._process is None:
+        if self._process is None and not self._closed:
             self._start()
 
     def kept(self, wish: Wish) -> Picture | None:
@@ -181,6 +181,8 @@ class DecoderClient(QObject):
             self._send(to_message(Show(self._ticket, slot=slot, **facts)))
 
     def _send(self, message: Mapping[str, object]) -> None:
+        if self._closed:
+            return  # a viewer that outlives its decoder asks in vain
         process = self._process or self._start()
         assert process.stdin is not None
         try:
