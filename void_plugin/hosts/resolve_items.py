@@ -106,10 +106,6 @@ class Item(Marked):
         """Frames of media before its first one, exact at 100 percent; None where Resolve does not say."""
         return self._whole("GetLeftOffset")
 
-    def right_offset(self) -> Optional[int]:
-        """Frames of media after its last one; None where Resolve does not say."""
-        return self._whole("GetRightOffset")
-
     def source_span(self) -> Optional[int]:
         """Frames of media that it shows, give or take one, below zero backwards; None where Resolve does not say.
 

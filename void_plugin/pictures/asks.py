@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ROLES = ("colour", "data", "plain", "difference", "merged")
-"""How pixels are shown: `colour` through the display transform, `data` as grey 0..1, `plain` as they are (8-bit
-pictures), `difference` of two sequences, `merged` a patch over its plate, then as colour."""
 DROP = {"say": "drop"}
 """Forget everything that was asked and not begun."""
 
@@ -40,6 +37,8 @@ class Show:
     slot: int
     """Which part of the shared file takes the pixels."""
     role: str = "colour"
+    """`colour` goes through the display transform, `data` is grey 0..1, `plain` as it is (8-bit pictures), `difference` of
+    two sequences, `merged` a patch over its plate, then as colour."""
     other: str = ""
     """Pattern of the second sequence: what is compared with, or the plate below a patch."""
     channels: tuple[str, ...] = ()

@@ -81,11 +81,6 @@ class Painting:
         """Name of the step that would be done again; empty where there is none."""
         return self._undone[-1].name if self._undone else ""
 
-    @property
-    def is_stroking(self) -> bool:
-        """True between `begin` and `end`."""
-        return self._stroke is not None
-
     def touched(self) -> dict[Sheet, Plane]:
         """The mattes that are not just those of the files."""
         return {sheet: plane for sheet, plane in self._planes.items() if plane is not self._begun.get(sheet)}
@@ -216,10 +211,6 @@ class Painting:
             held -= self._done.pop(0).bytes
 
     # -- files -----------------------------------------------------------------------------------------------
-
-    def forget_files(self) -> None:
-        """Read files again when they are next needed."""
-        self._files.clear()
 
     def _plane(self, sheet: Sheet) -> Plane:
         found = self._planes.get(sheet)

@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QImage
@@ -287,8 +287,3 @@ class DecoderClient(QObject):
             for wish in lost:
                 text = f"The decoder ended (code {process.returncode}) at frame {wish.frame} of {wish.pattern}."
                 self.failed.emit(wish, text)
-
-
-def draft_of(wish: Wish) -> Wish:
-    """The quick form of a wish, for playing and dragging."""
-    return replace(wish, draft=True)

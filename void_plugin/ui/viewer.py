@@ -196,11 +196,6 @@ class Viewer(QWidget):
         ratio = self.devicePixelRatioF()
         self._look_from(self._camera.zoomed(factor, place.x() * ratio, place.y() * ratio))
 
-    def reload(self, pattern: str) -> None:
-        """Read a sequence again, since its files have changed."""
-        self._decoder.forget(pattern)
-        self._refresh()
-
     # -- pictures --------------------------------------------------------------------------------------------
 
     def _refresh(self) -> None:
