@@ -335,9 +335,9 @@ def test_mattes_from_key_frames_are_made_in_the_background_and_are_one_step(
 def test_a_painter_that_dies_is_told_and_started_again(qtbot: Any, panel: PanelWindow) -> None:
     clean = tints(panel)
     paint(qtbot, panel, (40, 40), (60, 60))
-    process = panel.touchup.client._process
+    process = panel.touchup.client.process_id
     assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
+    os.kill(process, signal.SIGKILL)
     qtbot.waitUntil(lambda: "strokes since the last save are lost" in panel.message.text(), timeout=LONG)
     settle(qtbot, panel)
     qtbot.waitUntil(lambda: np.array_equal(tints(panel), clean), timeout=LONG)

@@ -1,26 +1,22 @@
 """`python -m void_plugin.pictures.painter FILE SLOT_BYTES`: holds what is painted on mattes, for a window.
 
-What the window wants comes as lines on stdin; answers go to stdout, pictures into slots of a file that both map into
-memory. A picture is sent when its slot is free, so that a slow window is never behind by more than what it shows.
-Long work (saving, mattes from key frames) runs in a thread of its own while painting goes on. It ends with its window.
+A picture is sent when a slot is free, so that a slow window is never behind by more than what it shows. Long work
+(saving, mattes from key frames) runs in a thread of its own while painting goes on.
 """
 
-import mmap
-import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from void_plugin.errors import Cancelled, RequestError, VoidError
-from void_plugin.lineprotocol import line_of, messages
 from void_plugin.pictures.brush import Brush
 from void_plugin.pictures.painterjobs import Jobs
 from void_plugin.pictures.painting import Painting
 from void_plugin.pictures.planes import Box
 from void_plugin.pictures.sheets import Sheets
 from void_plugin.pictures.tinting import part_of, tinted
+from void_plugin.pictures.windowend import WindowEnd, serve
 
 Message = Mapping[str, Any]
 
@@ -28,13 +24,11 @@ Message = Mapping[str, Any]
 class Painter:
     """Does what a window says, in order."""
 
-    def __init__(self, memory: mmap.mmap, slot_bytes: int, slots: int, write: int) -> None:
-        """`write` is the file descriptor of the answers."""
-        self._memory, self._slot_bytes, self._write = memory, slot_bytes, write
-        self._free = list(range(slots))
+    def __init__(self, window: WindowEnd) -> None:
+        self._window, self._say = window, window.say
+        self._free = list(range(window.slots))
         self._waiting: deque[Message] = deque()
         self._ready = threading.Condition()
-        self._saying = threading.Lock()
         self._sheets: dict[str, Sheets] = {}
         self._open: Sheets | None = None
         self._look: Message | None = None
@@ -48,10 +42,10 @@ class Painter:
             "saved": self._saved,
         }  # fmt: skip
 
-    def run(self, read: Any) -> None:
+    def run(self) -> None:
         """Serve to the end of what the window says."""
         threading.Thread(target=self._work, daemon=True).start()
-        for message in messages(read, lambda text: print(text, file=sys.stderr)):
+        for message in self._window.asks():
             self._put(message)
 
     def _put(self, message: Message) -> None:
@@ -198,33 +192,13 @@ class Painter:
         except VoidError as error:
             self._say({"say": "failed", "ticket": 0, "text": error.message})
             return
-        if pixels.nbytes > self._slot_bytes:
+        if not self._window.has_room(pixels):
             self._say({"say": "failed", "ticket": 0, "text": "The window is too large to paint in; make it smaller."})
             return
         slot = self._free.pop()
-        begin = slot * self._slot_bytes
-        self._memory[begin : begin + pixels.nbytes] = pixels.tobytes()
+        self._window.put(slot, pixels)
         self._say({"say": "shown", "look": look["look"], "slot": slot, "part": part})
-
-    def _say(self, message: Message) -> None:
-        line = line_of(dict(message))
-        with self._saying:
-            try:
-                os.write(self._write, line)
-            except OSError:
-                os._exit(0)  # the window has gone
-
-
-def main() -> None:
-    """Serve one window until its end."""
-    path, slot_bytes = sys.argv[1], int(sys.argv[2])
-    write = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is no answer
-    with open(path, "r+b") as stream:
-        memory = mmap.mmap(stream.fileno(), 0)
-    Painter(memory, slot_bytes, len(memory) // slot_bytes, write).run(sys.stdin.buffer)
-    os._exit(0)
 
 
 if __name__ == "__main__":
-    main()
+    serve(lambda window: Painter(window).run())

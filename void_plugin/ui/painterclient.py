@@ -1,23 +1,14 @@
 """The window's end of the painter process: sends what the hand does, and gets pictures of the mattes."""
 
-import contextlib
-import mmap
-import os
-import subprocess
-import sys
-import tempfile
-import threading
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QObject, QPoint, Qt, Signal
+from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtGui import QImage, QPainter
 
-from void_plugin.lineprotocol import line_of, messages
+from void_plugin.ui.helperprocess import HelperProcess
 
 SLOTS = 2
-SLOT_BYTES = 3840 * 2160 * 4
-"""Memory of one picture on its way: a window of 4K."""
 
 
 class PainterClient(QObject):
@@ -37,7 +28,6 @@ class PainterClient(QObject):
     """The ticket of work that has come to any end."""
     failed = Signal(str)
     """Why something did not work, as a sentence."""
-    _heard = Signal(object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -50,13 +40,10 @@ class PainterClient(QObject):
         self._number = self._ticket = 0
         self._open: Mapping[str, Any] | None = None
         self._opened: dict[str, Mapping[str, Any]] = {}
-        self._process: subprocess.Popen[bytes] | None = None
-        self._closed = False
-        handle, self._path = tempfile.mkstemp(prefix="void-mattes-")
-        with os.fdopen(handle, "r+b") as stream:
-            stream.truncate(SLOTS * SLOT_BYTES)
-            self._memory = mmap.mmap(stream.fileno(), 0)
-        self._heard.connect(self._answered, Qt.ConnectionType.QueuedConnection)
+        self._helper = HelperProcess("void_plugin.pictures.painter", SLOTS, self)
+        self._helper.heard.connect(self._heard)
+        self._helper.died.connect(self._died)
+        self._send = self._helper.send
 
     # -- what is seen ----------------------------------------------------------------------------------------
 
@@ -122,63 +109,18 @@ class PainterClient(QObject):
         """End saving, or making mattes."""
         self._send({"say": "cancel", "ticket": ticket})
 
+    @property
+    def process_id(self) -> int | None:
+        """The painter's process; None where none runs."""
+        return self._helper.process_id
+
     def close(self) -> None:
         """End the painter and give its memory back."""
-        self._closed = True
-        process, self._process = self._process, None
-        if process is not None:
-            assert process.stdin is not None
-            with contextlib.suppress(OSError):
-                process.stdin.close()
-            try:
-                process.wait(2)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._memory.close()
-        if os.path.exists(self._path):
-            os.unlink(self._path)
+        self._helper.close()
 
-    # -- the process -----------------------------------------------------------------------------------------
+    # -- what the painter says -------------------------------------------------------------------------------
 
-    def _send(self, message: Mapping[str, Any]) -> None:
-        process = self._process or self._start()
-        assert process.stdin is not None
-        try:
-            process.stdin.write(line_of(dict(message)))
-            process.stdin.flush()
-        except OSError:
-            return  # it has died; the end of its answers says so
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "void_plugin.pictures.painter", self._path, str(SLOT_BYTES)]
-        hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=hidden)
-        self._process = process
-        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
-        return process
-
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        """In a thread of its own: what the painter says, until it ends."""
-        assert process.stdout is not None
-        with process.stdout as stream:
-            for message in messages(stream, lambda text: print(text, file=sys.stderr)):
-                self._post(process, message)
-        process.wait()
-        self._post(process, None)
-
-    def _post(self, process: subprocess.Popen[bytes], message: object) -> None:
-        try:
-            self._heard.emit(process, message)
-        except RuntimeError:  # the window is gone, and this object with it
-            return
-
-    def _answered(self, process: subprocess.Popen[bytes], message: Mapping[str, Any] | None) -> None:
-        if self._closed or process is not self._process:
-            return
-        if message is None:
-            self._died(process)
-            return
+    def _heard(self, message: Mapping[str, Any]) -> None:
         what, ticket = message["say"], int(message.get("ticket", 0))
         if what == "shown":
             self._take(message)
@@ -200,37 +142,29 @@ class PainterClient(QObject):
         if message["look"] == self._number and self._look:
             frame, seen, (height, width), _ = self._look
             x0, y0, x1, y1 = message["part"]
-            begin = message["slot"] * SLOT_BYTES
-            view = memoryview(self._memory)[begin : begin + (y1 - y0) * (x1 - x0) * 4]
             kind = QImage.Format.Format_ARGB32_Premultiplied
-            part = QImage(view, x1 - x0, y1 - y0, (x1 - x0) * 4, kind)
-            if (x0, y0, x1, y1) == (0, 0, width, height):
-                self.image = part.copy()
-            else:
-                if self.image.size().toTuple() != (width, height) or (frame, seen) != (self.frame, self.seen):
-                    self.image = QImage(width, height, kind)
-                    self.image.fill(0)
-                painter = QPainter(self.image)
-                painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
-                painter.drawImage(QPoint(x0, y0), part)
-                painter.end()
-            del part
-            view.release()
+            with self._helper.picture(message["slot"], y1 - y0, x1 - x0, kind) as part:
+                if (x0, y0, x1, y1) == (0, 0, width, height):
+                    self.image = part.copy()
+                else:
+                    if self.image.size().toTuple() != (width, height) or (frame, seen) != (self.frame, self.seen):
+                        self.image = QImage(width, height, kind)
+                        self.image.fill(0)
+                    painter = QPainter(self.image)
+                    painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
+                    painter.drawImage(QPoint(x0, y0), part)
+                    painter.end()
+                del part
             self.frame, self.seen = frame, seen
         self._send({"say": "taken", "slot": message["slot"]})
         self.painted.emit()
 
-    def _died(self, process: subprocess.Popen[bytes]) -> None:
+    def _died(self, code: int) -> None:
         """Start again with the same shot; what was not saved is lost, and that is said."""
-        self._process = None
-        assert process.stdin is not None
-        with contextlib.suppress(OSError):
-            process.stdin.close()
         opened, self._open = self._open, None
         self.image, self._look = QImage(), ()
         self.failed.emit(
-            f"The process that holds painted mattes ended (code {process.returncode}); strokes since the last save are "
-            "lost."
+            f"The process that holds painted mattes ended (code {code}); strokes since the last save are lost."
         )
         for ticket in range(1, self._ticket + 1):
             self.ended.emit(ticket)

@@ -9,8 +9,8 @@ from PySide6.QtCore import QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from void_plugin.pictures.asks import Look
-from void_plugin.ui.decoderclient import DecoderClient, Picture, Wish
+from void_plugin.pictures.asks import Look, Wish
+from void_plugin.ui.decoderclient import DecoderClient, Picture
 from void_plugin.ui.geometry import Camera
 from void_plugin.ui.playback import Playback
 from void_plugin.ui.shotpictures import ShotPictures

@@ -7,7 +7,8 @@ from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
-from void_plugin.ui.decoderclient import Picture, Wish
+from void_plugin.pictures.asks import Wish
+from void_plugin.ui.decoderclient import Picture
 from void_plugin.ui.geometry import Camera
 from void_plugin.ui.shotpictures import KINDS
 
