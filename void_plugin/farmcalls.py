@@ -1,10 +1,6 @@
 """What windows ask about farms: which there are, what their jobs do, an end to some, a request onto one."""
 
-import contextlib
 import json
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +13,9 @@ from void_plugin.config import Config, load_config
 from void_plugin.desk import Desk
 from void_plugin.errors import Cancelled, FarmError, VoidError
 from void_plugin.farm import FARMS, Farm, JobRef, JobStatus, Record, Records, load_site, open_farm
-from void_plugin.farm.asking import within
+from void_plugin.farm.asking import Answer, ask_submit, within
 from void_plugin.farmversion import land
 from void_plugin.hostcall import HostCall
-from void_plugin.programs import child_environment, own_group
 from void_plugin.request import RemovalRequest
 
 LISTED = 100
@@ -28,7 +23,6 @@ LISTED = 100
 STATUS_SECONDS = 20.0
 """How long a farm may take to say how its jobs stand, or to take one back."""
 REQUEST = "request.json"
-_POLL_SECONDS = 0.2
 
 
 def farms(desk: Desk, call: HostCall) -> dict[str, Any]:
@@ -160,49 +154,23 @@ def _names(config: Config) -> list[str]:
 
 def _submitted(desk: Desk, call: HostCall, arguments: Sequence[str]) -> dict[str, Any]:
     """What `void submit` says, in a process of its own, which can be stopped while it looks at the shot."""
-    isolated = "-I" if sys.flags.isolated else "-P"  # as this sidecar is; never from the folder it stands in
-    command = [sys.executable, isolated, "-m", "void_plugin.cli", "submit", *arguments]
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=child_environment(command, desk.environment),
-            **own_group(),
-        )
-    except OSError as error:
-        raise FarmError(f"void submit cannot be started: {error.strerror or error}.", "farm.program") from error
-    asked = False
-    while True:
-        try:
-            output, complaint = process.communicate(timeout=_POLL_SECONDS)
-            break
-        except subprocess.TimeoutExpired:
-            if call.ended and not asked:
-                asked = True
-                _interrupt(process)
-    if call.ended and process.returncode:
+    answer = ask_submit(arguments, desk.environment, lambda: call.ended)
+    if call.ended and answer.status:
         raise Cancelled
-    return _answer(output.decode("utf-8", "replace"), complaint.decode("utf-8", "replace"), process.returncode)
+    return _answer(answer)
 
 
-def _interrupt(process: "subprocess.Popen[bytes]") -> None:
-    """Let it end as by Ctrl-C, which takes back what it has half submitted."""
-    with contextlib.suppress(OSError):
-        process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
-
-
-def _answer(output: str, complaint: str, code: int) -> dict[str, Any]:
-    lines = [line for line in complaint.splitlines() if line.strip()]
+def _answer(answer: Answer) -> dict[str, Any]:
+    lines = [line for line in answer.complaint.splitlines() if line.strip()]
+    refusal = lines[-1] if lines else f"void submit ended with exit code {answer.status}."
     try:
-        told: Mapping[str, Any] = json.loads(output)
+        told: Mapping[str, Any] = json.loads(answer.text)
         shot = dict(told["shots"][0])
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise FarmError(lines[-1] if lines else f"void submit ended with exit code {code}.", "farm.refused") from error
+        raise FarmError(refusal, "farm.refused") from error
     wrong = any(finding["level"] == "error" for finding in shot["findings"])
-    if code and not wrong:  # the farm itself said no
-        raise FarmError(lines[-1] if lines else f"void submit ended with exit code {code}.", "farm.refused")
+    if answer.status and not wrong:  # the farm itself said no
+        raise FarmError(refusal, "farm.refused")
     return {**shot, "farm": told["farm"], "rates": told["rates"]}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from void_plugin.desk import Desk
 from void_plugin.errors import HostError
 from void_plugin.hostcall import HostCall
-from void_plugin.programs import child_environment
+from void_plugin.programs import child_environment, void_command
 
 SOON_SECONDS = 5.0
 """A panel that cannot open has said so within this time."""
@@ -22,8 +22,7 @@ def panel(desk: Desk, call: HostCall) -> dict[str, Any]:
     It outlives the host and this sidecar: somebody may close Nuke while the panel shows what the server does. Raises
     HostError with its own last sentence where it ends at once.
     """
-    isolated = "-I" if sys.flags.isolated else "-P"  # as this sidecar is; never from the folder it stands in
-    command = [sys.executable, isolated, "-m", "void_plugin.cli", "panel", *call.texts("requests")]
+    command = void_command("panel", *call.texts("requests"))
     if call.text("server", ""):
         command += ["--server", call.text("server")]
     with tempfile.TemporaryFile() as complaint:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any
 from void_plugin.errors import Cancelled, HostError
 from void_plugin.live.running import Wanted
 from void_plugin.localfiles import write_whole
-from void_plugin.programs import own_group
+from void_plugin.programs import child_environment, kill_group, own_group, void_command
 
 _POLL_SECONDS = 0.2
 CANCELLED = 130
-COMMAND = (sys.executable, "-m", "void_plugin.cli", "panel", "--choose")
 
 
 def looked_over(
@@ -24,7 +22,7 @@ def looked_over(
     server: str,
     environment: Mapping[str, str],
     check: Callable[[], None],
-    command: Sequence[str] = COMMAND,
+    command: Sequence[str] = (),
 ) -> list[Wanted]:
     """The jobs that the user sends, with the requests as they are then; jobs that only go on are not asked about.
 
@@ -44,7 +42,11 @@ def looked_over(
     listed = Path(fresh[0].args["folder"]) / "choose.json"
     write_whole(listed, json.dumps({"shots": asked}) + "\n")
     try:
-        answer = _asked([*command, str(listed), *(("--server", server) if server else ())], environment, check)
+        answer = _asked(
+            [*(command or void_command("panel", "--choose")), str(listed), *(("--server", server) if server else ())],
+            environment,
+            check,
+        )
     finally:
         listed.unlink(missing_ok=True)
         for name in by_path:
@@ -56,8 +58,8 @@ def looked_over(
 def _asked(command: Sequence[str], environment: Mapping[str, str], check: Callable[[], None]) -> dict[str, Any]:
     """The requests that the panel answers with, by path."""
     process = subprocess.Popen(
-        list(command), env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, **own_group(),
+        list(command), env=child_environment(command, environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, **own_group(),
     )  # fmt: skip
     try:
         while True:
@@ -69,7 +71,7 @@ def _asked(command: Sequence[str], environment: Mapping[str, str], check: Callab
                 continue
     finally:
         if process.poll() is None:
-            process.kill()
+            kill_group(process)
             process.communicate()
     if process.returncode == CANCELLED:
         raise Cancelled
