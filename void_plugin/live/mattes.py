@@ -12,7 +12,7 @@ from void_plugin.editorial.notes import Note
 from void_plugin.errors import FrameError, RequestError
 from void_plugin.frames import FrameRange, ImageSequence, contiguous, describe
 from void_plugin.live.choices import Choices
-from void_plugin.live.routes import RENDER, Plate, run_of
+from void_plugin.live.routes import RENDER, Plate
 from void_plugin.live.timelinefacts import LiveShot
 from void_plugin.localfiles import disk_error
 from void_plugin.patterns import to_pattern
@@ -78,8 +78,8 @@ def fitted(plate: Plate, mattes: Mattes) -> Plate:
         if ImageSequence(pattern).is_still:
             continue
         drawn = {number + mattes.shift.get(name, 0) for number in ImageSequence(pattern).on_disk()}
-        delivered = run_of(drawn, plate.used, delivered)
-        looked_at = run_of(drawn, delivered, looked_at)
+        delivered = plate.used.widened(delivered, drawn)
+        looked_at = delivered.widened(looked_at, drawn)
     return replace(plate, delivered=delivered, looked_at=looked_at)
 
 

@@ -60,9 +60,9 @@ def plate_of(
     if why or shown is None:
         return replace(rendered_plate(shot, why or "it is no image sequence"), source=shown, steady=steady)
     present = set(range(1, movie.count + 1)) if movie else set(ImageSequence(shot.source.pattern).on_disk())
-    delivered = run_of(present, shown, shown.grown(handles))
+    delivered = shown.widened(shown.grown(handles), present)
     around = handles + choices.context if choices.context >= 0 else len(present)
-    looked_at = run_of(present, delivered, shown.grown(around))
+    looked_at = delivered.widened(shown.grown(around), present)
     route, pattern = (MOVIE, "") if movie else (FILES, shot.source.pattern)
     return Plate(route, pattern, shown, delivered, looked_at, source=shown, steady=True, movie=movie)
 
@@ -93,16 +93,6 @@ def short_of(plate: Plate, handles: int) -> str:
     if not before and not after:
         return ""
     return f"There are fewer handles than asked for: {before} frames missing before, {after} after."
-
-
-def run_of(present: set[int], inner: FrameRange, outer: FrameRange) -> FrameRange:
-    """`inner` widened as far as there are files without a gap, at most to `outer`."""
-    first, last = inner.first, inner.last
-    while first > outer.first and first - 1 in present:
-        first -= 1
-    while last < outer.last and last + 1 in present:
-        last += 1
-    return FrameRange(first, last)
 
 
 def _doubts(shot: LiveShot, sight: "Sight | None", context: Context) -> Iterator[str]:
