@@ -118,3 +118,19 @@ def _bare(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _bare(item) for key, item in value.items()}
     return value
+
+
+class Named(Wrapped):
+    """An object that has a name and a unique id, which are empty for a ghost: an append that failed may give one."""
+
+    def id(self) -> str:
+        """Its unique id."""
+        return self._text("GetUniqueId")
+
+    def name(self) -> str:
+        """The name that Resolve shows."""
+        return self._text("GetName")
+
+    def label(self) -> str:
+        """Its name."""
+        return self.name() or self.OF

@@ -6,7 +6,7 @@ of a timeline stands at an offset from its start, one of an item at a frame of t
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from void_plugin.hosts.resolve_calls import Wrapped, refused, whole
+from void_plugin.hosts.resolve_calls import Named, Wrapped, refused, whole
 from void_plugin.hosts.resolve_media import Clip
 from void_plugin.hosts.resolve_saver import Comp
 
@@ -34,7 +34,7 @@ class Take(NamedTuple):
     end: Optional[int]
 
 
-class Marked(Wrapped):
+class Marked(Named):
     """What carries markers."""
 
     def markers(self) -> List[Marker]:
@@ -66,18 +66,6 @@ class Item(Marked):
     """A clip, generator, title or transition on a track."""
 
     OF = "TimelineItem"
-
-    def id(self) -> str:
-        """Its unique id; empty for a ghost, which an append that failed may give."""
-        return self._text("GetUniqueId")
-
-    def name(self) -> str:
-        """The name that the timeline shows."""
-        return self._text("GetName")
-
-    def label(self) -> str:
-        """Its name."""
-        return self.name() or self.OF
 
     def set_name(self, name: str) -> bool:
         """Rename it; True where it has that name then. Resolve before 20 cannot."""
