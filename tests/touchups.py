@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pythons import ROOT, sidecar_python
+from panels import environment_of
+from pythons import sidecar_python
 
-from void_plugin.bridge import Sidecar
-from void_plugin.ui.decoderclient import DecoderClient
+from void_plugin.ui.app import make_panel
 from void_plugin.ui.window import PanelWindow
-from void_plugin.ui.work import Work
 
 
 def panel_environment(folder: Path) -> dict[str, str]:
     """A user of their own, who runs jobs on this machine with the programs of this checkout."""
-    python = sidecar_python(folder / "python")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("VOID_")}
-    (folder / "config.json").write_text("{}")
-    places = {"XDG_STATE_HOME": str(folder / "home"), "VOID_CONFIG": str(folder / "config.json"), "VOID_WORKERS": "1"}
-    path = os.pathsep.join([str(ROOT), str(ROOT / "server")])
-    programs = {"VOID_PLUGIN_PYTHON": python, "VOID_SERVER_COMMAND": f'"{python}" -m void_server', "PYTHONPATH": path}
-    return {**kept, **places, **programs}
+    return {**environment_of(folder, sidecar_python(folder / "python")), "VOID_WORKERS": "1"}
 
 
 @contextlib.contextmanager
 def open_panel(environment: Mapping[str, str], server: str, size: tuple[int, int]) -> Iterator[PanelWindow]:
-    """The window as `ui.app.make_panel` makes it, with a sidecar of that environment; asks nothing at its end."""
-    work = Work(Sidecar(environment=environment, host="panel test"), server)
-    window = PanelWindow(work, DecoderClient())
+    """A panel of its own, with a sidecar of that environment; asks nothing at its end."""
+    window = make_panel([], server, environment)
     window.resize(*size)
     window.show()
-    work.start()
     try:
         yield window
     finally:
