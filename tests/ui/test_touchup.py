@@ -125,10 +125,17 @@ def save(qtbot: Any, window: PanelWindow) -> Any:
 
 
 def paint(qtbot: Any, window: PanelWindow, *way: tuple[float, float], **more: Any) -> None:
-    """A stroke, until it can be undone and is seen."""
+    """A stroke, until it can be undone and is seen to its end: the painter may show it in parts."""
     before = tints(window)
+    camera, ratio = window.viewer.camera, before.shape[1] / window.viewer.camera.full[1]
+    across, down = (round(place * ratio) for place in way[-1])
+    assert camera.full[0] * ratio == pytest.approx(before.shape[0], abs=1)
     drag(qtbot, window, *way, **more)
-    qtbot.waitUntil(lambda: steps(window)[0] and not np.array_equal(tints(window), before), timeout=LONG)
+
+    def is_seen() -> bool:
+        return steps(window)[0] and not np.array_equal(tints(window)[down, across], before[down, across])
+
+    qtbot.waitUntil(is_seen, timeout=LONG)
 
 
 def test_strokes_are_seen_and_undone_and_saved_beside_the_request(
@@ -175,7 +182,7 @@ def test_the_server_makes_the_overlay_that_is_shown_of_the_painted_mattes(
 ) -> None:
     panel.touchup.brush.set_radius(9)
     paint(qtbot, panel, (20, 25), (60, 30))
-    paint(qtbot, panel, (30, 60), (60, 50), button=RIGHT)  # erases some of the artist's
+    paint(qtbot, panel, (60, 50), (30, 60), button=RIGHT)  # erases some of the artist's
     panel.touchup.brush.what.setCurrentIndex(1)
     paint(qtbot, panel, (50, 30), (50, 90))
     assert panel.touchup.has_unsaved(panel.shot)

@@ -57,7 +57,7 @@ class Work(QObject):
         self._asked = False
         self._timer = QTimer(self)
         self._timer.setInterval(HEALTH_MS)
-        self._timer.timeout.connect(self.ask_health)
+        self._timer.timeout.connect(self._look_after_server)
 
     def start(self) -> None:
         """Ask for what is known from before, and whether the server is there."""
@@ -241,6 +241,11 @@ class Work(QObject):
         self.health = Health(None)
         self._asked = False
         self.ask_health()
+
+    def _look_after_server(self) -> None:
+        """Ask again, save of this machine, which cannot go away and starts a program for each answer."""
+        if self.health.facts.get("address") or not self.health.is_good:
+            self.ask_health()
 
     def ask_health(self) -> None:
         """Ask the server what it can run, unless it is being asked."""
