@@ -47,6 +47,20 @@ def test_weights_are_one_on_the_matte_and_exactly_zero_beyond_twelve_pixels_at_1
         assert (weight == 0).all()
 
 
+@settings(deadline=None)
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24))), st.sampled_from((640, 1920, 3840)))
+def test_a_weight_comes_from_the_exact_distance_to_the_matte(mask: np.ndarray, width: int) -> None:
+    reach = Reach.for_width(width)
+    expected = mask.astype(np.float32)
+    places = np.argwhere(mask)
+    for pixel in np.argwhere(~mask) if len(places) else ():
+        distance = np.sqrt(np.float32(((places - pixel) ** 2).sum(axis=1).min()))
+        past = np.clip((distance - reach.grow) / reach.feather, 0, 1).astype(np.float32)
+        expected[tuple(pixel)] = 1 - past * past * (3 - 2 * past)
+    found = weights(mask.astype(np.float32), None, None, reach)
+    assert np.array_equal(found.view(np.uint32), expected.view(np.uint32))
+
+
 def test_the_holdout_is_exactly_zero_however_faint() -> None:
     matte, holdout = disc((60, 60), 30, 30, 15), np.zeros((60, 60), np.float32)
     holdout[:, 30:] = 6e-8
