@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from void_server.engines import Engine
 from void_server.exr import FIXED_DATE, ImageFiles, NewPart, Part, Pixels, output_compression
 from void_server.fills import Fills
 from void_server.grained import Grainer
+from void_server.halves import as_kind, floats
 from void_server.pixelmath import PixelMath
 from void_server.plan import PIXELS_VERSION, Plan, base_space
 from void_server.solve import COVERAGE
@@ -75,7 +77,7 @@ class Patch:
         if channel == COVERAGE:
             return self.recovered
         if channel == WEIGHT:
-            return self.alpha.astype(np.float32)
+            return floats(self.alpha)
         if channel == SOURCE:
             return np.where(new, 1 - 0.5 * self.recovered, 0).astype(np.float32)
         return self.change
@@ -125,14 +127,15 @@ class Composer:
         new = self._stitcher.stitched(frame) if self._stitcher is not None else self._on_plate(frame)
         part, names = self._frames.footage.plate_part(frame)
         kind = _kind(part, names)
-        alpha = new.alpha.astype(kind)
+        alpha = as_kind(new.alpha, kind)
         grained, said = self._grainer.grained(frame, new)
         pixels = self._linear.from_engine(grained)
         rgb = np.empty(pixels.shape, kind)
         for rows in strips(new.box.size):
-            weight = alpha[rows].astype(np.float32)[..., None]
-            rgb[rows] = np.clip(pixels[rows] * weight, -HALF_MAX, HALF_MAX)
-            np.copyto(rgb[rows], kind(-0.0), where=weight == 0)
+            weight = _thrice(floats(alpha[rows]))
+            light = np.clip(pixels[rows] * weight, -HALF_MAX, HALF_MAX)
+            np.copyto(light, np.float32(-0.0), where=weight == 0)
+            rgb[rows] = as_kind(light, kind)
         return Patch(
             new.box, rgb, alpha, new.recovered, new.change, tuple(code for code in (new.problem, said) if code)
         )
@@ -170,7 +173,7 @@ class Composer:
             alpha=weights,
             recovered=coverage,
             change=(weights > 0).astype(np.float32),
-            grainless=np.ones_like(weights) if self._averages else 1 - coverage,
+            grainless=(weights > 0) * (np.ones_like(weights) if self._averages else 1 - coverage),
         )
 
     def _patch_part(self, frame: int, patch: Patch | None) -> NewPart:
@@ -185,7 +188,7 @@ class Composer:
         planes = [patch.rgb, patch.alpha[..., None]]
         channels = [("R", kind_name), ("G", kind_name), ("B", kind_name), ("A", kind_name)]
         for name in self._extras:
-            planes.append(patch.extra(name).astype(patch.rgb.dtype)[..., None])
+            planes.append(as_kind(patch.extra(name), patch.rgb.dtype)[..., None])
             channels.append((name, kind_name))
         return NewPart(
             channels=tuple(channels),
@@ -294,11 +297,16 @@ def merge_over(rgb: Pixels, alpha: Pixels, plate: Pixels) -> Pixels:
         new = alpha[rows] > 0
         if not new.any():
             continue
-        merged = plate[rows].astype(np.float32)
+        merged = floats(plate[rows])
         if not np.isfinite(merged).all():
             np.nan_to_num(merged, copy=False, nan=0.0, posinf=HALF_MAX, neginf=0.0)
-        merged *= 1 - alpha[rows].astype(np.float32)[..., None]
-        merged += rgb[rows].astype(np.float32)
+        merged *= _thrice(1 - floats(alpha[rows]))
+        merged += floats(rgb[rows])
         np.clip(merged, -limit, limit, out=merged)
-        np.copyto(out[rows], merged.astype(plate.dtype), where=new[..., None])
+        np.copyto(out[rows], as_kind(merged, plate.dtype), where=_thrice(new.view(np.uint8)).view(bool))
     return out
+
+
+def _thrice(plane: NDArray[Any]) -> NDArray[Any]:
+    """A plane for each of three channels: numpy is slow where it must spread one over so short an axis."""
+    return np.asarray(cv2.merge([plane, plane, plane]))

@@ -6,19 +6,22 @@ engine's own encoding: half for linear light, float where half would lose codes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from void_plugin.errors import Cancelled, JobError
 from void_server.engines import KEEP, Engine, Fill, Frames, IsCancelled, Progress, Unit, Warn, unheard
 from void_server.exr import FIXED_DATE, ImageFile, ImageFiles, NewPart
+from void_server.halves import as_kind, floats
 from void_server.jobfolder import JobFolder, make_folder, read_json, remove_folder, write_json
 from void_server.likeness import Likeness, Pair, compare
 from void_server.shelf import JobShelf
-from void_server.tiles import Box, fit
+from void_server.tiles import Box, fit, strips
 from void_server.view import HALF_MAX
 from void_server.windows import evenly
 
@@ -43,6 +46,26 @@ class Solved:
     likeness: Likeness
     skipped: bool
     """True where nothing had to be generated, so that there are no fills."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A fill as its file has it: what comes of it is the same, whether the file was read or not."""
+
+    frame: int
+    box: Box
+    samples: NDArray[Any]
+    """(height, width, 4): the picture and the share that came from real pixels; half or float32."""
+    scale: int
+
+    def fill(self) -> Fill:
+        """The fill for composing, in the coordinates of the unit's `Frames`; it knows no facts."""
+        values = floats(self.samples)
+        return Fill(self.frame, self.box, values[..., :3], values[..., 3], {}, self.scale)
+
+
+def _forgotten(kept: Kept) -> None:
+    """Where nobody composes in this process."""
 
 
 def is_solved(folder: JobFolder, unit: Unit) -> bool:
@@ -74,9 +97,11 @@ def solve_unit(
     warn: Warn = unheard,
     before: Likeness | None = None,
     shared: bool = False,
+    keep: Callable[[Kept], None] = _forgotten,
 ) -> None:
     """Fill every frame of a unit and commit it; a committed unit is left as it is.
 
+    `keep` is given every fill once it is written, before the unit is committed.
     `before` is the likeness of what this unit continues. Where a unit is `shared`, another process may take it over at
     any time: then its folder is never emptied, and nothing is written once `cancelled`. Raises JobError where the
     engine breaks its contract.
@@ -96,7 +121,9 @@ def solve_unit(
         _check(fill, engine, frames, set(wanted) - {int(frame) for frame in facts})
         if shared and cancelled():
             raise Cancelled
-        files.write(str(place / f"fill.{fill.frame}.exr"), [_part(fill, engine)])
+        kept = _kept(fill, engine)
+        files.write(str(place / f"fill.{fill.frame}.exr"), [_part(kept)])
+        keep(kept)
         facts[str(fill.frame)] = {name: float(value) for name, value in fill.facts.items()}
         if fill.frame in compared:
             pairs.append(_pair(fill, frames))
@@ -125,11 +152,10 @@ def load_fill(folder: JobFolder, unit: Unit, frame: int, files: ImageFiles) -> F
     """A committed fill, in the coordinates of the unit's `Frames`."""
     file = ImageFile(str(folder.unit(unit.key) / f"fill.{frame}.exr"), "fill", frame)
     part = files.header(file)[0]
-    pixels = files.read(file, part, ["R", "G", "B", COVERAGE]).astype(np.float32)
     scale = int(str(part.attribute(SCALE) or 1))
     data = part.data
     box = Box(data.x0 // scale, data.y0 // scale, data.x1 // scale, data.y1 // scale)
-    return Fill(frame, box, pixels[..., :3], pixels[..., 3], {}, scale)
+    return Kept(frame, box, files.read(file, part, ["R", "G", "B", COVERAGE]), scale).fill()
 
 
 def _check(fill: Fill, engine: Engine, frames: Frames, missing: set[int]) -> None:
@@ -143,18 +169,24 @@ def _check(fill: Fill, engine: Engine, frames: Frames, missing: set[int]) -> Non
         raise JobError(f"The engine {engine.name} returned NaN or Inf on frame {fill.frame}; report this.")
 
 
-def _part(fill: Fill, engine: Engine) -> NewPart:
-    pixels = np.concatenate([fill.pixels, fill.confidence[..., None]], axis=-1)
-    kind = "half" if engine.limits().encoding == "linear" else "float"
-    if kind == "half":
-        pixels = np.clip(pixels, -HALF_MAX, HALF_MAX).astype(np.float16)
-    box, scale = fill.box, fill.scale
+def _kept(fill: Fill, engine: Engine) -> Kept:
+    half = engine.limits().encoding == "linear"
+    samples = np.empty((*fill.confidence.shape, 4), np.float16 if half else np.float32)
+    for rows in strips(fill.confidence.shape):
+        both = cv2.merge([fill.pixels[rows], fill.confidence[rows]])
+        samples[rows] = as_kind(np.clip(both, -HALF_MAX, HALF_MAX), np.float16) if half else both
+    return Kept(fill.frame, fill.box, samples, fill.scale)
+
+
+def _part(kept: Kept) -> NewPart:
+    box, scale = kept.box, kept.scale
     data = Box(box.x0 * scale, box.y0 * scale, box.x1 * scale, box.y1 * scale)
+    kind = "half" if kept.samples.dtype == np.float16 else "float"
     return NewPart(
         channels=tuple((name, kind) for name in ("R", "G", "B", COVERAGE)),
         data=data,
         display=data,
         compression="none",  # read once soon, on local disk: packing would cost more than it saves
         attributes=(("DateTime", "string", FIXED_DATE), (SCALE, "string", str(scale))),
-        pixels=np.ascontiguousarray(pixels.astype(np.float16 if kind == "half" else np.float32)),
+        pixels=kept.samples,
     )

@@ -19,6 +19,7 @@ from void_server.colour import Colour
 from void_server.engines import AFFECTED, KEEP, Frames, Mask, Picture
 from void_server.exr import Pixels
 from void_server.footage import EMPTY_MATTE, ByteCache, Footage, Matte, cropped
+from void_server.halves import floats
 from void_server.quadmask import Reach
 from void_server.tiles import Box, box_of
 
@@ -60,7 +61,7 @@ class PlateFrames(Frames):
         self._crops: ByteCache[_Crop] = ByteCache(LABEL_CACHE, lambda crop: crop.bytes)
 
     def keep_few(self) -> None:
-        """Keep as many label crops as composing looks at, now that no engine asks for other frames' any more."""
+        """Keep as many label crops as composing looks at, where no engine asks for other frames'."""
         self._crops.limit(FEW_LABELS)
 
     # -- mattes ----------------------------------------------------------------------------------------------
@@ -226,7 +227,7 @@ class PlateFrames(Frames):
         down = _sample_grid(canvas.y0, data.y0, data.y1, high, factor, step)
         values = pixels[_as_slice(down)][:, _as_slice(across)]
         known = finite_pixels(values)
-        samples = values.astype(np.float32)
+        samples = floats(values)
         if not known.all():
             samples[~known] = 0
         per_block = factor // step
@@ -283,7 +284,7 @@ class _Crop:
 
 def sanitised(pixels: Pixels) -> Picture:
     """Finite float32 values: NaN becomes the median of its finite neighbours, +Inf 65504, -Inf 0 (image.md 1.6)."""
-    values: Picture = pixels.astype(np.float32)
+    values: Picture = floats(pixels)
     broken = ~_finite(pixels)
     if not broken.any():
         return values
