@@ -6,12 +6,11 @@ import threading
 from collections.abc import Mapping
 
 from void_server.engines import Fill, Unit
-from void_server.exr import ImageFiles
 from void_server.footage import ByteCache
 from void_server.jobfolder import JobFolder
 from void_server.likeness import Likeness
 from void_server.plan import Plan
-from void_server.solve import Kept, Solved, is_solved, load_fill, solved_unit
+from void_server.solve import Solved, StoredFill, is_solved, load_fill, solved_unit
 
 FRESH_BYTES = 256 << 20
 """Fills of this process that wait to be composed, in the type of their files."""
@@ -25,8 +24,8 @@ do not match."""
 class Fills:
     """Everything that the solved units of one planned job have; safe to use from many threads."""
 
-    def __init__(self, plan: Plan, folder: JobFolder, files: ImageFiles) -> None:
-        self._plan, self._folder, self._files = plan, folder, files
+    def __init__(self, plan: Plan, folder: JobFolder) -> None:
+        self._plan, self._folder = plan, folder
         self._main = {frame: unit for unit in plan.units if unit.engine == plan.engine for frame in unit.frames}
         self._real = {frame: unit for unit in plan.units if unit.engine != plan.engine for frame in unit.frames}
         self._solved: ByteCache[Solved] = ByteCache(1 << 16, lambda _: 1)
@@ -44,7 +43,7 @@ class Fills:
             return None
         return self._fill(unit, frame)
 
-    def keep(self, unit: Unit, kept: Kept) -> None:
+    def keep(self, unit: Unit, kept: StoredFill) -> None:
         """Take a fill that was just written, so that its file need not be read."""
         self._fresh.put((unit.key, kept.frame), kept)
 
@@ -77,7 +76,7 @@ class Fills:
 
         def load(_: Fill | None) -> Fill:
             kept = self._fresh.take((unit.key, frame))
-            return kept.fill() if kept is not None else load_fill(self._folder, unit, frame, self._files)
+            return kept.fill() if kept is not None else load_fill(self._folder, unit, frame)
 
         return self._loaded.get((unit.key, frame), load)
 
@@ -87,17 +86,17 @@ class _Fresh:
 
     def __init__(self, limit: int) -> None:
         self._limit, self._bytes = limit, 0
-        self._kept: dict[tuple[str, int], Kept] = {}
+        self._kept: dict[tuple[str, int], StoredFill] = {}
         self._lock = threading.Lock()
 
-    def put(self, key: tuple[str, int], kept: Kept) -> None:
+    def put(self, key: tuple[str, int], kept: StoredFill) -> None:
         """Keep one; where there is no room the ones before stay, which are asked for first."""
         with self._lock:
             if key not in self._kept and self._bytes + kept.samples.nbytes <= self._limit:
                 self._kept[key] = kept
                 self._bytes += kept.samples.nbytes
 
-    def take(self, key: tuple[str, int]) -> Kept | None:
+    def take(self, key: tuple[str, int]) -> StoredFill | None:
         """One that is there, no longer kept; None where it is not."""
         with self._lock:
             kept = self._kept.pop(key, None)

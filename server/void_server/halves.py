@@ -18,7 +18,7 @@ def floats(pixels: NDArray[Any]) -> NDArray[np.float32]:
     return _converted(pixels, cv2.CV_32F) if pixels.dtype == np.float16 else pixels.astype(np.float32)
 
 
-def as_kind(values: NDArray[np.float32], kind: DTypeLike) -> NDArray[Any]:
+def as_kind(values: NDArray[Any], kind: DTypeLike) -> NDArray[Any]:
     """Values in a file's own type, in a new array; to half they round to nearest, ties to even.
 
     What is past 65504 becomes an infinity: clip before.

@@ -72,7 +72,7 @@ class Render:
             engine.name: engine_frames(self.plan, engine, self.footage, self.colour, self.folder)
             for engine in self.engines
         }
-        fills = Fills(self.plan, self.folder, self.files)
+        fills = Fills(self.plan, self.folder)
         engine = self.engines.main
         # What the mattes of a frame say is found once, for the engine and for composing.
         base = plate_beneath(views[engine.name])
@@ -179,7 +179,6 @@ class Render:
                         unit,
                         self.engines.named(unit.engine),
                         views[unit.engine],
-                        self.files,
                         self.folder,
                         progress,
                         cancelled,
