@@ -211,7 +211,7 @@ def make_plan(
         arrays |= {f"{one.name}.{name}": array for name, array in found.items()}
     if request.settings.grain != "off":
         area = plan.grain_area.moved(-plan.canvas.x0, -plan.canvas.y0)
-        model = grain.analyse(seen.frames, evenly(seen.frames.numbers, STATISTIC_FRAMES), area, cancelled)
+        model = grain.analyse(seen.frames, evenly(seen.frames.numbers, STATISTIC_FRAMES), area, workers, cancelled)
         arrays |= {f"{GRAIN}.{name}": array for name, array in model.to_arrays().items()}
     plan = replace(plan, analysis=analysis.save(folder, arrays))
     plan.save(folder)
