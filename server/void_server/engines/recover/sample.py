@@ -10,9 +10,10 @@ import numpy as np
 from void_server.engines import Frames, Mask, Picture
 from void_server.engines.recover.motion import Bytes, Homography, Track, moved
 from void_server.engines.recover.planes import Layers
+from void_server.engines.recover.pixels import put
 from void_server.engines.recover.pyramid import Floats, enlarge, soften, spread
 from void_server.engines.recover.shot import Shot
-from void_server.engines.recover.tone import encode
+from void_server.engines.recover.tone import encode, median
 from void_server.tiles import Box
 
 FINE_LEVELS = 3.0
@@ -89,11 +90,12 @@ def _sample_layers(
             continue
         rows, columns = np.flatnonzero(here.any(axis=1)), np.flatnonzero(here.any(axis=0))
         part = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-        there, shown = _warp(shot, frames, source, motion, part.moved(box.x0, box.y0), sharp)
-        covered = _onto_plate(shot, layers.hidden[source][plane].astype(np.float32), box, context) > 0.5
+        place = part.moved(box.x0, box.y0)
+        there, shown = _warp(shot, frames, source, motion, place, sharp)
+        covered = _onto_plate(shot, layers.hidden[source][plane].astype(np.float32), place, context) > 0.5
         inside = here[part.rows, part.columns]
-        colour[part.rows, part.columns][inside] = there[inside]
-        seen[part.rows, part.columns][inside] = (shown & ~covered[part.rows, part.columns])[inside]
+        put(colour[part.rows, part.columns], there, inside)
+        seen[part.rows, part.columns] |= inside & shown & ~covered
     return Sample(source, colour, seen, NO_ERROR)
 
 
@@ -216,7 +218,7 @@ def _residual_flow(
     if int(known.sum()) < 50:
         return None, NO_ERROR
     difference = here.astype(np.float32) - there
-    offset = float(np.median(difference[known]))
+    offset = median(difference[known])
     before = _mean_difference(difference - offset, known)
     if float((before[known] > FINE_LEVELS).mean()) < FINE_SHARE or min(size) < 24:
         return None, np.full((1, 1), float(before[known].mean()), np.float32)

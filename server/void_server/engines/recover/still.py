@@ -156,7 +156,7 @@ def _light_offset(plate: Picture, colour: Picture, common: Mask) -> tuple[Pictur
     """What the light of this frame adds to the colour, continued from a sparse ring, and the mean error there."""
     if not common.any():
         return np.zeros_like(plate), 0.0
-    difference = (plate - colour)[::2, ::2]
-    field = carry_into(np.clip(difference, -MOST_OFFSET, MOST_OFFSET), common[::2, ::2], MEMBRANE_CELL // 2)
+    difference, known = plate[::2, ::2] - colour[::2, ::2], np.ascontiguousarray(common[::2, ::2])
+    field = carry_into(np.clip(difference, -MOST_OFFSET, MOST_OFFSET), known, MEMBRANE_CELL // 2)
     size = plate.shape[0], plate.shape[1]
-    return enlarge(field, size), float(np.abs(difference[common[::2, ::2]]).mean())
+    return enlarge(field, size), float(np.abs(difference[known]).mean())
