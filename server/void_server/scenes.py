@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from void_plugin.errors import RequestError
 from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE, Arrays, Frames, Mask, Picture, Shelf
-from void_server.tiles import Box
+from void_server.tiles import Box, whole_blocks
 
 Matte = NDArray[np.float32]
 """(height, width), 0..1."""
@@ -278,8 +278,8 @@ class MemoryFrames(Frames):
         bottom, right = rows * factor - height, columns * factor - width
         wide = cv2.copyMakeBorder(plate, 0, bottom, 0, right, cv2.BORDER_REPLICATE) if bottom or right else plate
         picture = np.asarray(cv2.resize(wide, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
-        mask = cv2.copyMakeBorder(usable.astype(np.uint8), 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-        return picture, np.asarray(mask).reshape(rows, factor, columns, factor).min(axis=(1, 3)) > 0
+        mask = np.pad(usable, ((0, bottom), (0, right)), mode="edge") if bottom or right else usable
+        return picture, whole_blocks(mask, factor)
 
 
 class MemoryShelf(Shelf):

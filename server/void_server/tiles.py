@@ -97,6 +97,17 @@ def box_of(mask: NDArray[np.bool_], origin: tuple[int, int] = (0, 0)) -> Box | N
     return box.moved(*origin)
 
 
+def whole_blocks(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """Which blocks of `side` by `side` pixels a mask covers entirely; its own sides are multiples of that."""
+    rows = mask[::side]
+    for row in range(1, side):
+        rows = rows & mask[row::side]
+    blocks = rows[:, ::side]
+    for column in range(1, side):
+        blocks = blocks & rows[:, column::side]
+    return blocks
+
+
 def onto(values: NDArray[np.float32], box: Box, area: Box) -> NDArray[np.float32]:
     """Values of a box on an area, 0 where they do not reach."""
     out = np.zeros((*area.size, *values.shape[2:]), np.float32)
