@@ -74,7 +74,9 @@ def residual_flow(
     x, y = np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32))
     laid = cv2.remap(second, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     after = _mean_difference(first.astype(np.float32) - laid, known)
-    good = known & (after < MOST_LEVELS) & (np.maximum(*np.moveaxis(np.abs(flow), -1, 0)) < MOST_FLOW * shot.proxy_size[1])
+    good = (
+        known & (after < MOST_LEVELS) & (np.maximum(*np.moveaxis(np.abs(flow), -1, 0)) < MOST_FLOW * shot.proxy_size[1])
+    )
     # Where flow gains less than 0.6 levels it only follows grain, and the homography is the steadier guess.
     flow[before <= after + 0.6] *= 0.25
     explains = float(after[known].mean()) < FLOW_WORTH * float(missed.mean())

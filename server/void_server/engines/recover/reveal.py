@@ -12,8 +12,8 @@ from void_plugin.errors import Cancelled
 from void_server.engines import Frames, IsCancelled, Mask, Picture
 from void_server.engines.recover.again import look_again
 from void_server.engines.recover.merge import Merged, match_light, merge
-from void_server.engines.recover.planes import find_layers
 from void_server.engines.recover.pixels import pasted
+from void_server.engines.recover.planes import find_layers
 from void_server.engines.recover.pyramid import spread
 from void_server.engines.recover.sample import (
     NO_ERROR,

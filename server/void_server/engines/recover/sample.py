@@ -10,8 +10,8 @@ import numpy as np
 from void_server.engines import Frames, Mask, Picture
 from void_server.engines.recover.flow import residual_flow
 from void_server.engines.recover.motion import Bytes, Homography, Track, moved
-from void_server.engines.recover.planes import Layers
 from void_server.engines.recover.pixels import put
+from void_server.engines.recover.planes import Layers
 from void_server.engines.recover.pyramid import Floats, enlarge
 from void_server.engines.recover.shot import Shot
 from void_server.engines.recover.tone import encode
