@@ -12,7 +12,7 @@ from void_plugin.errors import Cancelled
 from void_server.engines import Frames, IsCancelled, Mask, Picture
 from void_server.engines.recover.again import look_again
 from void_server.engines.recover.merge import Merged, match_light, merge
-from void_server.engines.recover.pixels import pasted
+from void_server.engines.recover.pixels import pasted, put
 from void_server.engines.recover.planes import find_layers
 from void_server.engines.recover.pyramid import spread
 from void_server.engines.recover.sample import (
@@ -28,14 +28,20 @@ from void_server.engines.recover.shot import INVENTED, Shot
 from void_server.engines.recover.sources import choose_sources
 from void_server.engines.recover.still import merge_still
 from void_server.engines.recover.tone import encode
-from void_server.tiles import Box
+from void_server.tiles import Box, box_of
 
 RING_SHARE, WIDEST_RING = 0.02, 48
 """Of the width, and in pixels: how far around the hole light is compared. Wide enough for a median, near enough to
 be its light; past 48 pixels even a small hole has thousands of them, and more only cost time."""
 
+LAYERS_SHARE = 0.025
+"""Of the width: how far around the hole planes are told apart, four neighbourhoods of theirs."""
+
 CONTEXT_SHARE = 0.05
 """Of the width: how far around the hole motion is judged; flow needs more surroundings than light."""
+
+LEAST_AROUND = 32
+"""Plate pixels around what is continued smoothly: four membrane cells."""
 
 MIDDLE_GREY = math.log(3.0)
 """The shot's median light, encoded: the knee is half of it. Stands where nothing at all is known."""
@@ -107,6 +113,12 @@ def _grown(box: Box, pixels: int, whole: Box) -> Box:
     return box.grown(pixels).within(whole) or box
 
 
+def _context(shot: Shot, around: Box, share: float) -> Box:
+    """Proxy pixels around a hole, as far as a share of the width."""
+    height, width = shot.size
+    return proxy_box(shot, _grown(around, round(share * width), Box(0, 0, width, height)))
+
+
 def _from_sources(
     shot: Shot, frames: Frames, target: int, box: Box, around: Box, linear: Picture, plate: Picture, ring: Mask,
     hole: Mask, single: bool, cancelled: IsCancelled,
@@ -118,8 +130,7 @@ def _from_sources(
     if shot.locked[target]:
         merged = merge_still(shot, frames, target, sources, box, linear, plate, ring, hole, single, cancelled)
         return merged, len(sources), 1
-    height, width = shot.size
-    context = proxy_box(shot, _grown(around, round(CONTEXT_SHARE * width), Box(0, 0, width, height)))
+    context = _context(shot, around, CONTEXT_SHARE)
     tracks = {}
     for source in sources:
         if cancelled():
@@ -128,7 +139,7 @@ def _from_sources(
     # A guess is only drawn on where nothing better is there: chained motion drifts.
     if any(track.found for track in tracks.values()):
         tracks = {source: track for source, track in tracks.items() if track.found}
-    layers = find_layers(shot, target, tracks, context)
+    layers = find_layers(shot, target, tracks, _context(shot, around, LAYERS_SHARE))
     plane_of = None if layers is None else choose_planes(shot, layers, box)
     samples = []
     for source, track in tracks.items():
@@ -192,5 +203,13 @@ def complete(revealed: Revealed) -> Picture:
     known = revealed.ring | revealed.known
     if not known.any():
         return np.where(missing[..., None], np.float32(MIDDLE_GREY), revealed.colour).astype(np.float32)
-    smooth = spread(revealed.colour, known.astype(np.float32))
-    return pasted(smooth, missing, revealed.colour)
+    tight = box_of(missing)
+    whole = Box(0, 0, missing.shape[1], missing.shape[0])
+    # A few slivers are continued from around them; what is far away would have no say.
+    area = None if tight is None else tight.grown(max(LEAST_AROUND, tight.width, tight.height)).within(whole)
+    here = (area or whole).rows, (area or whole).columns
+    if not known[here].any():
+        here = whole.rows, whole.columns
+    colour = revealed.colour.copy()
+    put(colour[here], spread(revealed.colour[here], known[here].astype(np.float32)), missing[here])
+    return colour

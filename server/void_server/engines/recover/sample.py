@@ -51,7 +51,7 @@ def sample(shot: Shot, frames: Frames, target: int, source: int, track: Track, l
     `sharp` keeps more of the source's grain, at twice the cost of resampling.
     """
     if layers is not None and chosen is not None and source in layers.motions:
-        return _sample_layers(shot, frames, source, layers, chosen, box, context, sharp)
+        return _sample_layers(shot, frames, source, layers, chosen, box, sharp)
     if track.still:
         whole = frames.plate(shot.numbers[source], box)
         return Sample(source, encode(whole, shot.knee), frames.usable(shot.numbers[source], box), NO_ERROR)
@@ -64,8 +64,7 @@ def sample(shot: Shot, frames: Frames, target: int, source: int, track: Track, l
 
 
 def _sample_layers(
-    shot: Shot, frames: Frames, source: int, layers: Layers, chosen: Bytes, box: Box, context: Box,
-    sharp: bool,
+    shot: Shot, frames: Frames, source: int, layers: Layers, chosen: Bytes, box: Box, sharp: bool
 ) -> Sample:  # fmt: skip
     colour = np.zeros((*box.size, 3), np.float32)
     seen = np.zeros(box.size, bool)
@@ -77,7 +76,7 @@ def _sample_layers(
         part = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
         place = part.moved(box.x0, box.y0)
         there, shown = _warp(shot, frames, source, motion, place, sharp)
-        covered = _onto_plate(shot, layers.hidden[source][plane].astype(np.float32), place, context) > 0.5
+        covered = _onto_plate(shot, layers.hidden[source][plane].astype(np.float32), place, layers.box) > 0.5
         inside = here[part.rows, part.columns]
         put(colour[part.rows, part.columns], there, inside)
         seen[part.rows, part.columns] |= inside & shown & ~covered
