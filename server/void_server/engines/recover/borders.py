@@ -131,10 +131,10 @@ def _misses(luma: Floats, shown: Mask) -> Floats:
     others = weights.sum(axis=0) - weights
     mean = level.sum(axis=0) - level
     mean /= np.maximum(others, 1)
-    miss = np.abs(np.subtract(level, mean, out=level), out=level)
-    np.minimum(miss, MOST_MISS, out=miss)
-    miss[~(shown & (others > 0))] = np.inf
-    return miss
+    level -= mean
+    np.minimum(np.abs(level, out=level), MOST_MISS, out=level)
+    level[~(shown & (others > 0))] = np.inf
+    return level
 
 
 def _evidence(

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from void_server.engines import Mask, Picture
-from void_server.engines.recover.pixels import put, shifted, times
+from void_server.engines.recover.pixels import difference, put, times
 from void_server.engines.recover.pyramid import Floats, carry_into, enlarge, reduce
 from void_server.engines.recover.sample import Sample
 from void_server.engines.recover.sources import in_turn, nearness
@@ -63,7 +63,7 @@ def match_light(sample: Sample, plate: Picture, ring: Mask, knee: float) -> tupl
     gained = there if colour is sample.colour else colour.reshape(-1, 3).take(picked, axis=0)
     middle = medians(here - gained)
     # Only what lies under the mask counts, so the rest is left out before it is clipped.
-    rest = shifted(cv2.subtract(plate, colour), -middle)
+    rest = difference(plate, colour, middle)
     np.clip(rest, -MOST_OFFSET, MOST_OFFSET, out=rest)
     correction = carry_into(rest, common, MEMBRANE_CELL, np.clip(middle, -MOST_OFFSET, MOST_OFFSET))
     error = float(np.abs(rest.reshape(-1, 3).take(picked, axis=0)).mean())
@@ -123,8 +123,8 @@ def _agreement(samples: Sequence[Sample], weights: Sequence[Floats]) -> list[Mas
     alike = np.ones((count, count, *size), bool)
     for first in range(count):
         for second in range(first):
-            difference = np.abs(means[first] - means[second]).max(axis=0)
-            alike[first, second] = alike[second, first] = difference < DISAGREEMENT
+            apart = np.abs(means[first] - means[second]).max(axis=0)
+            alike[first, second] = alike[second, first] = apart < DISAGREEMENT
     # Votes count by weight, and a source that shows nothing here neither votes nor leads.
     support = np.stack([(row * shares).sum(axis=0) for row in alike]) * (shares > 0)
     leader = np.argmax(support, axis=0)

@@ -35,6 +35,7 @@ def times(picture: Picture, weight: Floats) -> Picture:
     return np.asarray(cv2.multiply(picture, cv2.merge((weight, weight, weight))), np.float32)
 
 
-def shifted(picture: Picture, offset: Floats) -> Picture:
-    """A picture of three channels with a constant added to each."""
-    return np.asarray(cv2.add(picture, (float(offset[0]), float(offset[1]), float(offset[2]), 0.0)), np.float32)
+def difference(first: Picture, second: Picture, offset: Floats) -> Picture:
+    """The first picture less the second, less a constant for each of the three channels."""
+    constant = (float(offset[0]), float(offset[1]), float(offset[2]), 0.0)
+    return np.asarray(cv2.subtract(cv2.subtract(first, second), constant), np.float32)  # type: ignore[call-overload]

@@ -137,18 +137,21 @@ def _own_grain(
     open_places = np.ones(len(places), bool)
     # A mean over 25 grains deviates by a fifth of one; this scale is what a wrong source must clearly exceed.
     limit = ODD_GRAIN * spreads.max(axis=-1) / 5.0 + 1e-6
+    field = np.zeros((shape[0] * shape[1], 4), np.float32)
     for index in order:
         if float(open_places.mean()) < ODD_SHARE:
             break
         there = np.isfinite(light[index, :, 0])
-        field = np.zeros((shape[0] * shape[1], 4), np.float32)
-        field[places[there], :3] = (light[index] - average)[there]
-        field[places[there], 3] = 1.0
-        blurred = np.asarray(cv2.blur(field.reshape(*shape, 4), (5, 5)), np.float32).reshape(-1, 4)[places]
-        odd = np.abs(blurred[:, :3]).max(axis=-1) > limit * np.maximum(blurred[:, 3], 0.04) ** 0.5
-        new = open_places & there & ~odd
-        result[new] = light[index][new]
-        open_places &= ~new
+        field[places, :3] = np.where(there[:, None], light[index] - average, 0)
+        field[places, 3] = there
+        blurred = np.asarray(cv2.blur(field.reshape(*shape, 4), (5, 5)), np.float32).reshape(-1, 4)
+        # Later sources only fill what the earlier have left open.
+        picked = np.flatnonzero(open_places & there)
+        red, green, blue, share = blurred.take(places[picked], axis=0).T
+        worst = np.maximum(np.maximum(np.abs(red), np.abs(green)), np.abs(blue))
+        new = picked[worst <= limit[picked] * np.maximum(share, 0.04) ** 0.5]
+        result[new] = light[index].take(new, axis=0)
+        open_places[new] = False
     return result
 
 
