@@ -62,7 +62,7 @@ def residual_flow(
     before = _mean_difference(difference, known)
     missed = before[known]
     unbent = None, constant(float(missed.mean()))
-    if float((missed > FINE_LEVELS).mean()) < FINE_SHARE or min(size) < 24 or not _bends(here, there, offset, known):
+    if float((missed > FINE_LEVELS).mean()) < FINE_SHARE or min(size) < 24 or not bends(here, there, offset, known):
         return unbent
     # Holes of either frame get the same picture in both, so that flow finds nothing to move there.
     there = np.clip(there + offset, 0, 255).astype(np.uint8)
@@ -91,7 +91,7 @@ def constant(error: float) -> Floats:
     return np.full((1, 1), error, np.float32)
 
 
-def _bends(here: Bytes, there: Bytes, offset: float, known: Mask) -> bool:
+def bends(here: Bytes, there: Bytes, offset: float, known: Mask) -> bool:
     """Whether shifts of parts of a picture explain enough of what differs, at either of two sizes."""
     first, second = here.astype(np.float32), there.astype(np.float32) + np.float32(offset)
     if _shift_share(first, second, known) >= BEND_SHIFT:

@@ -25,11 +25,6 @@ def pasted(picture: Picture, where: Mask, other: Picture) -> Picture:
     return result
 
 
-def only(picture: Picture, where: Mask) -> Picture:
-    """The picture under a mask, and zero elsewhere."""
-    return np.asarray(cv2.copyTo(picture, where.view(np.uint8)), np.float32)
-
-
 def times(picture: Picture, weight: Floats) -> Picture:
     """Each pixel of three channels times its weight."""
     return np.asarray(cv2.multiply(picture, cv2.merge((weight, weight, weight))), np.float32)
