@@ -34,11 +34,8 @@ RING_SHARE, WIDEST_RING = 0.02, 48
 """Of the width, and in pixels: how far around the hole light is compared. Wide enough for a median, near enough to
 be its light; past 48 pixels even a small hole has thousands of them, and more only cost time."""
 
-LAYERS_SHARE = 0.025
-"""Of the width: how far around the hole planes are told apart, four neighbourhoods of theirs."""
-
 CONTEXT_SHARE = 0.05
-"""Of the width: how far around the hole motion is judged; flow needs more surroundings than light."""
+"""Of the width: how far around the hole motion and planes are judged; both need more surroundings than light."""
 
 LEAST_AROUND = 32
 """Plate pixels around what is continued smoothly: four membrane cells."""
@@ -113,12 +110,6 @@ def _grown(box: Box, pixels: int, whole: Box) -> Box:
     return box.grown(pixels).within(whole) or box
 
 
-def _context(shot: Shot, around: Box, share: float) -> Box:
-    """Proxy pixels around a hole, as far as a share of the width."""
-    height, width = shot.size
-    return proxy_box(shot, _grown(around, round(share * width), Box(0, 0, width, height)))
-
-
 def _from_sources(
     shot: Shot, frames: Frames, target: int, box: Box, around: Box, linear: Picture, plate: Picture, ring: Mask,
     hole: Mask, single: bool, cancelled: IsCancelled,
@@ -130,7 +121,8 @@ def _from_sources(
     if shot.locked[target]:
         merged = merge_still(shot, frames, target, sources, box, linear, plate, ring, hole, single, cancelled)
         return merged, len(sources), 1
-    context = _context(shot, around, CONTEXT_SHARE)
+    height, width = shot.size
+    context = proxy_box(shot, _grown(around, round(CONTEXT_SHARE * width), Box(0, 0, width, height)))
     tracks = {}
     for source in sources:
         if cancelled():
@@ -139,7 +131,7 @@ def _from_sources(
     # A guess is only drawn on where nothing better is there: chained motion drifts.
     if any(track.found for track in tracks.values()):
         tracks = {source: track for source, track in tracks.items() if track.found}
-    layers = find_layers(shot, target, tracks, _context(shot, around, LAYERS_SHARE))
+    layers = find_layers(shot, target, tracks, context)
     plane_of = None if layers is None else choose_planes(shot, layers, box)
     samples = []
     for source, track in tracks.items():
