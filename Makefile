@@ -7,14 +7,14 @@ BIN := .venv/bin
 # Pure pip runs on any Python, so that of a neighbour can be borrowed to start ours.
 NEIGHBOURS := python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9
 
-.PHONY: help venv check test soak demo bench clean
+.PHONY: help venv check test soak demo bench bench-long clean
 
 help:
 	@echo "make demo    remove an object from a synthetic shot and measure the result"
 	@echo "make test    the checks, then the tests"
 	@echo "make check   ruff, mypy, import-linter, vermin"
 	@echo "make soak    kill servers and workers at random, let 32 clients loose for a minute"
-	@echo "make bench   the benchmarks, one table each"
+	@echo "make bench   the benchmarks that take minutes, into benchmarks/RESULTS.md; make bench-long: those that take hours"
 	@echo "make venv    set up .venv only"
 	@echo "make clean   remove .venv, caches and build/"
 
@@ -67,7 +67,10 @@ demo: venv
 	$(BIN)/void demo --out build/demo
 
 bench: venv
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	$(BIN)/python benchmarks
+
+bench-long: venv
+	$(BIN)/python benchmarks --long
 
 clean:
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

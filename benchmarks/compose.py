@@ -1,6 +1,7 @@
 """What does composing cost beside reading and writing the same frames, where does it go, and does memory stay flat?
 
-    python benchmarks/compose.py [--quick] [--frames 24] [--rounds 5] [--engine NAME] [--json FILE] [--skip-memory]
+    python benchmarks/compose.py [--quick] [--frames 24] [--rounds 5] [--engine NAME] [--json FILE] [--results FILE]
+                                 [--skip-memory]
 
 A grainy 1920x1080 half zip EXR shot with an object matte over a tenth of the frame and a shadow is solved once, by
 default with `identity-raster`, whose fills come from VOID's raster as VOID's do. Then compose alone is timed on two
@@ -16,24 +17,23 @@ readers at the number of frames and at four times as many (proportional set size
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import OpenImageIO as oiio
+from benching import programs
+from benching.command import answer, build_parser, scratch
+from benching.figures import Figure, in_turn
+from benching.machine import peak
+from benching.tables import Table, Verdict
 from composing.shot import FIRST, SIZE, request_for, write_shot
 from composing.stopwatch import Stopwatch, processor_seconds
-from scaling import tree_bytes
 
 from void_plugin.config import Config
 from void_plugin.request import RemovalRequest
@@ -44,6 +44,7 @@ from void_server.eventlog import EventLog
 from void_server.exr import ImageFiles
 from void_server.jobfolder import JobFolder
 from void_server.plan import Plan
+from void_server.processes import ready_for_pictures
 from void_server.runner import Job, Warm
 
 CORES = 2
@@ -120,96 +121,100 @@ def copy_frames(folder: Path, count: int, pool: Executor | None) -> float:
 # -- the questions -------------------------------------------------------------------------------------------------
 
 
-def measure_ratio(folder: Path, count: int, rounds: int, engine: str) -> dict[str, Any]:
-    """Milliseconds a frame of every round, side by side."""
+def measure(options: argparse.Namespace) -> Iterator[Table]:
+    ready_for_pictures()  # as a worker does
+    count = 6 if options.quick else options.frames
+    with scratch(options) as folder:
+        write_shot(folder, count if options.skip_memory else 4 * count)
+        yield from ratios(folder, count, options.rounds, options.engine)
+        if not options.skip_memory:
+            yield memory(folder, count, options.engine)
+
+
+def ratios(folder: Path, count: int, rounds: int, engine: str) -> Iterator[Table]:
+    """Time and processor time of every way, side by side; then where the time of ours goes."""
     with ImageFiles(CORES) as files, ProcessPoolExecutor(CORES, multiprocessing.get_context("spawn")) as pool:
         warm = Warm(files, ColourConfig(PINNED_CONFIG), Kept())
         comp, patch = (Bench(request_for(folder, kind, count, engine), warm) for kind in ("comp", "patch"))
         copy_frames(folder, min(count, 4), pool)  # starts the processes
+        work: dict[str, list[float]] = {}
+
+        def watched(name: str, way: Callable[[], float]) -> Callable[[], float]:
+            def run() -> float:
+                begun = processor_seconds()
+                wall = 1000 * way() / count
+                work.setdefault(name, []).append(1000 * (processor_seconds() - begun) / count)
+                return wall
+
+            return run
+
         ways: dict[str, Callable[[], float]] = {
             "comp": comp.compose,
             "patch": patch.compose,
-            "OIIO, 2 processes": lambda: copy_frames(folder, count, pool),
-            "OIIO, 2 threads": lambda: copy_frames(folder, count, None),
+            "OpenImageIO, 2 processes": lambda: copy_frames(folder, count, pool),
+            "OpenImageIO, 2 threads": lambda: copy_frames(folder, count, None),
         }
-        wall: dict[str, list[float]] = {name: [] for name in ways}
-        work: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(rounds):
-            for name, way in ways.items():
-                begun = processor_seconds()
-                wall[name].append(1000 * way() / count)
-                work[name].append(1000 * (processor_seconds() - begun) / count)
-        alone, spent = (min(*of["OIIO, 2 processes"], *of["OIIO, 2 threads"]) for of in (wall, work))
-        print(f"\n{count} frames of {SIZE[1]}x{SIZE[0]}, {rounds} rounds in turn, {CORES} cores, ms/frame")
-        print("                    least  median    most    ratio   processor    ratio")
+        wall = in_turn({name: watched(name, way) for name, way in ways.items()}, rounds)
+        busy = {name: Figure(tuple(values)) for name, values in work.items()}
+        alone, spent = (
+            min((of["OpenImageIO, 2 processes"], of["OpenImageIO, 2 threads"]), key=lambda figure: figure.middle)
+            for of in (wall, busy)
+        )
+        columns = ("what", "ms/frame", "ratio", "processor ms/frame", "ratio ")
+        title = f"Composing {SIZE[1]}x{SIZE[0]} beside reading and writing the whole frames with OpenImageIO alone"
+        table = Table("compose", title, columns)
         for name, times in wall.items():
-            least, middle, most, busy = min(times), statistics.median(times), max(times), min(work[name])
-            row = f"{name:17} {least:7.1f} {middle:7.1f} {most:7.1f} {least / alone:8.2f}"
-            print(f"{row} {busy:11.1f} {busy / spent:8.2f}")
-        worst = max(min(wall[name]) / alone for name in ("comp", "patch"))
-        verdict = "OVER THE LIMIT" if worst > LIMIT else "within the limit" if worst > GOAL else "meets the goal"
-        print(f"worst ratio of time {worst:.2f}, limit {LIMIT}, goal {GOAL}: {verdict}")
-        parts = {"comp": measure_parts(comp, count), "patch": measure_parts(patch, count)}
-    return {"frames": count, "ratio": round(worst, 3), "wall_ms": wall, "processor_ms": work, "parts_ms": parts}
+            table.add(name, times, times.over(alone), busy[name], busy[name].over(spent))
+        for name in ("comp", "patch"):
+            table.verdicts.append(Verdict(f"{name} over OpenImageIO", wall[name].over(alone), LIMIT, GOAL))
+        table.notes.append(f"{count} frames, {rounds} rounds in turn, {CORES} cores, engine {engine}.")
+        yield table
+        yield parts({"comp": comp, "patch": patch})
 
 
-def measure_parts(bench: Bench, count: int) -> dict[str, float]:
-    """Processor milliseconds a frame by part, on one thread and its reader."""
-    watch = Stopwatch()
-    begun = processor_seconds()
-    with ExitStack() as patches:
-        watch.watch(patches)
-        bench.compose(workers=1)
-    total = processor_seconds() - begun
-    watch.seconds["around it"] = total - sum(watch.seconds.values())
-    parts = {name: round(1000 * spent / count, 1) for name, spent in watch.seconds.items()}
-    print(f"\n{bench.request.outputs[0].kind}: processor ms/frame {1000 * total / count:.1f}, of which")
-    for name, spent in sorted(parts.items(), key=lambda item: -item[1]):
-        print(f"  {name:26} {spent:7.1f}")
-    return parts
+def parts(benches: dict[str, Bench]) -> Table:
+    """Shares of the processor time by part, on one thread and its reader."""
+    shares: dict[str, dict[str, float]] = {}
+    for kind, bench in benches.items():
+        watch = Stopwatch()
+        begun = processor_seconds()
+        with ExitStack() as patches:
+            watch.watch(patches)
+            bench.compose(workers=1)
+        total = processor_seconds() - begun
+        watch.seconds["around it"] = total - sum(watch.seconds.values())
+        shares[kind] = {name: spent / total for name, spent in watch.seconds.items()}
+    table = Table(
+        "compose.parts", "Where the time of composing goes", ("part", *(f"share of {kind}" for kind in benches))
+    )
+    first = next(iter(shares.values()))
+    for name in sorted(first, key=lambda name: -first[name]):
+        table.add(name, *(f"{found.get(name, 0.0):.0%}" for found in shares.values()))
+    table.notes.append("Processor time on one thread and its reader, each second once.")
+    return table
 
 
-def measure_memory(folder: Path, counts: Sequence[int], engine: str) -> dict[str, Any]:
-    """The high-water mark of composing few and many frames, in MiB."""
-    peaks = {}
-    for count in counts:
+def memory(folder: Path, count: int, engine: str) -> Table:
+    """The high-water mark of composing few and many frames."""
+    table = Table("compose.memory", "Memory of composing at most", ("frames", "GiB", "over the fewest"))
+    most: dict[int, float] = {}
+    for frames in (count, 4 * count):
         with ImageFiles(CORES) as files:
-            bench = Bench(request_for(folder, "comp", count, engine), Warm(files, ColourConfig(PINNED_CONFIG), Kept()))
+            bench = Bench(request_for(folder, "comp", frames, engine), Warm(files, ColourConfig(PINNED_CONFIG), Kept()))
         bench.forget()
-        command = [sys.executable, "-m", "void_server", "task", "compose", str(bench.folder.path)]
-        child = subprocess.Popen([*command, "--workers", str(CORES)])
-        peak = 0
-        while child.poll() is None:
-            peak = max(peak, tree_bytes(child.pid))
-            time.sleep(0.1)
-        if child.returncode:
-            raise SystemExit(f"composing {count} frames failed with {child.returncode}")
-        peaks[str(count)] = round(peak / 2**20)
-        print(f"{count:4} frames: {peak / 2**20:6.0f} MiB at most")
+        command = programs.void_server("task", "compose", str(bench.folder.path), "--workers", str(CORES))
+        most[frames] = peak(command)[0] / 2**30
+        table.add(str(frames), most[frames], most[frames] / most[count])
         bench.forget()
-    return peaks
+    return table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer frames and rounds: shows that it works")
+    parser = build_parser(__doc__, rounds=5)
     parser.add_argument("--frames", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--engine", default="identity-raster")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    parser.add_argument("--folder", type=Path, help="where frames are written; default a temporary folder")
     parser.add_argument("--skip-memory", action="store_true")
-    options = parser.parse_args(arguments)
-    count, rounds = (6, 2) if options.quick else (options.frames, options.rounds)
-    with tempfile.TemporaryDirectory(dir=options.folder) as name:
-        folder = Path(name)
-        write_shot(folder, count if options.skip_memory else 4 * count)
-        figures = measure_ratio(folder, count, rounds, options.engine)
-        if not options.skip_memory:
-            figures["memory_mib"] = measure_memory(folder, (count, 4 * count), options.engine)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
+    return answer(parser, measure, arguments)
 
 
 if __name__ == "__main__":

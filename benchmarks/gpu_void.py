@@ -1,69 +1,55 @@
 """How fast is VOID on a GPU, against its floor and against Netflix's own code with the same weights?
 
     python benchmarks/gpu_void.py [--stages ABCDM] [--weights FOLDER] [--upstream CHECKOUT] [--json FILE]
+                                  [--results FILE]
     python benchmarks/gpu_void.py --stages E          197 frames: a command of its own, to stay below 8 minutes
     python benchmarks/gpu_void.py --device cpu        everything at tiny size, to see that it runs
 
 A: what the device can do at most. B: one call of the transformer. C: the VAE. D: 85 frames end to end. E: 197 frames.
-M: memory of every mode. Without --weights, random weights of full size (32 GB) are written to --scratch. Rates are
+M: memory of every mode. Without --weights, random weights of full size (32 GB) are written to --folder. Rates are
 counted work over time; `x floor` is the time over that of the counted work at the matrix rate of the same run.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import shutil
 import sys
-import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "server"), str(ROOT / "tests"), str(ROOT / "benchmarks")]
+import torch
+from benching.command import answer, build_parser, scratch
+from benching.machine import PACKAGES
+from benching.tables import Table
+from gpu import clips, kernels
+from gpu.measure import FULL, TINY, Row, Size, as_table
 
-import torch  # noqa: E402
-from gpu import clips, kernels  # noqa: E402
-from gpu.measure import FULL, TINY, Row, Size, plain, table  # noqa: E402
-
-from void_plugin.config import Config  # noqa: E402
-from void_server.engines import Kept  # noqa: E402
-from void_server.engines.void.parts import open_models  # noqa: E402
-from void_server.engines.void.weights import Weights  # noqa: E402
+from void_plugin.config import Config
+from void_server.engines import Kept
+from void_server.engines.void.parts import open_models
+from void_server.engines.void.weights import Weights
 
 FULL_BYTES = 33 << 30
 """Room that random weights of full size need."""
 NEEDS_WEIGHTS = set("BCDEM")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stages", default="ABCDM", help="some of ABCDEM (%(default)s)")
-    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
-    parser.add_argument("--weights", type=Path, help="folder of real weights")
-    parser.add_argument("--scratch", type=Path, help="where random weights go; default the temporary folder")
-    parser.add_argument("--upstream", type=Path, help="a checkout of github.com/Netflix/void-model")
-    parser.add_argument("--quick", action="store_true", help="few steps and repeats")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+def measure(options: argparse.Namespace) -> Iterator[Table]:
     if options.device == "cuda" and not torch.cuda.is_available():
         print("skipped: no CUDA device")
         return
     size = FULL if options.device == "cuda" else TINY
     if options.quick and size is FULL:
         size = Size(**{**asdict(FULL), "steps": (4, 4), "warm_ups": 1, "repeats": 3})
-    scratch = Path(tempfile.mkdtemp(prefix="void-gpu-", dir=options.scratch))
-    try:
-        rows, gemm = run(options, size, scratch)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    about = versions(options.device)
-    print(", ".join(f"{name} {value}" for name, value in about.items()))
-    print(table(rows, gemm))
-    if options.json:
-        options.json.write_text(json.dumps({"about": about, "rows": plain(rows)}, indent=2) + "\n")
+    with scratch(options) as folder:
+        rows, gemm = run(options, size, folder)
+    table = as_table(rows, gemm, size.name)
+    if options.device == "cuda":
+        table.notes.append(f"{torch.cuda.get_device_name()}, cuDNN {torch.backends.cudnn.version()}.")
+    yield table
 
 
 def run(options: argparse.Namespace, size: Size, scratch: Path) -> tuple[list[Row], float]:
@@ -97,9 +83,7 @@ def random_weights(size: Size, scratch: Path, device: str, dtype: torch.dtype) -
     from tinyvoid import build_weights, full_spec, tiny_spec
 
     if size.name == "full" and shutil.disk_usage(scratch).free < FULL_BYTES:
-        sys.exit(
-            f"skipped: random weights need {FULL_BYTES >> 30} GiB in {scratch.parent}; name another with --scratch"
-        )
+        sys.exit(f"skipped: random weights need {FULL_BYTES >> 30} GiB in {scratch.parent}; name another with --folder")
     spec = full_spec() if size.name == "full" else tiny_spec()
     return build_weights(scratch, dtype=str(dtype).rpartition(".")[2], spec=spec, device=device)
 
@@ -120,16 +104,14 @@ def upstream_of(
         return None
 
 
-def versions(device: str) -> dict[str, str]:
-    """What the figures depend on."""
-    import diffusers
-
-    found = {"device": platform.processor() or platform.machine(), "torch": torch.__version__}
-    if device == "cuda":
-        found["device"] = torch.cuda.get_device_name()
-        found["cuDNN"] = str(torch.backends.cudnn.version())
-    return {**found, "diffusers": diffusers.__version__}
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = build_parser(__doc__, rounds=1)
+    parser.add_argument("--stages", default="ABCDM", help="some of ABCDEM (%(default)s)")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--weights", type=Path, help="folder of real weights")
+    parser.add_argument("--upstream", type=Path, help="a checkout of github.com/Netflix/void-model")
+    return answer(parser, measure, arguments, PACKAGES[4:6])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

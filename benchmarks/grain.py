@@ -1,36 +1,34 @@
 """Does new grain match the plate's, and what does it cost? Known grain on known scenes, measured and made again.
 
-    python benchmarks/grain.py [--quick] [--seeds 3] [--width 960] [--json FILE]
+    python benchmarks/grain.py [--quick] [--rounds 3] [--width 960] [--json FILE] [--results FILE]
 
-Every row is the worst over seeds and channels. `sigma` is the error of deviation at six lumas, `lags` of
-autocorrelation at (0,1), (1,0) and (1,1), `psd` the greatest log2 ratio of radial power in bins of 0.05 cycles/px
-above 0.05, `lowest` that of the bin below, `cross` the error of correlation between channels, `frames` the
-correlation of two frames' grain. Power below a thousandth of the peak is not compared. Seconds are processor time.
+Every round is another seed, every row the worst over rounds and channels. `sigma` is the error of deviation at six
+lumas, `lags` of autocorrelation at (0,1), (1,0) and (1,1), `psd` the greatest log2 ratio of radial power in bins of
+0.05 cycles/px above 0.05, `lowest` that of the bin below, `cross` the error of correlation between channels, `frames`
+the correlation of two frames' grain. Power below a thousandth of the peak is not compared. Seconds are processor time.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from benching.command import answer, build_parser
+from benching.figures import Figure
+from benching.tables import Table, Verdict
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "server")]
-
-from void_server.engines import KEEP, Picture  # noqa: E402
-from void_server.grain import GrainModel, analyse  # noqa: E402
-from void_server.regrain import add, synthesise  # noqa: E402
-from void_server.scatter import can_scatter, scatter  # noqa: E402
-from void_server.scenes import MemoryFrames  # noqa: E402
-from void_server.tiles import Box  # noqa: E402
+from void_server.engines import KEEP, Picture
+from void_server.grain import GrainModel, analyse
+from void_server.regrain import add, synthesise
+from void_server.scatter import can_scatter, scatter
+from void_server.scenes import MemoryFrames
+from void_server.tiles import Box
 
 LIMITS = {"sigma": 0.10, "lags": 0.05, "psd": 0.3, "cross": 0.05, "frames": 0.02}
 """What image.md 4 asks for."""
@@ -199,44 +197,44 @@ def added_to_nothing(scene: str, size: tuple[int, int]) -> tuple[GrainModel, flo
     return model, float(np.abs(add(plate, model, made, np.ones(size, np.float32)) - plate).max())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one seed, medium grain")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--width", type=int, default=960)
-    parser.add_argument("--json", type=Path, help="write the numbers here too")
-    options = parser.parse_args()
+def measure(options: argparse.Namespace) -> Iterator[Table]:
     cv2.setNumThreads(1)
     size = options.width * 9 // 16, options.width
-    seeds = 1 if options.quick else options.seeds
-    table = {}
-    print(f"{size[1]}x{size[0]}, {FRAMES} frames, {seeds} seeds; * marks what is over its limit: {LIMITS}")
-    print(
-        f"{'':36s}  sigma    lags     psd   lowest   cross   frames  same  k  analyse   "
-        f"{SYNTH_BOX.width}x{SYNTH_BOX.height}"
-    )
+    box = f"{SYNTH_BOX.width}x{SYNTH_BOX.height}"
+    columns = ("grain", *LIMITS, "lowest", "repeats", "kernel", "analyse over making", f"{box}, ms")
+    table = Table("grain", f"Grain made again, {size[1]}x{size[0]}, {FRAMES} frames", columns)
+    worst = dict.fromkeys(LIMITS, 0.0)
     for grain in FIELDS:
         for level in ("medium",) if options.quick else LEVELS:
             for scene in SCENES:
-                rows = dict(zip(("synth", "scatter"), judge(grain, level, scene, size, seeds), strict=True))
+                rows = dict(zip(("synth", "scatter"), judge(grain, level, scene, size, options.rounds), strict=True))
                 for method, row in rows.items():
                     if row is None:
                         continue
-                    name = f"{grain} {level} {scene} {method}"
-                    table[name] = asdict(row)
-                    cells = [f"{getattr(row, key):7.3f}{'*' if getattr(row, key) > limit else ' '}"
-                             for key, limit in LIMITS.items()]  # fmt: skip
-                    cells.insert(3, f"{row.lowest:7.3f} ")
-                    slow = "*" if method == "synth" and row.synth_ms > SYNTH_MS else " "
-                    print(f"{name:36s}{''.join(cells)}  {'yes' if row.repeats else 'NO*'} {row.kernel:2d} "
-                          f"{row.analyse_s:6.2f} s {row.synth_ms:6.1f} ms{slow}", flush=True)  # fmt: skip
+                    values = {key: float(getattr(row, key)) for key in LIMITS}
+                    if scene != "still":  # a single textured frame can tell less
+                        worst = {key: max(worst[key], value) for key, value in values.items()}
+                    cells = [f"{value:.3f}{'*' if value > LIMITS[key] else ''}" for key, value in values.items()]
+                    costs = (1000 * row.analyse_s / row.synth_ms if row.analyse_s else "", row.synth_ms)
+                    repeats = "yes" if row.repeats else "NO"
+                    table.add(
+                        f"{grain} {level} {scene} {method}", *cells, f"{row.lowest:.3f}", repeats, row.kernel, *costs
+                    )
+    table.verdicts += [Verdict(f"{key}, worst of several frames", Figure((worst[key],)), LIMITS[key]) for key in LIMITS]
+    table.notes.append(f"{options.rounds} rounds; * marks what is over its limit.")
+    yield table
+    silent = Table("grain.none", "Grain added where the plate has none", ("scene", "silent", "most added"))
     for scene in SCENES:
         model, most = added_to_nothing(scene, size)
-        table[f"none {scene}"] = {"silent": model.is_silent, "added": most}
-        print(f"no grain, {scene:26s} {'silent' if model.is_silent else 'NOT SILENT*'}, adds at most {most:.2e}")
-    if options.json:
-        options.json.write_text(json.dumps(table, indent=2) + "\n")
+        silent.add(scene, "yes" if model.is_silent else "NO", f"{most:.1e}")
+    yield silent
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = build_parser(__doc__, rounds=3)
+    parser.add_argument("--width", type=int, default=960)
+    return answer(parser, measure, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """How quickly does the viewer show a frame, how much memory does browsing take, and does the window stay alive?
 
-    python benchmarks/viewer.py [--quick] [--json FILE]
+    python benchmarks/viewer.py [--quick] [--rounds 40] [--json FILE] [--results FILE]
 
 Scrubbing: the time from asking for a random frame of 1080p to having its picture, in a window of 1920x1080, beside
 OpenImageIO reading the same file alone. Browsing: 200 frames of 4K shown one after the other and then played; the
@@ -11,31 +11,29 @@ the thread of the window was away at worst. Pictures have grain, since flat ones
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
-import statistics
 import sys
-import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+import numpy as np
+import OpenImageIO as oiio
+from benching.command import answer, build_parser, scratch
+from benching.figures import Figure
+from benching.machine import PACKAGES
+from benching.tables import Table, Verdict
+from films import film, ramp
+from PySide6.QtCore import QEventLoop
+from PySide6.QtWidgets import QApplication
+from watchdog import Watchdog
 
-import numpy as np  # noqa: E402
-import OpenImageIO as oiio  # noqa: E402
-from films import film, ramp  # noqa: E402
-from PySide6.QtCore import QEventLoop  # noqa: E402
-from PySide6.QtWidgets import QApplication  # noqa: E402
-from watchdog import Watchdog  # noqa: E402
-
-from void_plugin.frames import FrameRange  # noqa: E402
-from void_plugin.ui.decoderclient import DecoderClient  # noqa: E402
-from void_plugin.ui.shotpictures import ShotPictures, Source  # noqa: E402
-from void_plugin.ui.viewer import Viewer  # noqa: E402
+from void_plugin.frames import FrameRange
+from void_plugin.ui.decoderclient import DecoderClient
+from void_plugin.ui.shotpictures import ShotPictures, Source
+from void_plugin.ui.viewer import Viewer
 
 SCRUB_LIMIT, BROWSE_LIMIT, GAP_LIMIT = 0.100, 3 << 30, 0.050
 """Seconds, bytes, seconds."""
@@ -122,37 +120,40 @@ def browse(application: QApplication, viewer: Viewer, decoder: DecoderClient, sh
     }  # fmt: skip
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer frames")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there")
-    options = parser.parse_args()
+def measure(options: argparse.Namespace) -> Iterator[Table]:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     application = QApplication([])
-    with tempfile.TemporaryDirectory() as folder:
-        small = shot_of(Path(folder) / "1080p", 1080, 1920, 48)
-        large = shot_of(Path(folder) / "4k", 2160, 3840, 40 if options.quick else 200)
+    with scratch(options) as folder:
+        small = shot_of(folder / "1080p", 1080, 1920, 48)
+        large = shot_of(folder / "4k", 2160, 3840, 40 if options.quick else 200)
         decoder = DecoderClient()
         viewer = Viewer(decoder)
         viewer.resize(1920, 1080)
         viewer.show()
-        shown, alone = scrub(application, viewer, small, 16 if options.quick else 40)
+        pictures, files = scrub(application, viewer, small, min(options.rounds, len(small.frames)))
         browsed = browse(application, viewer, decoder, large)
         decoder.close()
-    median, worst, beside = (1e3 * value for value in (statistics.median(shown), max(shown), statistics.median(alone)))
-    print(f"scrubbing 1080p: {median:.0f} ms to a picture (worst {worst:.0f}, limit {1e3 * SCRUB_LIMIT:.0f}),")
-    print(f"  reading the file alone {beside:.0f} ms, ratio {median / beside:.2f}")
-    print(f"browsing {browsed['frames']} frames of 4K: {browsed['bytes'] / 2**30:.2f} GiB at most (limit 3),")
-    first = 1e3 * browsed["seconds_a_frame"]
-    print(f"  {first:.0f} ms a frame the first time, then played at {browsed['fps_played']:.1f} fps")
-    gap, busy = 1e3 * browsed["worst_gap"], 1e3 * browsed["worst_busy"]
-    print(f"the window was away for at most {gap:.0f} ms, busy {busy:.0f} ms (limit {1e3 * GAP_LIMIT:.0f})")
-    if options.json:
-        facts = {"scrub": shown, "alone": alone, "browse": browsed}
-        Path(options.json).write_text(json.dumps(facts, indent=2) + "\n")
-    kept = median <= 1e3 * SCRUB_LIMIT and browsed["bytes"] <= BROWSE_LIMIT and browsed["worst_busy"] <= GAP_LIMIT
-    sys.exit(not kept)
+    shown, alone = (Figure(tuple(1000 * value for value in found)) for found in (pictures, files))
+    table = Table("viewer.scrub", "Scrubbing 1080p in the viewer", ("what", "ms", "over reading the file"))
+    table.add("OpenImageIO reads the file", alone, 1.0)
+    table.add("to the picture", shown, shown.over(alone))
+    table.verdicts.append(Verdict("to a picture, ms", shown, 1000 * SCRUB_LIMIT))
+    table.notes.append(f"{len(pictures)} random frames.")
+    yield table
+    held = Table("viewer.browse", f"Browsing {browsed['frames']} frames of 4K", ("what", "figure", "of its limit"))
+    for name, value, limit in (
+        ("memory at most, GiB", browsed["bytes"] / 2**30, BROWSE_LIMIT / 2**30),
+        ("the window busy at most, ms", 1000 * browsed["worst_busy"], 1000 * GAP_LIMIT),
+    ):
+        held.add(name, value, value / limit)
+        held.verdicts.append(Verdict(name, Figure((value,)), limit))
+    held.add("frames a second when played, of 24", browsed["fps_played"], browsed["fps_played"] / 24)
+    yield held
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return answer(build_parser(__doc__, rounds=40), measure, arguments, PACKAGES[:2] + PACKAGES[6:])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -83,6 +83,7 @@ def shot_row(pattern: str = "", **changes: Any) -> dict[str, Any]:
         "attached_mattes": [],
         "matte_track": None,
         "fusion": False,
+        "savers": [],
         "generator": False,
         "offline": False,
         "note": "",

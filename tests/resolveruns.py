@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from fakes.resolve import Bench, Scene
+from servers import Server
 from shots import Shot, bits, build_shot, load_exr
 
 from void_plugin.bridge import Sidecar
@@ -32,7 +33,8 @@ FAR = 12
 class Runs:
     """Runs actions as a menu script would, on a machine of its own."""
 
-    def __init__(self, folder: Path, python: str) -> None:
+    def __init__(self, folder: Path, python: str, server: Server | None = None) -> None:
+        """Without a server, each run has a private one, as on a machine where none is configured."""
         (folder / "home").mkdir()
         (folder / "home" / "config.json").write_text("{}")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("VOID_", "RESOLVE_"))}
@@ -44,8 +46,14 @@ class Runs:
             "XDG_STATE_HOME": str(folder / "home"),
             "VOID_WORKERS": "1",
         }
+        if server is not None:
+            self.use(server)
         self.told: list[str] = []
         self.events: list[dict[str, Any]] = []
+
+    def use(self, server: Server) -> None:
+        """Let the next runs go to a server."""
+        self.environment.update(VOID_SERVER=server.address, VOID_TOKEN_FILE=str(server.state / "token"))
 
     def sidecar(self) -> Sidecar:
         return Sidecar(environment=self.environment, host="fake resolve")

@@ -173,7 +173,17 @@ def _add_jobs(commands: Any) -> None:
 def _add_windows(commands: Any) -> None:
     panel = commands.add_parser("panel", help="see the mask before, the progress during and the result after")
     panel.add_argument("requests", nargs="*", metavar="REQUEST", help="request.json files to open")
+    panel.add_argument(
+        "--choose", metavar="FILE", help="let the user choose among the shots of a JSON file, as scripts of editors ask"
+    )
     _add_server(panel)
+    monitor = commands.add_parser("monitor", help="watch the jobs of a server and of farms, and act on them")
+    monitor.description = (
+        "Without an option, the configured server and all farms that jobs were submitted to from here; with one, only "
+        "what it names."
+    )
+    monitor.add_argument("--farm", metavar="NAME", help="the jobs on this farm")
+    _add_server(monitor)
 
 
 def _add_nuke(commands: Any) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from void_plugin.digests import KnownFile
 from void_plugin.errors import ServerError
 from void_plugin.frames import Digest
+from void_plugin.jobbook import JobBook
 from void_plugin.localfiles import write_whole
 from void_plugin.request import RemovalRequest
 
@@ -40,6 +41,8 @@ class Attachments:
 
     def __init__(self, state: Path) -> None:
         self._folder = state / "attachments"
+        self.book = JobBook(state)
+        """All jobs, also those that have ended."""
 
     def key(self, address: str, kind: str, request: RemovalRequest) -> str:
         """Names the same work on the same server, whatever the request_id and the priority."""

@@ -59,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return DONE if act(options, _config(options), os.environ) else FAILED
         if options.command == "otio":
             return _otio(options)
-        if options.command == "panel":
-            return _panel(options)
+        if options.command in ("panel", "monitor"):
+            return _window(options)
         from void_plugin import jobcommands
 
         return DONE if jobcommands.run(options, _config(options), os.environ) else FAILED
@@ -75,13 +75,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _panel(options: argparse.Namespace) -> int:
+def _window(options: argparse.Namespace) -> int:
     try:
-        from void_plugin.ui import app
+        from void_plugin.ui import app, monitorapp
     except ImportError as error:
         raise HostError(
-            f"The panel needs PySide6 and what it needs of the system ({error}); install 'void_plugin[ui]'."
+            f"The windows need PySide6 and what it needs of the system ({error}); install 'void_plugin[ui]'."
         ) from error
+    if options.command == "monitor":
+        return monitorapp.monitor(options.server, options.farm, os.environ)
+    if options.choose:
+        return app.choose(options.choose, options.server, os.environ)
     return app.panel(options.requests, options.server, os.environ)
 
 

@@ -12,6 +12,9 @@ from typing import Any, Dict, Mapping, Tuple
 
 from void_plugin.errors import RequestError
 
+PINNED_CONFIG = "ocio://studio-config-v4.0.0_aces-v2.0_ocio-v2.5"
+"""OpenColorIO configuration where neither $OCIO nor this machine names one; `latest` would not be reproducible."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -1,9 +1,13 @@
-"""What the calls of one sidecar share: the environment, the turns of jobs on this machine, the reserved folders."""
+"""What the calls of one sidecar share: environment, turns on this machine, reserved folders, what is known of jobs."""
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+from void_plugin.config import state_folder
+from void_plugin.ended import Ended
+from void_plugin.jobbook import JobBook
 
 _POLL_SECONDS = 0.2
 
@@ -14,6 +18,10 @@ class Desk:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
         self.turns = Turns()
+        self.book = JobBook(Path(state_folder(environment)))
+        """The jobs that this user gave to servers."""
+        self.ended = Ended()
+        """The jobs of farms that have ended."""
         self._lock = threading.Lock()
         self._reserved: set[Path] | None = set()
 

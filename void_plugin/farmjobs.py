@@ -39,7 +39,7 @@ class FarmJobs:
 
     def chosen(self, name: str = "") -> Farm:
         """The farm of this name, by default the site's. Raises FarmError where the site has none."""
-        if not self._config.site:
+        if not (name or self._config.site):
             raise FarmError(NOT_CONFIGURED, "farm.site")
         site = load_site(self._config.site)
         return open_farm(name or site.default, site, self._environment, self._config.farms)

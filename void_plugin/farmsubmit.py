@@ -6,8 +6,6 @@ it holds the version folder, so that nobody takes the version for one that was n
 
 import contextlib
 import json
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,19 +16,16 @@ from void_plugin.claim import claimed
 from void_plugin.desk import Desk
 from void_plugin.errors import Cancelled, FarmError, HostError, VoidError
 from void_plugin.events import Warned, to_dict
-from void_plugin.farm.asking import Answer
+from void_plugin.farm.asking import Answer, ask_submit
 from void_plugin.farmjobs import FarmJobs
 from void_plugin.farmversion import FarmVersion
 from void_plugin.hostcall import HostCall
 from void_plugin.inputfiles import FOLDER, check_request
 from void_plugin.jobrecord import JobRecord
 from void_plugin.localfiles import write_whole
-from void_plugin.programs import child_environment, own_group
 from void_plugin.request import RemovalRequest
 from void_plugin.versionorder import ordered, parsed
 from void_plugin.versions import remove_folder
-
-_POLL_SECONDS = 0.2
 
 
 def submit(desk: Desk, call: HostCall) -> dict[str, Any]:
@@ -98,38 +93,10 @@ class _Submission:
 
     def _answer(self, files: Sequence[str], lock: int) -> Answer:
         """What `void submit` says; a host that goes meanwhile does not keep it from going on."""
-        isolated = "-I" if sys.flags.isolated else "-P"  # as this sidecar is; never from the folder it stands in
-        name = self._record.farm["name"]
-        command = [sys.executable, isolated, "-m", "void_plugin.cli", "submit", *files, "--farm", name, "--json"]
-        holds: dict[str, Any] = {} if sys.platform == "win32" else {"pass_fds": (lock,)}
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=child_environment(command, self._desk.environment),
-                **own_group(),
-                **holds,
-            )
-        except OSError as error:
-            raise FarmError(f"void submit cannot be started: {error.strerror or error}.", "farm.program") from error
-        asked = False
-        while True:
-            try:
-                text, complaint = process.communicate(timeout=_POLL_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                if self._is_cancelled() and not asked:
-                    asked = True
-                    _interrupt(process)
-        return Answer(process.returncode, text.decode("utf-8", "replace"), complaint.decode("utf-8", "replace"))
-
-
-def _interrupt(process: "subprocess.Popen[bytes]") -> None:
-    """Let it end as by Ctrl-C, which takes back what it has half submitted."""
-    with contextlib.suppress(OSError):
-        process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
+        # Windows lets a child inherit no single file.
+        holds = () if sys.platform == "win32" else (lock,)
+        arguments = [*files, "--farm", self._record.farm["name"], "--json"]
+        return ask_submit(arguments, self._desk.environment, self._is_cancelled, holds)
 
 
 def _findings(answer: Answer, views: Sequence[str]) -> list[tuple[str, dict[str, str]]]:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Container, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from void_plugin.errors import RequestError
 
@@ -59,6 +59,15 @@ class FrameRange:
     def grown(self, count: int) -> "FrameRange":
         """This range with `count` more frames at both ends."""
         return FrameRange(self.first - count, self.last + count)
+
+    def widened(self, outer: "FrameRange", present: Container[int]) -> "FrameRange":
+        """This range with the frames beyond its ends that are there without a gap, at most up to `outer`."""
+        first, last = self.first, self.last
+        while first > outer.first and first - 1 in present:
+            first -= 1
+        while last < outer.last and last + 1 in present:
+            last += 1
+        return FrameRange(first, last)
 
     def clipped(self, limits: "FrameRange") -> "FrameRange":
         """The part of this range inside `limits`; the two must overlap."""

@@ -43,6 +43,10 @@ class HostCall:
         """A whole number among the arguments."""
         return self._value(key, int, "a whole number", default)
 
+    def has(self, key: str) -> bool:
+        """True where something was given by this name."""
+        return key in self._args
+
     def flag(self, key: str) -> bool:
         """A switch among the arguments, off unless it is given."""
         return self._value(key, bool, "true or false", False)
@@ -57,6 +61,11 @@ class HostCall:
     def mapping(self, key: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
         """An object among the arguments."""
         return self._value(key, dict, "an object", default)
+
+    def instead(self, args: Mapping[str, Any]) -> "HostCall":
+        """The same call with other arguments, for what it amounts to."""
+        self._args = args
+        return self
 
     def _value(self, key: str, kind: type[T], what: str, default: T | None) -> T:
         if key not in self._args and default is not None:

@@ -13,7 +13,13 @@ from void_plugin.errors import HostError
 PACKAGE = "void_plugin"
 SCRIPTS = {
     "nuke": ("init.py", "menu.py", "void_batch.py"),
-    "resolve": ("VOID Check Round Trip.py", "VOID Collect Results.py", "VOID Jobs.py", "VOID Remove Object.py"),
+    "resolve": (
+        "VOID Check Round Trip.py",
+        "VOID Collect Results.py",
+        "VOID Jobs.py",
+        "VOID Panel.py",
+        "VOID Remove Object.py",
+    ),
 }
 """Host folders, and the scripts in each that the host or a user runs."""
 

@@ -158,6 +158,7 @@ class JobRun:
             attachments.save(key, attachment)
             job = self._client.submit(self._request, self._kind, uploads)
         attachments.save(key, replace(attachment, job_id=job.job_id))
+        attachments.book.note(job.job_id, self._client.address, self._kind, self._request)
         return job
 
     def _tell_uploading(self, done: int, total: int) -> None:

@@ -101,6 +101,11 @@ def start_program(
         ) from error
 
 
+def void_command(*arguments: str) -> list[str]:
+    """Our own command line, in this Python and as isolated as this process: never from the folder that it stands in."""
+    return [sys.executable, "-I" if sys.flags.isolated else "-P", "-m", "void_plugin.cli", *arguments]
+
+
 def own_group() -> dict[str, Any]:
     """What Popen is told so that a child has a process group of its own, which `kill_group` ends."""
     if sys.platform == "win32":

@@ -43,7 +43,7 @@ def _add_picks(parser: argparse.ArgumentParser) -> None:
 
 def _add_route(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("pixels").add_argument
-    add("--plate", choices=("auto", "files", "render"), default="auto", help="the clip's files, or rendered (auto)")
+    add("--plate", choices=("auto", "files", "render"), default="auto", help="the clip's files or movie, or rendered")
     add("--preset", default="VOID Plate", metavar="NAME", help="render preset to use where there is one (%(default)s)")
     add("--output", metavar="DIR", help="folder of all results; default VOID beside the media")
 
@@ -51,7 +51,7 @@ def _add_route(parser: argparse.ArgumentParser) -> None:
 def _add_wishes(parser: argparse.ArgumentParser) -> None:
     _add_route(parser)
     add = parser.add_argument_group("what each needs").add_argument
-    add("--matte", default="", metavar="PATTERN", help="matte of the object; {shot} stands for the name of the clip")
+    add("--matte", default="", metavar="PATTERN", help="matte; {shot} is the clip's name; fusion:NAME a Saver")
     add("--matte-root", metavar="DIR", help="mattes as DIR/CLIP/CLIP.####.exr or DIR/CLIP.####.exr")
     add("--handles", type=count, default=8, metavar="N", help="frames beyond the cut, delivered (%(default)s)")
     add("--context", type=count, default=48, metavar="N", help="frames beyond those, only looked at (%(default)s)")
@@ -62,6 +62,8 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
     add("--setting", action="append", default=[], metavar="NAME=VALUE", help="one more setting, such as seed=7")
     add = parser.add_argument_group("this run").add_argument
     add("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    add("--panel", action="store_true", help="look at the clips in a panel first: mask, settings, which to send")
+    add("--farm", default="", metavar="NAME", help="let a farm do the jobs; `default` is the one of the site file")
     add("--place", action="store_true", help="place results as soon as they are there, also while you work")
     add("--no-wait", dest="wait", action="store_false", help="leave the jobs to the server, and collect later")
     add("--retry", action="store_true", help="go on with jobs that have failed, with what was rendered for them")

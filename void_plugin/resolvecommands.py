@@ -54,7 +54,7 @@ def options_of(options: argparse.Namespace) -> dict[str, Any]:
     """The options of an action as the sidecar reads them. Raises RequestError for a setting that is none."""
     names = [
         *("pick", "plate", "preset", "matte", "handles", "context", "engine", "prompt", "colour"),
-        *("dry_run", "place", "wait", "retry", "priority", "server"),
+        *("dry_run", "panel", "farm", "place", "wait", "retry", "priority", "server"),
     ]
     found = {name: getattr(options, name) for name in names if hasattr(options, name)}
     for name in ("output", "matte_root"):

@@ -1,19 +1,18 @@
 """What a server can run, asked within seconds, and remembered for when it is away."""
 
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from void_plugin.channel import server_address
-from void_plugin.client import VoidClient
 from void_plugin.config import Config, load_config, state_folder
-from void_plugin.errors import Cancelled, JobError, ServerError
+from void_plugin.errors import JobError, ServerError
 from void_plugin.frames import Digest
 from void_plugin.localfiles import write_whole
 from void_plugin.programs import ask_server
+from void_plugin.quickly import ask_within
 
 SCHEMA = 1
 """Version of what is remembered; another is not read."""
@@ -51,20 +50,7 @@ def ask(config: Config, environment: Mapping[str, str], seconds: float) -> dict[
         engines = ask_server(config, environment, ["engines", "--json"], seconds)
         return {"engines": engines, "devices": [], "server": {}, "address": ""}
     address = server_address(config.server)
-    with VoidClient.connect(config, environment, address) as client:
-        timer = threading.Timer(seconds, client.close)
-        timer.daemon = True
-        timer.start()
-        try:
-            found = client.engines()
-        except Cancelled as error:
-            raise ServerError(
-                f"The server {address} has not answered within {seconds:g} seconds; look whether it runs and can be "
-                "reached from here.",
-                "server.timeout",
-            ) from error
-        finally:
-            timer.cancel()
+    found = ask_within(seconds, config, environment, address, lambda client: client.engines())
     return {**found.to_dict(), "address": address}
 
 

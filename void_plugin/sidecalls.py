@@ -7,19 +7,23 @@ from typing import Any
 from void_plugin.completion import completed
 from void_plugin.desk import Desk
 from void_plugin.errors import HostError, VoidError
+from void_plugin.farmcalls import CALLS as FARM_CALLS
 from void_plugin.farmsubmit import submit
 from void_plugin.farmversion import FarmVersion, glance
 from void_plugin.frames import FrameRange
 from void_plugin.hostcall import HostCall
 from void_plugin.inputfiles import check_sequences
+from void_plugin.jobcalls import CALLS as JOB_CALLS
 from void_plugin.live.session import timeline
 from void_plugin.manifest import is_finished, read_manifest
 from void_plugin.panelcalls import CALLS as PANEL_CALLS
 from void_plugin.preparation import prepare
 from void_plugin.serverfacts import facts_of
+from void_plugin.timelinecalls import CALLS as TIMELINE_CALLS
 from void_plugin.versionjob import attach, start
 from void_plugin.versionorder import refuse_others
 from void_plugin.versions import delete, give_back, listing
+from void_plugin.windowcalls import CALLS as WINDOW_CALLS
 
 QUICK_SECONDS = 5.0
 """How long somebody waits who only looks what there is."""
@@ -103,4 +107,8 @@ CALLS = {
     "delete": delete_versions,
     "timeline": timeline,
     **PANEL_CALLS,
+    **JOB_CALLS,
+    **FARM_CALLS,
+    **TIMELINE_CALLS,
+    **WINDOW_CALLS,
 }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from benching.tables import Table
 
 
 @dataclass(frozen=True)
@@ -95,24 +96,21 @@ def once(work: Callable[[], Any], device: torch.device) -> tuple[float, float]:
     return seconds, torch.cuda.max_memory_reserved(device) / 2**30 if device.type == "cuda" else 0.0
 
 
-def table(rows: list[Row], gemm: float) -> str:
-    """Rows for people; `gemm` is the matrix rate of this run in TFLOP/s, 0 where it was not measured."""
-    lines = [f"{'':2} {'':46} {'ms':>11} {'TFLOP/s':>8} {'of GEMM':>8} {'x floor':>8} {'x upstream':>10} {'GiB':>6}"]
+def as_table(rows: list[Row], gemm: float, size: str) -> Table:
+    """Rows of figures; `gemm` is the matrix rate of this run in TFLOP/s, 0 where it was not measured."""
+    columns = ("stage, what", "ms", "TFLOP/s", "of GEMM", "x floor", "x upstream", "GiB", "differs by", "note")
+    made = Table(f"gpu_void.{size}", f"VOID on a GPU, {size} size", columns)
     for row in rows:
         rate = row.tflop / row.seconds if row.seconds and row.tflop else 0.0
-        cells = [
-            f"{1000 * row.seconds:11.2f}" if row.seconds else f"{'':11}",
-            f"{rate:8.1f}" if rate else f"{'':8}",
-            f"{rate / gemm:8.0%}" if rate and gemm else f"{'':8}",
-            f"{gemm / rate:8.2f}" if rate and gemm else f"{'':8}",
-            f"{row.against:10.2f}" if row.against else f"{'':10}",
-            f"{row.peak_gib:6.1f}" if row.peak_gib else f"{'':6}",
-        ]
-        error = f" (differs by {row.error:.1e})" if row.error else ""
-        lines.append(f"{row.stage:2} {row.name:46} {' '.join(cells)} {row.note}{error}".rstrip())
-    return "\n".join(lines)
-
-
-def plain(rows: list[Row]) -> list[dict[str, Any]]:
-    """Rows for programs."""
-    return [asdict(row) for row in rows]
+        made.add(
+            f"{row.stage} {row.name}".strip(),
+            1000 * row.seconds or "",
+            rate or "",
+            f"{rate / gemm:.0%}" if rate and gemm else "",
+            gemm / rate if rate and gemm else "",
+            row.against or "",
+            row.peak_gib or "",
+            f"{row.error:.1e}" if row.error else "",
+            row.note,
+        )
+    return made

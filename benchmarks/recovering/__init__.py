@@ -1,1 +1,1 @@
-"""What the benchmark of `recover` looks at: shots with a known truth, the methods, and the race with the prototype."""
+"""What the benchmark of `recover` looks at: shots with a known truth, and the methods that are compared on them."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 
 from recovering.shots import Shot, display, linear
 from void_plugin.settings import RenderSettings
-from void_server.engines import Fill, Picture, Setup, Unit
+from void_server.engines import Picture, Setup, Unit
 from void_server.engines.recover import RecoverEngine
 from void_server.engines.recover.pyramid import spread
 from void_server.scenes import MemoryFrames, MemoryShelf
@@ -29,25 +27,33 @@ def quiet(done: float, text: str, *, window: int = 0, pass_number: int = 0) -> N
     """Hears no progress."""
 
 
-@dataclass
+@dataclass(frozen=True)
+class Outcome:
+    """The finished frames of a method and what it says of them."""
+
+    pictures: list[Picture]
+    noise_ratio: float = math.nan
+    coverage: float = math.nan
+
+
+@dataclass(frozen=True)
 class Score:
-    """What one method scored on one scene."""
+    """What one method scored on one shot, in dB where nothing else is said."""
 
     psnr: float
     worst_frame: float
     temporal: float
     """Temporal error over that of the plate's own grain."""
-    seconds_per_frame: float
-    noise_ratio: float = math.nan
-    coverage: float = math.nan
+    noise_ratio: float
+    coverage: float
 
 
-def judge(shot: Shot, results: Sequence[Picture], seconds: float) -> Score:
+def judge(shot: Shot, outcome: Outcome) -> Score:
     """Quality of finished frames inside the mattes."""
     errors, worst, count = 0.0, math.inf, 0
     previous: tuple[Picture, Picture, NDArray[np.bool_]] | None = None
     changes = grain_changes = 0.0
-    for result, truth, grainy, matte in zip(results, shot.truth, shot.grainy, shot.mattes, strict=True):
+    for result, truth, grainy, matte in zip(outcome.pictures, shot.truth, shot.grainy, shot.mattes, strict=True):
         inside = matte > 0
         error = shot.curve(result) - shot.curve(truth)
         grain = shot.curve(grainy) - shot.curve(truth)
@@ -61,75 +67,52 @@ def judge(shot: Shot, results: Sequence[Picture], seconds: float) -> Score:
             grain_changes += float(((grain - previous[1])[both].astype(np.float64) ** 2).sum())
         previous = error, grain, inside
     ratio = math.sqrt(changes / grain_changes) if grain_changes > 0 else math.nan
-    return Score(_decibel(errors / max(1, count)), worst, ratio, seconds / len(results))
+    return Score(_decibel(errors / max(1, count)), worst, ratio, outcome.noise_ratio, outcome.coverage)
 
 
 def _decibel(mean_square: float) -> float:
     return -10.0 * math.log10(max(mean_square, 1e-10))
 
 
-def recover_engine(grain: str) -> RecoverEngine:
-    """`recover` as a job sets it up, for shadows to go as well."""
-    return RecoverEngine(Setup(RenderSettings(recover_affected="fill", recover_grain=grain), workers=WORKERS))
-
-
-def solved(engine: RecoverEngine, frames: MemoryFrames) -> list[Fill]:
-    """Analyse and solve, units side by side as workers do."""
+def by_recover(shot: Shot, grain: str) -> Outcome:
+    """Analyse and solve as a job does, units side by side and shadows gone as well, and put the fills in."""
+    engine = RecoverEngine(Setup(RenderSettings(recover_affected="fill", recover_grain=grain), workers=WORKERS))
+    frames = MemoryFrames(shot.plates, shot.labels, fills=engine.fills())
     numbers = frames.numbers
     roi = Box(0, 0, frames.size[1], frames.size[0])
     units = [Unit(i, str(i), tuple(numbers[i : i + UNIT_FRAMES]), roi) for i in range(0, len(numbers), UNIT_FRAMES)]
     frames.analysis = engine.analyse(frames, quiet, lambda: False)
     with ThreadPoolExecutor(WORKERS) as pool:
-        found = pool.map(lambda unit: list(engine.solve(unit, frames, quiet, lambda: False, MemoryShelf())), units)
-        return [fill for unit in found for fill in unit]
-
-
-def finished(engine: RecoverEngine, frames: MemoryFrames, fills: Sequence[Fill], shot: Shot) -> list[Picture]:
-    """The plates with their fills put in."""
+        solved = pool.map(lambda unit: list(engine.solve(unit, frames, quiet, lambda: False, MemoryShelf())), units)
+        fills = [fill for unit in solved for fill in unit]
     results = [plate.copy() for plate in shot.plates]
     for fill in fills:
-        index = frames.numbers.index(fill.frame)
+        index = numbers.index(fill.frame)
         hole = np.isin(frames.labels(fill.frame, fill.box), engine.fills())
         results[index][fill.box.rows, fill.box.columns][hole] = fill.pixels[hole]
-    return results
+    noise, coverage = (float(np.mean([fill.facts[name] for fill in fills])) for name in ("noise_ratio", "coverage"))
+    return Outcome(results, noise, coverage)
 
 
-def run_recover(shot: Shot, grain: str) -> tuple[list[Picture], Score]:
-    """Analyse and solve a shot; only those two are timed."""
-    engine = recover_engine(grain)
-    frames = MemoryFrames(shot.plates, shot.labels, fills=engine.fills())
-    start = time.perf_counter()
-    fills = solved(engine, frames)
-    seconds = time.perf_counter() - start
-    results = finished(engine, frames, fills, shot)
-    score = judge(shot, results, seconds)
-    score.noise_ratio = float(np.mean([fill.facts["noise_ratio"] for fill in fills]))
-    score.coverage = float(np.mean([fill.facts["coverage"] for fill in fills]))
-    return results, score
-
-
-def run_prototype(shot: Shot, engine: ModuleType) -> Score:
+def by_prototype(shot: Shot, engine: ModuleType) -> Outcome:
     """The prototype with its own defaults, in the same process."""
-    start = time.perf_counter()
-    results = engine.Draft(engine.Cfg(workers=WORKERS)).run(shot.plates, shot.mattes)
-    return judge(shot, results, time.perf_counter() - start)
+    return Outcome(engine.Draft(engine.Cfg(workers=WORKERS)).run(shot.plates, shot.mattes))
 
 
-def run_telea(shot: Shot) -> Score:
+def by_telea(shot: Shot) -> Outcome:
     """Every frame by itself, by OpenCV's inpainting of the display-referred picture."""
-    start, results = time.perf_counter(), []
+    results = []
     for plate, labels in zip(shot.plates, shot.labels, strict=True):
         coded = (shot.curve(plate) * 255 + 0.5).astype(np.uint8)
         inpainted = cv2.inpaint(coded, (labels < 255).astype(np.uint8), 5, cv2.INPAINT_TELEA)
         filled = np.asarray(inpainted, np.float32) * np.float32(1 / 255)
         light = linear(filled) if shot.curve is display else ((1 + 60 * 8) ** filled - 1) / 8
         results.append(np.where(labels[..., None] < 255, light, plate).astype(np.float32))
-    return judge(shot, results, time.perf_counter() - start)
+    return Outcome(results)
 
 
-def run_median(shot: Shot) -> Score:
+def by_median(shot: Shot) -> Outcome:
     """The median over time of each pixel where it is not masked, spread into what always is."""
-    start = time.perf_counter()
     height = shot.plates[0].shape[0]
     median = np.zeros_like(shot.plates[0])
     never = np.ones(median.shape[:2], bool)
@@ -144,4 +127,4 @@ def run_median(shot: Shot) -> Score:
         median[never] = spread(median, (~never).astype(np.float32))[never]
     results = [np.where(matte[..., None] > 0, median, plate).astype(np.float32)
                for plate, matte in zip(shot.plates, shot.mattes, strict=True)]  # fmt: skip
-    return judge(shot, results, time.perf_counter() - start)
+    return Outcome(results)

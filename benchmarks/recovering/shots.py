@@ -80,7 +80,8 @@ def clip_shot(name: str, clips: Path, scenes: ModuleType, frames: int, width: in
     """A real clip with the prototype's figure walking through it; the clip itself is the truth, with its grain."""
     height = width * 9 // 16
     figure, alpha = scenes.obj(height * 13 // 27, width * 13 // 96, 1)
-    reader = cv2.VideoCapture(str(clips / name / "input_video.mp4"))
+    path = clips / name.removeprefix("clip_") / "input_video.mp4"
+    reader = cv2.VideoCapture(str(path))
     plates, mattes, truth = [], [], []
     for number in range(frames):
         read, coded = reader.read()
@@ -94,7 +95,7 @@ def clip_shot(name: str, clips: Path, scenes: ModuleType, frames: int, width: in
         mattes.append((matte > 0.01).astype(np.uint8))
         truth.append(light)
     if not plates:
-        raise SystemExit(f"{clips / name / 'input_video.mp4'} cannot be read")
+        raise SystemExit(f"{path} cannot be read")
     grow = max(1, round(GROW_SHARE * width))
     labels = [quadmask(matte.astype(np.float32), None, grow) for matte in mattes]
     return Shot(name, plates, mattes, labels, truth, truth, display)

@@ -39,8 +39,19 @@ SHADOW_DEPTH = 0.55
 """Share of light that the shadow takes away."""
 SHADOW_EDGE = 0.02
 """Shadow above this counts as affected."""
+DOT_SPACE = 22
+"""Pixels, whatever the size of the frame, that a dot of three has to itself on each side."""
 LAMP_RADIUS = 16.0
 """Gaussian sigma of a practical light; its core is flat at the peak."""
+
+
+def _photo() -> Path:
+    return Path(__file__).resolve().parents[3] / PHOTO
+
+
+def has_photo() -> bool:
+    """Whether the photograph is where it should be."""
+    return _photo().exists()
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,8 @@ class Scene:
     size: tuple[int, int] = (720, 1280)
     count: int = 5
     seed: int = 7
-    background: Literal["photo", "wall"] = "photo"
+    background: Literal["photo", "wall", "dots"] = "photo"
+    """A photograph, a wall of the seed, or small hard dots on a soft one, the same for every seed."""
     light: float = 1.0
     """Factor on the whole set."""
     camera: Literal["locked", "pan", "handheld"] = "pan"
@@ -142,10 +154,11 @@ class Scene:
 
     @cached_property
     def _world(self) -> Picture:
-        photo = Path(__file__).resolve().parents[3] / PHOTO
-        picture = cv2.imread(str(photo)) if self.background == "photo" and photo.exists() else None
+        picture = cv2.imread(str(_photo())) if self.background == "photo" and has_photo() else None
         if picture is not None:
             light = srgb_decode(np.asarray(picture[..., ::-1], np.float32) / 255)
+        elif self.background == "dots":
+            light = _dotted(self._world_size)
         else:
             size = round(self.size[0] * 1.4), round(self.size[1] * 1.3)
             light = np.minimum(sets.Scene("static", size, 1, self.seed).frame(FIRST_FRAME).truth, 1)
@@ -251,6 +264,16 @@ class Scene:
         draws = np.random.default_rng((self.seed, stream, index)).standard_normal((*self.size, 3), np.float32)
         soft = np.asarray(cv2.GaussianBlur(draws, (0, 0), GRAIN_SOFTNESS), np.float32)
         return np.asarray(soft / soft.std(), np.float32)
+
+
+def _dotted(size: tuple[int, int]) -> Picture:
+    """What a filter can tell from grain and yet hardly get close to: hard dots, on light that changes slowly."""
+    random = np.random.default_rng(1)
+    cells = random.random((size[0] // DOT_SPACE + 1, size[1] // DOT_SPACE + 1, 3), np.float32)
+    light = 0.3 + 0.25 * cv2.resize(cells, size[::-1], interpolation=cv2.INTER_CUBIC)
+    for y, x in random.integers(0, size, (size[0] * size[1] // DOT_SPACE**2, 2)):
+        light[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2] *= 1.8
+    return np.asarray(light, np.float32)
 
 
 def _ramped(depth: Matte, slope: float) -> Matte:

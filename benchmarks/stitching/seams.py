@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
+from benching.tables import Table
 
 from void_plugin.settings import RenderSettings
 
@@ -124,26 +125,20 @@ def _mean(rows: Sequence[Row]) -> dict[str, float]:
     }
 
 
-def table(rows: Sequence[Row]) -> Iterator[str]:
-    """Means over the seeds, a line a method."""
-    titles = "PSNR", "SSIM", "seam", "low", "flick", "shadow", "detail", "exact"
-    yield " " * 22 + "".join(f"{title:>7}" for title in titles)
-    last = ("", "")
-    for (name, kind, method), group in _grouped(rows).items():
-        if (name, kind) != last:
-            last = name, kind
-            yield f"{name}, {kind} ({len({row.seed for row in group})} seeds)"
+def as_table(rows: Sequence[Row]) -> Table:
+    """Means over the seeds, a row a method."""
+    columns = (
+        "scene, stand-in, method", "PSNR", "SSIM", "seam", "low", "flicker", "shadow dB", "detail", "exact outside",
+    )  # fmt: skip
+    table = Table("stitch.seam", "Stitching: a generated picture put back into the plate", columns)
+    grouped = _grouped(rows)
+    for (name, kind, method), group in grouped.items():
         mean = _mean(group)
-        exact, seconds = min(row.exact for row in group), float(np.mean([row.seconds for row in group]))
-        tail = "" if math.isnan(seconds) else f"  {seconds:5.1f} s"
-        yield (
-            (
-                f"  {method:20} {mean['psnr']:6.2f} {mean['ssim']:6.3f} {mean['seam']:6.2f} {mean['low']:6.2f} "
-                f"{mean['flicker']:6.2f} {mean['shadow_psnr']:6.2f} {mean['shadow_detail']:6.3f} {exact:6.2%}{tail}"
-            )
-            .replace("nan%", "   -")
-            .replace("nan", "  -")
-        )
+        exact = min(row.exact for row in group)
+        values = [mean[key] for key in ("psnr", "ssim", "seam", "low", "flicker", "shadow_psnr", "shadow_detail")]
+        table.add(f"{name}, {kind}, {method}", *values, "–" if math.isnan(exact) else f"{exact:.2%}")
+    table.notes.append(f"Mean of {len({row.seed for row in rows})} seeds; codes of 1/255 of the model's encoding.")
+    return table
 
 
 def _grouped(rows: Sequence[Row]) -> dict[tuple[str, Kind, str], list[Row]]:

@@ -22,6 +22,7 @@ from void_plugin.frames import FrameRange
 from void_server import daemoncommands, farmworker, models
 from void_server import options as serving
 from void_server.lifeline import stop_at_end
+from void_server.processes import ready_for_pictures
 
 if TYPE_CHECKING:
     from void_plugin.request import RemovalRequest
@@ -33,9 +34,7 @@ STEPS = ("plan", "solve", "compose", "verify", "all")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; this is where errors become sentences and codes."""
-    # Set before numpy is loaded: jobs run side by side on threads of their own.
-    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+    ready_for_pictures()
     options = _parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 import PyOpenColorIO as ocio
 
+from void_plugin.config import PINNED_CONFIG
 from void_plugin.errors import RequestError
 from void_server.curves import BLOCK, Curve, Knee, Pixels, Srgb
 
-PINNED_CONFIG = "ocio://studio-config-v4.0.0_aces-v2.0_ocio-v2.5"
-"""Used where neither $OCIO nor the configuration names one; `latest` would not be reproducible."""
 WORKING_SPACE = "ACEScg"
 PEAKS = (4.0, 16.0, 64.0, 256.0, 4096.0)
 """Peaks M that a shot can have: a few fixed ones, so that a frame more rarely changes the curve."""

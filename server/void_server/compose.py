@@ -25,7 +25,7 @@ from void_server.pixelmath import PixelMath
 from void_server.plan import PIXELS_VERSION, Plan, base_space
 from void_server.solve import COVERAGE
 from void_server.stitch import Stitched, Stitcher
-from void_server.tiles import Box
+from void_server.tiles import Box, strips
 from void_server.view import HALF_MAX, PlateFrames, finite_pixels
 
 WEIGHT, CHANGE, SOURCE = "void.matte", "void.change", "void.source"
@@ -128,8 +128,11 @@ class Composer:
         alpha = new.alpha.astype(kind)
         grained, said = self._grainer.grained(frame, new)
         pixels = self._linear.from_engine(grained)
-        rgb = np.clip(pixels * alpha.astype(np.float32)[..., None], -HALF_MAX, HALF_MAX).astype(kind)
-        rgb[alpha == 0] = -0.0
+        rgb = np.empty(pixels.shape, kind)
+        for rows in strips(new.box.size):
+            weight = alpha[rows].astype(np.float32)[..., None]
+            rgb[rows] = np.clip(pixels[rows] * weight, -HALF_MAX, HALF_MAX)
+            np.copyto(rgb[rows], kind(-0.0), where=weight == 0)
         return Patch(
             new.box, rgb, alpha, new.recovered, new.change, tuple(code for code in (new.problem, said) if code)
         )
@@ -208,19 +211,21 @@ class Composer:
                     "frame.unsupported",
                 )
             if part.index == picture.index and set(part.names) == set(names):
-                order = [names.index(name) for name in part.names]
-                pixels = footage.plate(frame, part.data)[..., order]
+                pixels = footage.plate(frame, part.data)
+                pixels = pixels.copy() if part.names == tuple(names) else _ordered(pixels, names, part.names)
             else:
                 pixels = self._files.read(file, part, part.names)
             channels = list(part.channels)
             if part.index == picture.index:
                 if patch is not None:
                     area = patch.box.moved(-part.data.x0, -part.data.y0)
-                    indices = [part.names.index(name) for name in names]
-                    under = pixels[area.rows, area.columns][..., indices]
-                    merged = merge_over(patch.rgb, patch.alpha, under)
-                    for at, index in enumerate(indices):
-                        pixels[area.rows, area.columns, index] = merged[..., at]
+                    under = pixels[area.rows, area.columns]
+                    if part.names == tuple(names):
+                        under[...] = merge_over(patch.rgb, patch.alpha, under)
+                    else:
+                        merged = merge_over(patch.rgb, patch.alpha, _ordered(under, part.names, names))
+                        for at, name in enumerate(names):
+                            under[..., part.names.index(name)] = merged[..., at]
                 extra = np.zeros((*pixels.shape[:2], len(self._extras)), pixels.dtype)
                 for at, name in enumerate(self._extras):
                     if patch is not None:
@@ -273,16 +278,27 @@ def _kind(part: Part, names: Sequence[str]) -> type[np.float16] | type[np.float3
     return np.float32 if any(part.kind(name) == "float" for name in names) else np.float16
 
 
+def _ordered(pixels: Pixels, names: Sequence[str], wanted: Sequence[str]) -> Pixels:
+    """Pixels with channels of these names in another order."""
+    return np.ascontiguousarray(pixels[..., [names.index(name) for name in wanted]])
+
+
 def merge_over(rgb: Pixels, alpha: Pixels, plate: Pixels) -> Pixels:
     """A premultiplied patch over plate pixels, as a host's Merge computes it; result in the plate's type.
 
     Where alpha is 0 the plate's bits come back, where it is 1 the patch alone: a NaN under it does not shine through.
     """
     out = plate.copy()
-    new = alpha > 0
-    under = plate[new].astype(np.float32)
-    finite = np.nan_to_num(under, copy=False, nan=0.0, posinf=HALF_MAX, neginf=0.0)
     limit = HALF_MAX if plate.dtype == np.float16 else np.finfo(np.float32).max
-    weight = alpha[new].astype(np.float32)[:, None]
-    out[new] = np.clip(rgb[new].astype(np.float32) + finite * (1 - weight), -limit, limit).astype(plate.dtype)
+    for rows in strips(alpha.shape):
+        new = alpha[rows] > 0
+        if not new.any():
+            continue
+        merged = plate[rows].astype(np.float32)
+        if not np.isfinite(merged).all():
+            np.nan_to_num(merged, copy=False, nan=0.0, posinf=HALF_MAX, neginf=0.0)
+        merged *= 1 - alpha[rows].astype(np.float32)[..., None]
+        merged += rgb[rows].astype(np.float32)
+        np.clip(merged, -limit, limit, out=merged)
+        np.copyto(out[rows], merged.astype(plate.dtype), where=new[..., None])
     return out

@@ -2,7 +2,8 @@
 
 The neighbouring frame shows the same scene with other grain. Brought to the same place it takes the scene away and
 leaves every frequency of the grain, also the low ones that a spatial filter cannot tell from shading. Only where no
-frame matches is the scene taken away in space, by a blur.
+frame matches is the scene taken away in space, by a blur: a single textured frame keeps its fine texture, and its
+spectrum is measured less exactly than the limits of image.md 4 ask for.
 """
 
 from __future__ import annotations

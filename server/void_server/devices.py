@@ -88,6 +88,7 @@ class Devices:
         deadline = time.monotonic() + seconds + GRACE_SECONDS
         for device in self._devices:
             device.stop(seconds)
+        self._queue.stop_waiting()
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():

@@ -12,7 +12,7 @@ from void_server.likeness import Likeness
 from void_server.plan import Plan
 from void_server.solve import Solved, is_solved, load_fill, solved_unit
 
-FILL_BYTES = 192 << 20
+FILL_BYTES = 128 << 20
 """Fills that are kept, for all threads together; a frame's neighbours are asked for as well."""
 LARGEST_RING_ERROR = 0.25
 """Share of light by which real pixels may differ from the plate around the hole, grain included; beyond, their frames

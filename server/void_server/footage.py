@@ -26,6 +26,8 @@ T = TypeVar("T")
 ROW_MARGIN = 64
 """Rows read beyond a request, so that the next one a few pixels off needs no second decode."""
 
+WHOLE = 1 << 30
+"""Rows that no picture has."""
 FEW_FRAMES = 12
 """Frames of a plate that composing keeps: a frame's neighbours within a unit, for some threads at once."""
 
@@ -124,14 +126,20 @@ class Footage:
         """`digests` has the SHA-256 of uploaded files by input and frame number."""
         self.files, self.request = files, request
         self._digests = digests or {}
-        self._cache_bytes = cache_bytes
+        self._cache_bytes, self._margin = cache_bytes, ROW_MARGIN
         self._headers: ByteCache[tuple[Part, ...]] = ByteCache(1 << 16, lambda _: 1)
         self._rows: ByteCache[_Rows] = ByteCache(cache_bytes, lambda rows: rows.pixels.nbytes)
         self._mattes: ByteCache[Matte] = ByteCache(cache_bytes // 4, lambda matte: matte.values.nbytes)
 
     def keep_few(self, frame_bytes: int) -> None:
-        """Keep as much of the plate as composing looks at, now that no engine looks around in it any more."""
+        """Keep as much of plate and mattes as composing looks at, now that no engine looks around in them any more."""
         self._rows.limit(min(self._cache_bytes, FEW_FRAMES * frame_bytes))
+        # A matte is cropped, and has two thirds of a plate's bytes where it covers all of the frame.
+        self._mattes.limit(min(self._cache_bytes, FEW_FRAMES * frame_bytes) // 4)
+
+    def read_whole(self) -> None:
+        """Decode frames of the plate whole from now on: what will be needed whole is then never decoded twice."""
+        self._margin = WHOLE
 
     def has(self, name: str) -> bool:
         """True where the request has this input."""
@@ -163,7 +171,7 @@ class Footage:
         part, names = self.plate_part(frame, name)
 
         def decode(present: _Rows | None) -> _Rows:
-            top, bottom = box.y0 - ROW_MARGIN, box.y1 + ROW_MARGIN
+            top, bottom = box.y0 - self._margin, box.y1 + self._margin
             if present is not None:
                 top, bottom = min(top, present.top), max(bottom, present.top + present.pixels.shape[0])
             top, bottom = max(top, part.data.y0), min(bottom, part.data.y1)

@@ -17,12 +17,13 @@ from void_plugin.settings import RenderSettings
 from void_server.engines import Picture
 from void_server.fills import Fills
 from void_server.grain import GrainModel
-from void_server.likeness import above_noise, noise_share
+from void_server.leavings import degrained
+from void_server.likeness import noise_share
 from void_server.plan import GRAIN, Plan
 from void_server.regrain import add, synthesise
 from void_server.scatter import can_scatter, scatter
 from void_server.stitch import Stitched
-from void_server.tiles import Box, box_of
+from void_server.tiles import Box, box_of, strips
 from void_server.view import PlateFrames
 
 DEGRAIN = 1.0
@@ -56,20 +57,23 @@ class Grainer:
         if model is None or model.is_silent or not (grainless > 0).any() or self._is_clean_plate(frame):
             return new.pixels, ""
         unit, said = self._unit(model, frame, new)
-        # Averaging leaves some grain, which with a locked-off camera would stand still on the new one.
+        own, pixels = lifted_grain(model, new), new.pixels
+        if (own > 1).any():
+            fine = unit - cv2.GaussianBlur(unit, (0, 0), DEGRAIN)
+            pixels = calmed(pixels, model, own, float(fine.std()))
+        # Averaging leaves some grain, which with a locked-off camera would stand still under the new one; pixels of
+        # a single frame keep all of theirs.
         kept = self._fills.facts(frame).get("grain_left", 0.0)
-        own, real, pixels = lifted_grain(model, new), new.recovered > 0, new.pixels
-        if kept > 0 or (own > 1).any():
-            soft = cv2.GaussianBlur(unit, (0, 0), DEGRAIN)
-            left, fine = float(soft.std()), float((unit - soft).std())
-            pixels = calmed(degrained(pixels, model, real, kept), model, own, fine)
-            own[real] += (new.recovered * np.float32(kept * left))[real][:, None]
+        pixels, left = degrained(pixels, model, (new.recovered > 0) & (grainless > 0), kept)
+        own += left * (new.recovered * np.float32(kept))[..., None]
         grained = add(pixels, model, unit, grainless, np.minimum(own, 1))
         # Mixing two grains leaves less of both: where the patch fades into the plate its own is made stronger, so
         # that their sum has the plate's strength throughout.
         alpha = np.clip(new.alpha, FAINTEST, 1)
         stronger = np.sqrt((2 - alpha) / alpha).astype(np.float32)[..., None]
-        return np.asarray(pixels + (grained - pixels) * stronger, np.float32), said
+        for rows in strips(alpha.shape):
+            grained[rows] = pixels[rows] + (grained[rows] - pixels[rows]) * stronger[rows]
+        return grained, said
 
     def _unit(self, model: GrainModel, frame: int, new: Stitched) -> tuple[Picture, str]:
         seed, canvas = self._settings.seed, self._plan.canvas
@@ -121,13 +125,3 @@ def calmed(linear: Picture, model: GrainModel, own: Picture, share: float) -> Pi
     less = np.float32(1) - np.float32(1) / np.maximum(own, 1)
     result[area.rows, area.columns] = np.where(strong[..., None], here - less * grain, here)
     return result
-
-
-def degrained(linear: Picture, model: GrainModel, where: NDArray[np.bool_], kept: float) -> Picture:
-    """Pixels without what is as weak as the grain left in them and as fine."""
-    if kept <= 0 or not where.any():
-        return linear
-    smooth = cv2.GaussianBlur(linear, (0, 0), DEGRAIN, borderType=cv2.BORDER_REPLICATE)
-    left = model.sigma(np.asarray(smooth, np.float32)) * np.float32(kept)
-    detail = above_noise(np.asarray(linear - smooth, np.float32), left, DEGRAIN)
-    return np.where(where[..., None], smooth + detail, linear).astype(np.float32)

@@ -150,6 +150,11 @@ class JobQueue(JobTable):
                 self._work.wait(timeout)
             return self._version
 
+    def stop_waiting(self) -> None:
+        """Let whoever waits for work look at once, as if something had changed."""
+        with self._lock:
+            self._wake()
+
     def retire(self, job_id: str) -> frozenset[str]:
         """Forget the results of a job that has ended, and give the SHA-256 of those that no other job needs."""
         with self._write() as database:

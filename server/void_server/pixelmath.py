@@ -102,7 +102,11 @@ class NumpyMath(PixelMath):
         return np.clip(field, low, high)
 
     def peak(self, field: Field) -> Field:
-        return field.max(axis=-1, keepdims=True)
+        # Reducing over an axis of three is several times slower than comparing its planes.
+        most = field[..., :1]
+        for channel in range(1, field.shape[-1]):
+            most = np.maximum(most, field[..., channel : channel + 1])
+        return most
 
     def root(self, field: Field) -> Field:
         return np.sqrt(field)

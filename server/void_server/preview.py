@@ -83,7 +83,16 @@ def run(job: Job, announced: bool = False) -> None:
     _warn(job, seen, shown)
     names = (("object", REMOVE), ("overlap", OVERLAP), ("affected", AFFECTED))
     summary = {name: round(sum(found.shares[label] for found in shown) / len(shown), 6) for name, label in names}
-    job.log.emit(Finished(summary={"frames": len(shown), "engine": job.engine.name, **summary}))
+    facts_of_all = {"frames": len(shown), "engine": job.engine.name, **summary, **_roi(job, seen, facts)}
+    job.log.emit(Finished(summary=facts_of_all))
+
+
+def _roi(job: Job, seen: Survey, facts: PlateFacts) -> dict[str, list[int]]:
+    """The box of the display window that an engine with a raster sees, for clients that draw its grid."""
+    if job.engine.limits().raster is None:
+        return {}
+    box = seen.roi.moved(facts.canvas.x0 - facts.display.x0, facts.canvas.y0 - facts.display.y0)
+    return {"roi": [box.x0, box.y0, box.x1, box.y1]}
 
 
 def _looked_at(job: Job) -> RemovalRequest:

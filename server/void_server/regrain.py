@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from void_server.align import Floats
 from void_server.engines import Picture
 from void_server.grain import GrainModel
-from void_server.tiles import Box
+from void_server.tiles import Box, strips
 
 Words = NDArray[np.uint64]
 
@@ -122,5 +122,10 @@ def add(
     if model.is_silent:
         return linear.copy()
     luma = np.asarray(cv2.GaussianBlur(linear, (0, 0), LUMA_BLUR), np.float32)
-    missing = np.sqrt(np.maximum(1 - np.square(np.asarray(residual, np.float32)), 0))
-    return np.asarray(linear + model.sigma(luma) * unit_grain * (share[..., None] * missing), np.float32)
+    left = np.broadcast_to(np.asarray(residual, np.float32), linear.shape)
+    out = np.empty(linear.shape, np.float32)
+    for rows in strips(share.shape):
+        missing = np.sqrt(np.maximum(1 - np.square(left[rows]), 0))
+        grain = model.sigma(luma[rows]) * unit_grain[rows] * (share[rows][..., None] * missing)
+        np.add(linear[rows], grain, out=out[rows])
+    return out

@@ -115,7 +115,7 @@ class Render:
 
         release()
         unsolved = {unit.key for unit in units}
-        self._spare_memory(unsolved)
+        self._spare_memory(unsolved, base)
         queue_frames(loose)
         running: set[Future[Unit | None]] = set()
         with ThreadPoolExecutor(self.workers) as pool:
@@ -130,15 +130,19 @@ class Render:
                         if solved is not None:
                             release(solved.key)
                             unsolved -= {solved.key}
-                            self._spare_memory(unsolved)
+                            self._spare_memory(unsolved, base)
                             queue_frames(by_unit.get(solved.index, []))
             except BaseException:
                 tracker.stopped = True
                 raise
 
-    def _spare_memory(self, unsolved: Set[str]) -> None:
-        """Let go of most of the plate once all is solved."""
+    def _spare_memory(self, unsolved: Set[str], base: PlateFrames) -> None:
+        """Let go of most of the plate and its mattes once all is solved."""
         if not unsolved:
+            if any(output.kind == "comp" for output in self.request.outputs):
+                # A frame's neighbours look at it before it is its turn.
+                self.footage.read_whole()
+            base.keep_few()
             self.footage.keep_few(self.plan.canvas.area * BYTES_A_PIXEL)
 
     def _solve_task(

@@ -1,7 +1,8 @@
 """The plate's own grain moved into a box: real grain of clean areas, laid out in irregular cells.
 
 Synthetic grain has the plate's spectrum; this has its look as well, for stock whose grain is not normally distributed
-(Holtz's DasGrain works so). It needs a large clean area, which `can_scatter` looks for.
+(Holtz's DasGrain works so). It needs a large clean area, which `can_scatter` looks for. On a textured set what is left
+of the texture comes along, and the spectrum is less exact than that of made grain.
 """
 
 from __future__ import annotations

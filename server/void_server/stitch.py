@@ -33,7 +33,7 @@ from void_server.looks import SEEN_BYTES, SURE, Look, Looks, shifted
 from void_server.membrane import Membrane, membrane
 from void_server.pixelmath import Field, PixelMath
 from void_server.plan import Plan
-from void_server.tiles import Box
+from void_server.tiles import Box, strips
 from void_server.view import PlateFrames
 
 Floats = NDArray[np.float32]
@@ -106,7 +106,7 @@ class Stitcher:
         self._scale = plan.display.width / 1920
         self._looks = Looks(plan, frames, colour, fills, maths)
         self._changes: ByteCache[_Change] = ByteCache(SEEN_BYTES // 8, lambda change: 4 * change.area.area // 4)
-        self._fields: ByteCache[_Held] = ByteCache(SEEN_BYTES // 4, lambda held: 16 * held.area.area // 4)
+        self._fields: ByteCache[_Held] = ByteCache(SEEN_BYTES // 4, lambda held: 28 * held.area.area // 4)
 
     @property
     def _pixel(self) -> float:
@@ -132,8 +132,11 @@ class Stitcher:
         objects, weights, part = here(seen.object_weights), here(seen.weights), here(seen.share)
         steady = whole(still) * (objects == 0)[..., None]
         plate, picture = here(seen.plate), here(seen.picture)
-        generated = np.clip(picture + whole(held.field), 0, 1)
-        encoded = (steady * (plate + whole(delta)) + (1 - steady) * generated).astype(np.float32)
+        correction, difference = whole(held.field), whole(delta)
+        encoded = np.empty(plate.shape, np.float32)
+        for rows in strips(box.size):
+            generated = np.clip(picture[rows] + correction[rows], 0, 1)
+            encoded[rows] = steady[rows] * (plate[rows] + difference[rows]) + (1 - steady[rows]) * generated
         pixels = self._colour.from_engine(encoded)
         if seen.real is not None:
             real = here(seen.real)

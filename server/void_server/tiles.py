@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,8 @@ ROI_MARGIN = 64
 """At least this many raster pixels of surroundings on each side (image.md 3.3)."""
 WHOLE_FRAME_SHARE = 0.7
 """An ROI above this share of the frame becomes the whole frame: little detail is left to win (image.md 3.3)."""
+STRIP = 1 << 14
+"""Pixels worked on at once: with three channels in float32, 192 KiB for each array."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,12 @@ def whole_blocks(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
     for column in range(1, side):
         blocks = blocks & rows[:, column::side]
     return blocks
+
+
+def strips(size: tuple[int, int]) -> Iterator[slice]:
+    """Runs of rows so few that what is made of them step by step stays in a processor's own cache."""
+    rows = max(1, STRIP // max(1, size[1]))
+    return (slice(top, min(top + rows, size[0])) for top in range(0, size[0], rows))
 
 
 def onto(values: NDArray[np.float32], box: Box, area: Box) -> NDArray[np.float32]:

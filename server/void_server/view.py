@@ -23,6 +23,8 @@ from void_server.quadmask import Reach
 from void_server.tiles import Box, box_of, whole_blocks
 
 HALF_MAX = 65504.0
+FEW_LABELS = 96 << 20
+"""Bytes of label crops that composing keeps: those of a frame's neighbours, for some threads at once."""
 LABEL_CACHE = 256 << 20
 """Bytes of label crops kept; they take ten bytes a pixel of the hole, so this holds the frames at work many times."""
 
@@ -56,6 +58,10 @@ class PlateFrames(Frames):
         self._preset, self._object_boxes = Preset.of(footage.request), tuple(object_boxes)
         self._fill_labels = fills
         self._crops: ByteCache[_Crop] = ByteCache(LABEL_CACHE, lambda crop: crop.bytes)
+
+    def keep_few(self) -> None:
+        """Keep as many label crops as composing looks at, now that no engine asks for other frames' any more."""
+        self._crops.limit(FEW_LABELS)
 
     # -- mattes ----------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from void_plugin.events import Event, Failed, Progressed, Started, Stopped, to_l
 from void_plugin.request import RemovalRequest
 from void_plugin.settings import RenderSettings
 from void_server.lifeline import Channel, Life, bind_to_parent
+from void_server.processes import ready_for_pictures
 
 if TYPE_CHECKING:
     from void_server.allowance import Allowance
@@ -73,9 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--memory", default="", choices=CHOICES["memory"], help="how VOID uses its GPU")
     options = parser.parse_args(arguments)
     bind_to_parent(options.parent)
-    # Set before numpy is loaded: jobs run side by side on threads of their own.
-    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+    ready_for_pictures()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     channel = Channel.of_stdout()
     life = Life()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from farmtasks import RUNNING
+from servers import Server
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +15,11 @@ def no_process_is_left() -> Iterator[None]:
     yield
     while RUNNING:
         RUNNING.pop().close()
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for all tests of a module, that works by path in the folders of all of them."""
+    root = tmp_path_factory.getbasetemp()
+    with Server(tmp_path_factory.mktemp("lasting") / "state", "--allow-root", str(root)) as server:
+        yield server

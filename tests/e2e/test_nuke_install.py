@@ -17,7 +17,7 @@ import pytest
 from nukestarts import PYTHONS, start, void
 from pythons import ROOT
 
-COMMANDS = ["VoidRemove", "Run selected", "Run all stale", "Cancel all"]
+COMMANDS = ["VoidRemove", "Run selected", "Run all stale", "Cancel all", "Panel"]
 
 
 @pytest.fixture

@@ -663,6 +663,36 @@ def test_a_node_may_be_renamed_or_deleted_while_it_runs(host: Nuke, tiny: Shot, 
     assert list((tmp_path / "work/void/sh010/Hero").iterdir()) == []
 
 
+# -- the menu ------------------------------------------------------------------------------------------------------
+
+
+def open_the_panel(place, orders):  # type: ignore[no-untyped-def]
+    """From the menu, once well and once not; what was opened and what is said."""
+    import os
+
+    import nuke
+    from void_plugin.hosts import nuke_host
+
+    panels = os.path.join(os.path.dirname(os.environ["QUICK_SIDECAR"]), "panels")
+    nuke_host.install()
+    command = nuke.menu("Nuke").menu("VOID").findItem("Panel")
+    command.invoke()
+    nuke.fake.pump(until=lambda: os.path.exists(panels))
+    before = len(nuke.fake.messages)
+    with open(os.environ["QUICK_SIDECAR"], "w") as stream:
+        stream.write(orders)
+    command.invoke()
+    nuke.fake.pump(until=lambda: len(nuke.fake.messages) > before)
+    with open(panels) as stream:
+        return before, stream.read(), list(nuke.fake.messages)
+
+
+def test_the_panel_is_opened_from_the_menu_and_says_why_it_cannot_be(host: Nuke, tmp_path: Path) -> None:
+    orders = json.dumps({"panel": "There is no screen here."})
+    before, opened, said = run(host, open_the_panel, str(tmp_path), orders)
+    assert before == 0 and opened == "opened" and said[-1][1] == "There is no screen here."
+
+
 # -- on the farm ---------------------------------------------------------------------------------------------------
 
 RUNNING = {"jobs": ["quick:1"], "state": "running", "fraction": 0.5, "text": "Solve 3 of 6"}

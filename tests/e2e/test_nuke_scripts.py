@@ -132,6 +132,7 @@ def test_a_nuke_with_windows_gets_a_menu_that_makes_the_node(host: Nuke) -> None
         "Run selected",
         "Run all stale",
         "Cancel all",
+        "Panel",
     ]
     assert nodes == ["VoidRemove1"]
 

@@ -16,7 +16,7 @@ from fakes.resolve import Bench, Knobs, difference, void
 from pythons import ROOT, interpreters
 from resolveruns import LENGTH, Moving, Runs
 from resolves import Outside
-from servers import processes_of, until
+from servers import Server, processes_of, until
 
 from void_plugin.bridge import Sidecar
 from void_plugin.errors import HostError
@@ -67,8 +67,9 @@ class Void:
 
 
 def test_from_a_terminal_a_clip_is_sent_placed_listed_and_all_of_it_removed(
-    tmp_path: Path, runs: Runs, void_python: str, outside: World
+    tmp_path: Path, runs: Runs, void_python: str, outside: World, lasting: Server
 ) -> None:
+    runs.use(lasting)
     moving = Moving(tmp_path)
     world = outside(moving.scene)
     before = world.state()
@@ -146,7 +147,7 @@ def test_the_installed_scripts_of_the_menu_do_it_all(
     tmp_path: Path, runs: Runs, void_python: str, outside: World
 ) -> None:
     moving = Moving(tmp_path, matte_track=True)
-    world = outside(moving.scene)
+    world = outside(moving.scene, frames_per_poll=LENGTH)  # each poll that renders starts a process
     before = world.state()
     fusion = tmp_path / "Fusion"
     install(fusion, void_python, runs.environment)

@@ -19,7 +19,14 @@ from void_plugin.live.records import record_of
 
 
 @pytest.fixture
-def runs(tmp_path: Path, void_python: str) -> Runs:
+def runs(tmp_path: Path, void_python: str, lasting: Server) -> Runs:
+    """With the server of a studio."""
+    return Runs(tmp_path, void_python, lasting)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, void_python: str) -> Runs:
+    """Without one, so that each run has its own."""
     return Runs(tmp_path, void_python)
 
 
@@ -40,11 +47,11 @@ def media(bench: Bench, item: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_a_clip_goes_out_and_its_result_comes_back_over_it(tmp_path: Path, runs: Runs) -> None:
+def test_a_clip_goes_out_and_its_result_comes_back_over_it(tmp_path: Path, alone: Runs) -> None:
     moving = Moving(tmp_path)
     bench = bench_of(moving)
     before = bench.state()
-    result = runs("remove", bench, matte=moving.matte["path"], handles=1, place=True)
+    result = alone("remove", bench, matte=moving.matte["path"], handles=1, place=True)
     assert result["ok"] and [row["state"] for row in result["rows"]] == ["placed"], result
     # Nothing is rendered where the files are what the timeline shows.
     assert bench.called("Project.AddRenderJob") == []
@@ -114,6 +121,24 @@ def test_plate_and_matte_that_resolve_renders_are_in_step_and_everything_is_rest
     bench.verify()
 
 
+def test_the_matte_of_a_fusion_composition_is_brought_to_the_numbers_of_the_plate(tmp_path: Path, runs: Runs) -> None:
+    moving = Moving(tmp_path)
+    comp = moving.scene.composition(moving.item, moving.matte, savers=("VOID_MATTE", "Saver1"), first=3)
+    comp["tools"]["Saver1"]["inputs"].update(Clip=str(tmp_path / "theirs" / "x.exr"), CreateDir=1)
+    bench = bench_of(moving, comp_moves_time=True)
+    before = bench.state()
+    (row,) = runs("remove", bench, place=True)["rows"]
+    assert row["state"] == "placed" and "Saver VOID_MATTE" in row["matte"], row
+    assert len(bench.called("Project.AddRenderJob")) == len(bench.called("FusionComp.Render")) == 1
+    clip = media(bench, placed(bench)[0])
+    for at in range(LENGTH):
+        source = FIRST + LEFT + at
+        paths = moving.plate["path"] % source, clip["path"] % (moving.start + at), moving.matte["path"] % source
+        assert same_far_away(*(Path(path) for path in paths))
+    assert difference(before, bench.state(), void) == [] and not (tmp_path / "theirs").exists()
+    bench.verify()
+
+
 def record_folder(result: dict[str, Any], at: int = 0) -> Path:
     """The version folder of a row."""
     return Path(result["rows"][at]["folder"])
@@ -154,7 +179,7 @@ def test_a_server_works_by_path_or_gets_the_files_where_they_lie_outside_its_fol
     root = tmp_path if inside else tmp_path / "elsewhere"
     root.mkdir(exist_ok=True)
     with Server(tmp_path / "state", "--allow-root", str(root)) as server:
-        runs.environment.update(VOID_SERVER=server.address, VOID_TOKEN_FILE=str(server.state / "token"))
+        runs.use(server)
         (row,) = runs("remove", bench, matte=moving.matte["path"], place=True)["rows"]
         assert row["state"] == "placed", row
         record, placing = record_of(Path(row["folder"]))
@@ -173,7 +198,7 @@ def test_by_path_alone_media_outside_the_servers_folders_are_a_sentence_and_a_re
     bench = bench_of(moving)
     (tmp_path / "elsewhere").mkdir()
     with Server(tmp_path / "state", "--allow-root", str(tmp_path / "elsewhere")) as server:
-        runs.environment.update(VOID_SERVER=server.address, VOID_TOKEN_FILE=str(server.state / "token"))
+        runs.use(server)
         runs.environment["VOID_TRANSFER"] = "paths"
         result = runs("remove", bench, matte=moving.matte["path"], place=True)
     (row,) = result["rows"]
@@ -187,13 +212,42 @@ def test_a_job_that_is_left_to_its_server_is_collected_later(tmp_path: Path, run
     moving = Moving(tmp_path)
     bench = bench_of(moving)
     with Server(tmp_path / "state", "--allow-root", str(tmp_path)) as server:
-        runs.environment.update(VOID_SERVER=server.address, VOID_TOKEN_FILE=str(server.state / "token"))
+        runs.use(server)
         (row,) = runs("remove", bench, matte=moving.matte["path"], wait=False)["rows"]
         assert row["state"] == "sent", row
         assert record_of(Path(row["folder"]))[0].state == "running"
         assert [one["state"] for one in runs("collect", bench, wait=True)["rows"]] == ["placed"]
     assert [(item["start"], item["duration"]) for item in placed(bench)] == [(moving.start, LENGTH)]
     bench.verify()
+
+
+# -- what the user does meanwhile ----------------------------------------------------------------------------------
+
+
+def test_a_clip_that_was_slipped_after_its_plate_was_rendered_gets_no_result_of_other_frames(
+    tmp_path: Path, runs: Runs
+) -> None:
+    moving = Moving(tmp_path, matte_track=True)
+    bench = bench_of(moving)
+    assert [row["state"] for row in runs("remove", bench, plate="render")["rows"]] == ["ready"]
+    (item,) = [one for one in bench.world.timeline["tracks"]["video"][0]["items"]]
+    item["offset"] += 1
+    (row,) = runs("collect", bench)["rows"]
+    assert row["state"] == "failed" and "was trimmed since it was sent" in row["text"], row
+    assert placed(bench) == [] and [marker["color"] for marker in item["markers"]] == ["Red"]
+    item["offset"] -= 1
+    assert [one["state"] for one in runs("collect", bench)["rows"]] == ["placed"]
+    assert [marker["color"] for marker in item["markers"]] == ["Green"], item["markers"]
+    bench.verify()
+
+
+def test_a_result_with_fewer_handles_than_asked_for_has_a_yellow_marker(tmp_path: Path, runs: Runs) -> None:
+    moving = Moving(tmp_path)
+    bench = bench_of(moving)
+    (row,) = runs("remove", bench, matte=moving.matte["path"], handles=LEFT + 1, place=True)["rows"]
+    (marker,) = bench.world.place_of(moving.item["id"])[3]["markers"]
+    assert row["state"] == "placed" and marker["color"] == "Yellow" and "1 frames missing before" in marker["note"]
+    assert runs("collect", bench)["rows"] == []
 
 
 # -- the round trip ------------------------------------------------------------------------------------------------
@@ -256,17 +310,17 @@ def test_a_render_that_went_wrong_is_told_and_nothing_of_it_is_left(tmp_path: Pa
     bench.verify()
 
 
-def test_a_failed_matte_leaves_the_plate_that_a_retry_goes_on_with(tmp_path: Path, runs: Runs) -> None:
+def test_a_failed_matte_leaves_the_plate_that_a_retry_goes_on_with(tmp_path: Path, alone: Runs) -> None:
     moving = Moving(tmp_path, matte_track=True)
     bench = bench_of(moving)
     number = len(moving.scene.timeline["tracks"]["video"])
     bench.world.timeline["tracks"]["video"][number - 1]["locked"] = True
     bench.world.timeline["tracks"]["video"][number - 1]["enabled"] = False
-    (row,) = runs("remove", bench, plate="render", place=True)["rows"]
+    (row,) = alone("remove", bench, plate="render", place=True)["rows"]
     assert row["state"] == "failed" and "locked" in row["text"], row
     assert len(bench.called("Project.AddRenderJob")) == 1
     bench.world.timeline["tracks"]["video"][number - 1]["locked"] = False
-    (again,) = runs("remove", bench, plate="render", place=True, retry=True)["rows"]
+    (again,) = alone("remove", bench, plate="render", place=True, retry=True)["rows"]
     assert (again["state"], again["folder"]) == ("placed", row["folder"]), again
     assert len(bench.called("Project.AddRenderJob")) == 2, "the plate was rendered again"
     bench.verify()
@@ -283,23 +337,26 @@ def test_a_clip_without_a_matte_is_refused_and_the_others_go_on(tmp_path: Path, 
     bench.verify()
 
 
-def test_a_job_that_is_cancelled_leaves_no_version_and_its_clip_as_it_was(tmp_path: Path, runs: Runs) -> None:
+def test_a_job_that_is_cancelled_leaves_no_version_and_its_clip_as_it_was(tmp_path: Path, alone: Runs) -> None:
     moving = Moving(tmp_path)
     bench = bench_of(moving)
     before = bench.state()
+    # An engine that would never end by itself.
+    (tmp_path / "home" / "config.json").write_text('{"engines": {"slow": "slow_engine:SlowEngine"}}')
+    prompt = json.dumps({"at": FIRST + LEFT, "until": str(tmp_path / "never")})
 
     def stop(event: dict[str, Any]) -> None:
-        if event["kind"] == "Queued":
+        if event["kind"] == "Started":
             os.kill(os.getpid(), signal.SIGINT)
 
-    result = runs("remove", bench, stop, matte=moving.matte["path"], place=True)
-    assert result == {"cancelled": True}
+    result = alone("remove", bench, stop, matte=moving.matte["path"], place=True, engine="slow", prompt=prompt)
+    assert result == {"cancelled": True}, result["rows"]
     assert not list(tmp_path.rglob("v001")) and placed(bench) == []
-    assert difference(before, bench.state(), void) == []
+    assert difference(before, bench.state()) == [], "its marker is still there"
     bench.verify()
 
 
-def test_a_job_whose_sidecar_was_killed_is_taken_up_by_collect(tmp_path: Path, runs: Runs) -> None:
+def test_a_job_whose_sidecar_was_killed_is_taken_up_by_collect(tmp_path: Path, alone: Runs) -> None:
     moving = Moving(tmp_path)
     bench = bench_of(moving)
 
@@ -310,10 +367,10 @@ def test_a_job_whose_sidecar_was_killed_is_taken_up_by_collect(tmp_path: Path, r
                     os.kill(pid, signal.SIGKILL)
 
     with pytest.raises(HostError, match="sidecar"):
-        runs("remove", bench, kill, matte=moving.matte["path"])
-    (row,) = runs("collect", bench, wait=False)["rows"]
+        alone("remove", bench, kill, matte=moving.matte["path"])
+    (row,) = alone("collect", bench, wait=False)["rows"]
     assert row["state"] == "running" and "interrupted" in row["text"], row
-    assert [one["state"] for one in runs("collect", bench)["rows"]] == ["placed"]
+    assert [one["state"] for one in alone("collect", bench)["rows"]] == ["placed"]
     assert [(item["start"], item["duration"]) for item in placed(bench)] == [(moving.start, LENGTH)]
     bench.verify()
 

@@ -195,6 +195,8 @@ def test_limits_are_told_with_figures(two: Server) -> None:
 
 
 def test_metrics_want_the_token_and_tell_what_was_asked_for(two: Server) -> None:
+    with two.calls("wrong-token-wrong-token") as calls:
+        fails_with(lambda: calls(calls.jobs.ListJobs, job_service_pb2.ListJobsRequest()))
     url = f"http://{two.metrics}/metrics"  # type: ignore[attr-defined]
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(url)

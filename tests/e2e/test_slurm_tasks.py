@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benches import eventually
 from farmbenches import WORKER, SlurmBench
 from slurmfarm import GPU_NODES, SlurmFarm, free_ports
 
@@ -206,8 +207,12 @@ def test_a_refused_step_takes_back_those_before_it(bench: SlurmBench) -> None:
     with pytest.raises(FarmError, match="Invalid partition name") as error:
         farm.submit(bundle, Options())
     assert error.value.code == "farm.refused" and not farm.records.all()
-    names = bench.slurm.run("squeue", "--noheader", "--format=%j|%Z").splitlines()
-    assert not [name for name in names if name.endswith(f"{bundle.folder}/slurm")]
+
+    def left() -> list[str]:
+        names = bench.slurm.run("squeue", "--noheader", "--format=%j|%Z").splitlines()
+        return [name for name in names if name.endswith(f"{bundle.folder}/slurm")]
+
+    eventually(lambda: not left(), "the end of the step that was taken back")  # what had begun ends first
     assert any("attic" in finding.text for finding in errors_in(farm.doctor()))
 
 

@@ -42,6 +42,9 @@ def main() -> None:
         application.setPalette(palette)
     window = PanelWindow(Work(Sidecar([sys.executable, "-c", ""], dict(os.environ))), DecoderClient())
     window.pages.setCurrentIndex(1)
+    window.bar.kind.addItem("Mask overlay")
+    window.bar.kind.setCurrentIndex(window.bar.kind.count() - 1)
+    window.bar.legend.setVisible(True)
     window.bar.set_views(["ACES 2.0 - SDR 100 nits (Rec.709)", "Un-tone-mapped"])
     window.show()
     for _ in range(20):

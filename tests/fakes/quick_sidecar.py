@@ -150,9 +150,16 @@ def capabilities(desk: Desk, call: HostCall) -> dict[str, Any]:
     return {"engines": engines, "devices": [], "server": {"version": "1"}, "address": "box:1", "stale": False}
 
 
+def panel(desk: Desk, call: HostCall) -> dict[str, Any]:
+    """A panel that opens nothing."""
+    _orders("panel", call)
+    Path(os.environ["QUICK_SIDECAR"]).with_name("panels").write_text(" ".join(["opened", *call.texts("requests")]))
+    return {"pid": os.getpid()}
+
+
 if __name__ == "__main__":
     ours = {"prepare": prepare, "start": start, "attach": attach, "capabilities": capabilities}
-    ours.update(submit=submit, cancel_farm=cancel_farm)
+    ours.update(submit=submit, cancel_farm=cancel_farm, panel=panel)
     pipe = sidecar.Pipe.of_stdio()
     sidecar.Loop(pipe, Desk(os.environ), {**CALLS, **ours}.get).run()
     os._exit(0)

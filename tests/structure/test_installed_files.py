@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from installedfiles import imported, missing_imports
 from nukes import HOST_HALF
 from pythons import ROOT
 
@@ -20,33 +21,8 @@ FILES = host_files("nuke")
 MODULES = {name: path for name, path in FILES.items() if path.suffix == ".py" and name.startswith(PACKAGE)}
 
 
-def imported(path: Path) -> set[str]:
-    """All modules that a file names in an import, at any depth, and what it takes from each."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "the installer follows absolute imports only"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
-    return found
-
-
 def test_whatever_an_installed_file_imports_is_installed_with_it_or_part_of_python() -> None:
-    there = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in MODULES}
-    missing = []
-    for name, path in FILES.items():
-        if path.suffix != ".py":
-            continue
-        for module in imported(path):
-            top = module.partition(".")[0]
-            if top == PACKAGE:
-                # A name from inside a module is there with the module.
-                if module not in there and module.rpartition(".")[0] not in there:
-                    missing.append((name, module))
-            elif top not in sys.stdlib_module_names | HOSTS_OWN:
-                missing.append((name, module))
-    assert not missing
+    assert not missing_imports(FILES, HOSTS_OWN)
 
 
 def test_every_module_of_our_packages_is_where_an_import_looks_for_it() -> None:

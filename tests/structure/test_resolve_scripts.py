@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from installedfiles import missing_imports
 from pythons import ROOT
 
 from void_plugin.arguments import build_parser
@@ -43,19 +43,7 @@ def test_the_menu_has_an_entry_for_what_an_editor_does_and_a_terminal_for_the_re
 
 
 def test_what_goes_into_resolve_imports_only_itself_and_the_standard_library() -> None:
-    there = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in FILES}
-    missing = []
-    for name, path in FILES.items():
-        if path.suffix != ".py":
-            continue
-        for module in imported(path):
-            top = module.partition(".")[0]
-            if top == PACKAGE:
-                if module not in there and module.rpartition(".")[0] not in there:
-                    missing.append((name, module))
-            elif top not in sys.stdlib_module_names:
-                missing.append((name, module))
-    assert not missing and not [name for name in FILES if "nuke" in name]
+    assert not missing_imports(FILES) and not [name for name in FILES if "nuke" in name]
     hosts = {path.name for path in (ROOT / PACKAGE / "hosts").glob("resolve_*.py")}
     assert hosts <= {Path(name).name for name in FILES}
 
@@ -74,17 +62,6 @@ def test_the_documents_name_the_scripts_as_they_are_called() -> None:
     for name in SCRIPTS["resolve"]:
         assert name.removesuffix(".py") in README
     assert "VOID MATTE" in README and "VOID Plate" in README and "LIVE_CHECK.md" in README
-
-
-def imported(path: Path) -> set[str]:
-    """All modules that a file names in an import, at any depth."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
-    return found
 
 
 def all_parsers(parser: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -280,13 +280,18 @@ def test_what_ci_runs_is_what_a_person_runs() -> None:
         (
             0,
             True,
-            ["apt-get update", "apt-get install slurmctld slurmd slurm-client time", "make test, slurm required"],
+            [
+                "apt-get update",
+                "apt-get install slurmctld slurmd slurm-client time xvfb libegl1 libxcb-cursor0 libxcb-icccm4 "
+                "libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxkbcommon-x11-0",
+                "make test, slurm required",
+            ],
         ),
         (0, False, ["make test"]),
         (1000, True, ["make test"]),
     ],
 )
-def test_ci_installs_what_queues_need_where_it_can_and_only_there_insists_on_slurm(
+def test_ci_installs_what_queues_and_windows_need_where_it_can_and_only_there_insists_on_slurm(
     user: int, has_apt: bool, wanted: list[str], tmp_path: Path
 ) -> None:
     programs = {"id": f"echo {user}", "make": 'echo "make $*${VOID_REQUIRE:+, $VOID_REQUIRE required}" >>"$SAID"'}

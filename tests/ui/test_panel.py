@@ -21,8 +21,10 @@ from shots import Shot, build_shot, load_exr, merged
 from watchdog import Watchdog
 
 from void_plugin.frames import FrameRange
+from void_plugin.hosts.states import NodeState
 from void_plugin.request import RemovalRequest
 from void_plugin.ui.fields import FIELDS, values_of, with_values
+from void_plugin.ui.jobspage import JobsPage
 
 ROOT = Path(__file__).parents[2]
 BUSY_LIMIT = 0.050
@@ -307,6 +309,25 @@ def test_the_frame_range_of_a_test_frame_stays_in_the_shot(alone: Panel, moving:
         asked = alone.window.shot.asked("test", frame, "/v")
         assert asked.frames == FrameRange(frame, frame)
         assert asked.shot_range is not None and moving.frames.holds(asked.shot_range)
+
+
+def test_a_job_says_how_long_it_still_takes_once_its_pace_is_known(qtbot: Any) -> None:
+    now = [100.0]
+    page = JobsPage(clock=lambda: now[0])
+    qtbot.addWidget(page)
+    page.add("one", "sh010", "remove")
+
+    def told(fraction: float) -> str:
+        page.update_job("one", NodeState("running", "Running (pass 1, window 2)", fraction=fraction))
+        item = page.tree.topLevelItem(0)
+        assert item is not None
+        return item.text(2)
+
+    assert told(0.1) == "Running (pass 1, window 2)"
+    now[0] = 160.0
+    assert told(0.4) == "Running (pass 1, window 2), about 2 min left"
+    page.update_job("one", NodeState("done", "v001", fraction=1.0))
+    assert page.tree.topLevelItem(0).text(2) == "v001"  # type: ignore[union-attr]
 
 
 def test_labels_wrap_and_can_be_read(alone: Panel) -> None:

@@ -1,4 +1,4 @@
-"""The same story on a real X server: what Qt's offscreen stand-in cannot show is shown there."""
+"""The same stories on a real X server: what Qt's offscreen stand-in cannot show is shown there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ import pytest
 from foreign import is_required
 
 ROOT = Path(__file__).parents[2]
-STORY = "test_a_shot_is_opened_its_mask_seen_a_frame_tested_and_all_removed"
+STORIES = (
+    "test_a_shot_is_opened_its_mask_seen_a_frame_tested_and_all_removed",
+    "test_one_job_is_cancelled_while_the_other_ends",
+    "test_the_server_makes_the_overlay_that_is_shown_of_the_painted_mattes",
+)
+FILES = ("test_panel.py", "test_touchup.py")
 PROBE = "from PySide6.QtWidgets import QApplication; print(QApplication([]).platformName())"
 
 
@@ -45,7 +50,7 @@ def screen() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_the_story_of_a_shot_runs_on_an_x_server(screen: dict[str, str], tmp_path: Path) -> None:
+def test_the_stories_of_the_panel_run_on_an_x_server(screen: dict[str, str], tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -58,9 +63,9 @@ def test_the_story_of_a_shot_runs_on_an_x_server(screen: dict[str, str], tmp_pat
         str(tmp_path / "base"),
     ]
     done = subprocess.run(
-        [*command, str(ROOT / "tests" / "ui" / "test_panel.py"), "-k", STORY],
+        [*command, *(str(ROOT / "tests" / "ui" / name) for name in FILES), "-k", " or ".join(STORIES)],
         env={**screen, "VOID_SCREENSHOTS": os.environ.get("VOID_SCREENSHOTS") or str(tmp_path / "seen")},
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]
-    assert "1 passed" in done.stdout
+    assert f"{len(STORIES)} passed" in done.stdout

@@ -14,11 +14,11 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 
 from void_plugin.frames import FrameRange
-from void_plugin.pictures.asks import Look, Show
+from void_plugin.pictures.asks import Look, Wish
 from void_plugin.pictures.display import PINNED_CONFIG, Display
 from void_plugin.pictures.rendering import Renderer
 from void_plugin.pictures.shelf import Shelf
-from void_plugin.ui.decoderclient import DecoderClient, Wish
+from void_plugin.ui.decoderclient import DecoderClient
 from void_plugin.ui.shotpictures import ShotPictures, Source
 from void_plugin.ui.transport import Transport
 from void_plugin.ui.viewer import Viewer
@@ -75,8 +75,8 @@ def test_at_pixel_for_pixel_the_screen_shows_what_the_display_makes(
 ) -> None:
     qtbot.keyClick(viewer, Qt.Key.Key_1)
     wait_for(qtbot, viewer)
-    ask = Show(1, shot.sources["plate"].pattern, 1001, (90, 160), 0)
-    wanted, _ = Renderer(Display(PINNED_CONFIG), Shelf()).render(ask)
+    wish = Wish(shot.sources["plate"].pattern, 1001, (90, 160))
+    wanted, _ = Renderer(Display(PINNED_CONFIG), Shelf()).render(wish)
     assert np.array_equal(seen(viewer)[45:135, 80:240], wanted[..., :3])
 
 
@@ -168,12 +168,12 @@ def test_a_broken_frame_is_said_with_its_path(qtbot: Any, viewer: Viewer, shot: 
 
 
 def test_a_decoder_that_dies_is_started_again(qtbot: Any, viewer: Viewer, decoder: DecoderClient) -> None:
-    process = decoder._process
+    process = decoder.process_id
     assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
+    os.kill(process, signal.SIGKILL)
     viewer.set_frame(1005)
     wait_for(qtbot, viewer)
-    assert decoder._process is not process
+    assert decoder.process_id != process
 
 
 def test_pictures_at_hand_are_bounded_by_bytes(qtbot: Any, qapp: Any, shot: ShotPictures) -> None:

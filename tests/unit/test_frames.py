@@ -133,3 +133,16 @@ def test_the_digest_of_a_file_is_its_sha256_and_size(tmp_path_factory: pytest.Te
 
 def test_the_digest_of_text_counts_its_bytes() -> None:
     assert Digest.of_text("é") == Digest(hashlib.sha256("é".encode()).hexdigest(), 2)
+
+
+@given(st.integers(-20, 20), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.sets(st.integers(-40, 60)))
+def test_a_widened_range_goes_as_far_as_frames_are_there_and_no_further_than_it_may(
+    first: int, length: int, before: int, after: int, present: set[int]
+) -> None:
+    inner = FrameRange(first, first + length)
+    outer = FrameRange(inner.first - before, inner.last + after)
+    found = inner.widened(outer, present)
+    assert outer.holds(found) and found.holds(inner)
+    assert all(frame in present for frame in found if frame not in inner)
+    for beyond in (found.first - 1, found.last + 1):
+        assert beyond not in outer or beyond not in present

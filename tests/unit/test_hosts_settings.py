@@ -96,7 +96,7 @@ def test_every_knob_about_pixels_changes_the_settings(knob: str, value: Any) -> 
 def test_no_knob_does_nothing() -> None:
     elsewhere = {
         *("output", "mix", "version", "details", "server", "priority", "prompt", "engine", "colour", "views"),
-        *("range_mode", "frame_range", "handles", "context", "output_dir", "datatype", "write_cleanplate"),
+        *("range_mode", "frame_range", "handles", "context", "output_dir", "datatype", "write_cleanplate", "farm"),
         *(f"{name}_channel" for name in INPUTS[1:]),
     }
     marks = test_every_knob_about_pixels_changes_the_settings.pytestmark

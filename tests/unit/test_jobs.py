@@ -327,6 +327,15 @@ def test_devices_are_woken_by_new_work_and_by_a_cancel(queue: JobQueue) -> None:
     assert queue.wait_for_work(seen, 30) != seen
 
 
+def test_whoever_waits_for_work_can_be_let_go_at_once(queue: JobQueue) -> None:
+    seen = queue.wait_for_work(-1, 0)
+    waiter = threading.Thread(target=lambda: queue.wait_for_work(seen, 3600), daemon=True)
+    waiter.start()
+    queue.stop_waiting()
+    waiter.join(60)
+    assert not waiter.is_alive()
+
+
 # -- waiting --------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from void_plugin.editorial.sights import Sight
 from void_plugin.errors import RequestError
 from void_plugin.frames import FrameRange
 from void_plugin.live.choices import Choices
+from void_plugin.live.films import Films
 from void_plugin.live.mattes import Mattes, fitted, mattes_of, renumbered, sequence_of
 from void_plugin.live.plans import output_of
 from void_plugin.live.routes import FILES, RENDER, Plate, plate_of, warnings_of
@@ -31,7 +32,7 @@ def pattern(tmp_path: Path) -> str:
 
 def plate(pattern: str, sight: Sight | None = None, handles: int = 2, context: int = 3, **changes: Any) -> Plate:
     choices = Choices(plate=changes.pop("plate", "auto"), context=context)
-    return plate_of(shot(pattern, **changes), sight, Context.of(CONTEXT), choices, handles)
+    return plate_of(shot(pattern, **changes), sight, Context.of(CONTEXT), choices, handles, Films())
 
 
 # -- plates --------------------------------------------------------------------------------------------------------
@@ -47,7 +48,7 @@ def test_handles_end_where_the_media_end_and_it_is_said(pattern: str) -> None:
     found = plate(pattern, handles=6)
     assert str(found.delivered) == "1001-1016"
     assert list(warnings_of(shot(pattern), None, found, 6)) == [
-        "there are fewer handles than asked for: 2 frames missing before, 0 after"
+        "There are fewer handles than asked for: 2 frames missing before, 0 after."
     ]
 
 
@@ -56,7 +57,10 @@ def test_all_of_the_media_are_looked_at_where_that_is_asked_for(pattern: str) ->
 
 
 DOUBTS: dict[str, tuple[dict[str, Any], Sight | None, str]] = {
-    "movie": ({"media": {"kind": "movie"}}, None, "its media is a movie"),
+    "movie": ({"media": {"kind": "movie", "frames": 24}}, None, "cannot be read|is offline"),
+    "raw": ({"media": {"kind": "movie", "frames": 24, "pattern": "/a/A001.R3D"}}, None, "raw camera data"),
+    "still": ({"media": {"kind": "still"}}, None, "its media is a still"),
+    "attributes": ({"media": {"altered": ["Input LUT"]}}, None, "clip attributes (Input LUT)"),
     "nothing": ({"media": {"kind": "none", "fps": None}}, None, "no media of its own"),
     "Fusion": ({"fusion": True}, None, "Fusion composition"),
     "rate": ({"media": {"fps": 25.0}}, None, "runs at 25, the timeline at 24"),
@@ -77,7 +81,8 @@ def test_whatever_is_not_certain_is_rendered_over_the_record_range(case: str, pa
     changes, sight, why = DOUBTS[case]
     found = plate(pattern, sight, **changes)
     assert (found.route, found.pattern) == (RENDER, "")
-    assert found.used == found.delivered == found.looked_at == RECORD and why in found.why
+    assert found.used == found.delivered == found.looked_at == RECORD
+    assert any(words in found.why for words in why.split("|")), found.why
     (text,) = warnings_of(shot(pattern), None, found, 2)
     assert text.startswith("Resolve renders its plate: ")
 
@@ -116,9 +121,28 @@ def test_the_ways_to_a_matte_are_taken_in_their_order(tmp_path: Path, pattern: s
     assert mattes(pattern, found, note, choices, **all_of).files == {"object_matte": named}
     assert mattes(pattern, found, None, choices, **all_of).files == {"object_matte": rooted}
     assert mattes(pattern, found, **all_of).files == {"object_matte": attached}
-    assert mattes(pattern, found, matte_track=3).track == 3
-    with pytest.raises(RequestError, match=r"sh010.*note of its marker.*clip matte.*VOID MATTE.*Fusion"):
-        mattes(pattern, found)
+    assert mattes(pattern, found, matte_track=3, savers=SAVERS).track == 3
+    assert mattes(pattern, found, savers=SAVERS).saver == ("Comp 2", "VOID_MATTE")
+    with pytest.raises(RequestError, match=r"sh010.*note of its marker.*clip matte.*VOID MATTE.*Saver.*VOID_MATTE"):
+        mattes(pattern, found, savers=SAVERS[:1])
+
+
+SAVERS = [["Comp 1", "Saver1"], ["Comp 2", "VOID_MATTE"]]
+
+
+def test_a_note_can_name_another_saver_and_files_beside_it(tmp_path: Path, pattern: str) -> None:
+    found = plate(pattern)
+    holdout = files(tmp_path / "named", "h", range(FIRST, FIRST + 24))
+    note = Note(mattes=(("object_matte", "fusion: Saver1"), ("holdout_matte", holdout)))
+    made = mattes(pattern, found, note, savers=SAVERS, matte_track=3)
+    assert (made.saver, made.track, made.files) == (("Comp 1", "Saver1"), None, {"holdout_matte": holdout})
+    assert made.rendered and fitted(found, made).delivered == SHOWN
+    assert mattes(pattern, found, Note(mattes=(("object_matte", "fusion:"),)), savers=SAVERS).saver == (
+        "Comp 2",
+        "VOID_MATTE",
+    )
+    with pytest.raises(RequestError, match="no Saver Key in its Fusion compositions; there is Saver1, VOID_MATTE"):
+        mattes(pattern, found, Note(mattes=(("object_matte", "fusion:Key"),)), savers=SAVERS)
 
 
 def test_a_relative_matte_of_a_note_lies_beside_the_media(tmp_path: Path, pattern: str) -> None:

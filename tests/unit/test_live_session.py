@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from fakes.resolve import pictures
 from livehosts import CONTEXT, FIRST, LENGTH, START, LiveHost, files, refused, shot_row
 
 from void_plugin.claim import claimed
@@ -19,6 +23,7 @@ from void_plugin.errors import Cancelled, HostError, JobError, RequestError
 from void_plugin.hostcall import HostCall
 from void_plugin.jobrecord import JobRecord
 from void_plugin.live import collect, verify
+from void_plugin.live.exrtags import colour_tag
 from void_plugin.live.records import Placing, record_of
 from void_plugin.live.running import Running, Wanted
 from void_plugin.live.timelinefacts import Context
@@ -147,6 +152,57 @@ def test_the_encoding_of_a_plate_is_what_the_project_says_and_else_unknown(case:
     assert any(warned in text for text in row["warnings"]) if warned else True
 
 
+MANAGED = {"colorScienceMode": "davinciYRGBColorManagedv2", "colorSpaceInput": "Rec.709 Gamma 2.4"}
+TAGS: dict[str, tuple[dict[str, str], dict[str, str], str, str]] = {
+    "over the project's": (MANAGED, {"input_colour": "Project"}, "lin_ap1_scene", "its files say that they are"),
+    "under the clip's": (MANAGED, {"input_colour": "ACES"}, "lin_ap0_scene", ""),
+    "where nothing else says it": ({"colorScienceMode": "davinciYRGB"}, {}, "lin_ap1_scene", ""),
+}
+
+
+@pytest.mark.parametrize("case", TAGS)
+def test_the_tag_of_the_files_comes_behind_what_the_clip_says_and_before_what_the_project_says(
+    case: str, desk: Desk, pattern: str
+) -> None:
+    colour, media, expected, warned = TAGS[case]
+    for number in range(FIRST, FIRST + 24):
+        pictures.save(
+            pattern % number, np.zeros((4, 4, 3), np.float32), attributes=[("colorInteropID", "lin_ap1_scene")]
+        )
+    host = LiveHost(shot_row(pattern, matte_track=2, media=media), context=lambda args: {**CONTEXT, "colour": colour})
+    (row,) = host.run(desk, "remove", dry_run=True)["rows"]
+    assert row["colour"] == expected
+    said = [text for text in row["warnings"] if "its files say" in text or "colour" in text]
+    assert any(warned in text for text in said) if warned else not said
+
+
+def test_the_colour_of_an_exr_is_read_off_its_header(tmp_path: Path) -> None:
+    pixels, path = np.zeros((4, 4, 3), np.float32), str(tmp_path / "a.exr")
+    for attributes, expected in (
+        ([], ""),
+        ([("colorInteropID", "srgb_rec709_scene")], "srgb_rec709_scene"),
+        ([("colorInteropID", "unknown")], ""),
+        ([("colorInteropID", "data")], ""),
+    ):
+        pictures.save(path, pixels, attributes=attributes)
+        assert colour_tag(path) == expected
+    whole = Path(path).read_bytes()
+    flag = b"acesImageContainerFlag\0int\0" + struct.pack("<ii", 4, 1)
+    Path(path).write_bytes(whole[:8] + flag + whole[8:])
+    assert colour_tag(path) == "lin_ap0_scene"
+    for length in (0, 3, 8, 20, 100, 200):
+        Path(path).write_bytes(whole[:length])
+        assert colour_tag(path) == ""
+    Path(path).write_bytes(b"no picture")
+    assert colour_tag(path) == "" and colour_tag(str(tmp_path / "gone.exr")) == ""
+
+
+def test_the_saver_of_a_sized_clip_is_refused_because_it_writes_another_picture(desk: Desk, pattern: str) -> None:
+    row = shot_row(pattern, fusion=True, savers=[["Composition 1", "VOID_MATTE"]], transformed=True)
+    (told,) = LiveHost(row).run(desk, "remove", dry_run=True)["rows"]
+    assert told["state"] == "refused" and "is sized on the timeline" in told["text"]
+
+
 def test_files_that_are_insisted_on_and_cannot_be_taken_are_an_error(desk: Desk, pattern: str) -> None:
     (row,) = LiveHost(shot_row(pattern, fusion=True)).run(desk, "remove", dry_run=True, plate="files")["rows"]
     assert row["state"] == "refused" and "Fusion composition" in row["text"]
@@ -172,14 +228,21 @@ def placing(**changes: Any) -> Placing:
     return replace(made, **changes)
 
 
-def version(tmp_path: Path, state: str, finished: bool = False, **changes: Any) -> Path:
+def version(
+    tmp_path: Path,
+    state: str,
+    finished: bool = False,
+    warnings: Sequence[dict[str, Any]] = (),
+    flaws: tuple[str, ...] = (),
+    **changes: Any,
+) -> Path:
     """A version folder as an earlier run has left it."""
     folder = tmp_path / "VOID" / "Reel_3" / "sh010" / "v004"
     folder.mkdir(parents=True)
-    facts = placing().facts(Context.of(CONTEXT))
+    facts = placing(flaws=flaws).facts(Context.of(CONTEXT))
     JobRecord(state=state, version=4, frames="1003-1012", facts=facts, **changes).ours().save(folder)
     if finished:
-        (folder / "manifest.json").write_text(json.dumps({"schema": 1}))
+        (folder / "manifest.json").write_text(json.dumps({"schema": 1, "warnings": list(warnings)}))
     return folder
 
 
@@ -214,6 +277,33 @@ def test_a_finished_version_is_placed_as_it_was_sent_and_marked(desk: Desk, tmp_
     assert args["name"] == "sh010_VOID_v004" and args["copy_grade"] and args["copy_transform"]
     assert args["input_colour"] == "ACEScg"
     assert [(mark["state"], mark["job"]) for mark in host.of("mark")] == [("done", "j1")]
+
+
+FLAWS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "handles": ({"flaws": ("There are fewer handles.",)}, {}, []),
+    "frames": ({}, {}, ["Frame 1005: filled.", "Frame 1006: filled.", "Frame 1007: filled.", "Frame 1008: filled."]),
+    "looks": ({}, {"complete": False, "warnings": ["The data level is 'Auto'."]}, []),
+}
+
+
+@pytest.mark.parametrize("case", FLAWS)
+def test_a_result_whose_frames_are_to_be_looked_at_is_placed_and_its_marker_is_yellow(
+    case: str, desk: Desk, tmp_path: Path
+) -> None:
+    changes, answer, made = FLAWS[case]
+    warnings = [{"frame": 1005 + at, "text": text} for at, text in enumerate(made)]
+    warnings.append({"frame": None, "text": "The plate has no tag."})
+    folder = version(tmp_path, "done", True, warnings, **changes)
+    placed = {"as": "clip", "track": 3, "record": [START, START + LENGTH], "warnings": [], "item": "i", **answer}
+    host = collecting(marked(folder), place=lambda args: placed)
+    assert [row["state"] for row in host.run(desk, "collect")["rows"]] == ["placed"]
+    (mark,) = host.of("mark")
+    made = [*made[:3], "The same or alike for 1 more."] if made else []
+    told = [*changes.get("flaws", ()), *made, *placed["warnings"]]
+    assert mark["state"] == "partial" and mark["note"] == " ".join(["v004 is on track 3.", *told])
+    again = collecting(marked(folder, "partial"))
+    assert again.run(desk, "collect")["text"] == "Nothing is waiting on this timeline."
+    assert [row["state"] for row in again.run(desk, "jobs")["rows"]] == ["placed"]
 
 
 def test_a_result_that_cannot_be_placed_stays_and_its_marker_says_why(desk: Desk, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from void_plugin.errors import FrameError
-from void_plugin.pictures.asks import Look, Probe, Show
+from void_plugin.pictures.asks import Look, Probe, Show, Wish
 from void_plugin.pictures.display import PINNED_CONFIG, Display
 from void_plugin.pictures.reading import Absent, fitted, read
 from void_plugin.pictures.rendering import Renderer
@@ -23,8 +23,8 @@ def renderer() -> Renderer:
     return Renderer(Display(PINNED_CONFIG), Shelf())
 
 
-def show(pattern: str, frame: int = 1, size: tuple[int, int] = (400, 400), **more: object) -> Show:
-    return Show(1, pattern, frame, size, 0, **more)  # type: ignore[arg-type]
+def show(pattern: str, frame: int = 1, size: tuple[int, int] = (400, 400), **more: object) -> Wish:
+    return Wish(pattern, frame, size, **more)  # type: ignore[arg-type]
 
 
 def test_a_data_window_lies_in_its_display_window(tmp_path: Path) -> None:
@@ -148,5 +148,5 @@ def test_what_is_kept_is_bounded_by_bytes(tmp_path: Path) -> None:
 def test_a_look_travels_with_its_ask() -> None:
     from void_plugin.pictures.asks import from_message, to_message
 
-    ask = show("/p.%04d.exr", look=Look(1.5, 2.0, "Raw", "ACEScg"), region=(1, 2, 3, 4), draft=True)
+    ask = Show(7, 3, show("/p.%04d.exr", look=Look(1.5, 2.0, "Raw", "ACEScg"), region=(1, 2, 3, 4), draft=True))
     assert from_message(to_message(ask)) == ask

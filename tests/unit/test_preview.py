@@ -307,3 +307,13 @@ def test_an_outline_that_hangs_over_the_picture_is_cut() -> None:
     outline(drawn, Box(-5, 4, 10, 40))
     rows, columns = np.nonzero(drawn[..., 0])
     assert set(zip(rows, columns, strict=True)) == {(4, x) for x in range(10)} | {(y, 9) for y in range(4, 20)}
+
+
+def test_an_engine_with_a_raster_tells_its_roi_for_those_who_draw_the_grid(layered: Shot) -> None:
+    plain = run(asked(layered))[-1]
+    assert isinstance(plain, Finished) and "roi" not in plain.summary
+    last = run(asked(layered, engine="identity-raster"))[-1]
+    assert isinstance(last, Finished)
+    x0, y0, x1, y1 = last.summary["roi"]
+    shown = picture(load_exr(layered.out("look") % 1001))
+    assert (shown[y0, x0:x1] == 1).all() and (shown[y1 - 1, x0:x1] == 1).all() and (shown[y0:y1, x0] == 1).all()

@@ -72,3 +72,23 @@ def test_what_only_leads_into_a_session_does_not_own_it(tmp_path: Path) -> None:
 
 def test_a_process_of_our_own_session_is_owned_by_whoever_began_ours() -> None:
     assert int(subprocess.check_output([sys.executable, "-c", ASK])) == owner_of(os.getpid())
+
+
+def test_pictures_of_all_threads_lie_in_the_one_heap_where_freed_memory_is_kept() -> None:
+    script = """
+import sys, threading
+from void_server.processes import ready_for_pictures
+if sys.argv[1] == "ready":
+    ready_for_pictures()
+import numpy as np
+def work():
+    picture = np.ones(2_000_000, np.float32)
+    heap = next(line for line in open("/proc/self/maps") if line.rstrip().endswith("[heap]"))
+    first, last = (int(number, 16) for number in heap.split()[0].split("-"))
+    print(first <= picture.ctypes.data < last)
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+    said = [subprocess.check_output([sys.executable, "-c", script, word], text=True).strip() for word in ("ready", "")]
+    assert said == ["True", "False"]

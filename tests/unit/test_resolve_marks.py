@@ -47,6 +47,20 @@ def test_a_job_is_shown_in_the_colour_of_its_state_on_the_first_frame_that_is_se
     assert changed(before, bench) == []
 
 
+def test_the_marker_of_a_job_that_was_cancelled_is_taken_away_and_no_other(case: Any) -> None:
+    scene, shot = case
+    bench = Bench(scene.data)
+    before = bench.state()
+    resolve = Resolve(bench.resolve)
+    mark(resolve, state(shot, "job-1"))
+    mark(resolve, state(shot, "job-2"))
+    mark(resolve, state(shot, "job-2", "cancelled"))
+    assert [one["job"] for one in jobs(resolve)["jobs"]] == ["job-1"]
+    mark(resolve, state(shot, "job-1", "cancelled"))
+    mark(resolve, state(shot, "job-1", "cancelled"))
+    assert difference(before, bench.state()) == []
+
+
 def test_a_job_has_one_marker_that_changes_in_place(case: Any) -> None:
     scene, shot = case
     bench = Bench(scene.data)

@@ -67,7 +67,8 @@ def test_a_result_lies_above_its_shot_at_the_same_frames_and_shows_the_same_medi
     (item,) = track(bench, "VOID")
     assert (item["start"], item["duration"], item["offset"]) == (86400, 12, 4)
     top = len(video(bench.state()["project"]["timelines"][0]))
-    assert answer == {"as": "clip", "track": top, "record": [86400, 86412], "item": item["id"], "warnings": []}
+    assert answer == {"as": "clip", "track": top, "record": [86400, 86412], "item": item["id"], "warnings": [],
+                      "complete": True}  # fmt: skip
 
 
 def test_the_clip_lies_in_its_own_bin_and_has_the_colour_the_levels_and_the_reel_of_the_plate(case: Case) -> None:

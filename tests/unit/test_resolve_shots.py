@@ -219,8 +219,24 @@ def test_two_mattes_side_by_side_cover_the_shot(scene: Scene) -> None:
 
 
 def test_a_fusion_comp_is_seen(scene: Scene) -> None:
-    scene.track(1)["items"][0]["fusion"] = ["Composition 1"]
-    assert by_name(scene, "sh010")["fusion"]
+    shot = scene.track(1)["items"][0]
+    scene.composition(shot, scene.sequence("roto"), savers=("VOID_MATTE", "Saver1"))
+    found = by_name(scene, "sh010")
+    assert found["fusion"]
+    assert found["savers"] == [["Composition 1", "VOID_MATTE"], ["Composition 1", "Saver1"]]
+
+
+def test_a_composition_that_cannot_be_read_is_said_and_the_clip_is_there(scene: Scene) -> None:
+    scene.composition(scene.track(1)["items"][0], scene.sequence("roto"))
+    found = by_name(scene, "sh010", refuses={"TimelineItem.GetFusionCompByName": 0})
+    assert found["fusion"] and found["savers"] == []
+    assert "TimelineItem.GetFusionCompByName" in texts(found, "warning")[0]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), [("Opacity", 50.0, "50 % opacity"), ("CompositeMode", 3, "mode")])
+def test_a_clip_that_is_blended_is_warned_about(scene: Scene, key: str, value: float, words: str) -> None:
+    scene.track(1)["items"][0]["properties"][key] = value
+    assert words in texts(by_name(scene, "sh010"), "warning")[0]
 
 
 def test_a_compound_clip_has_no_files_and_is_no_generator(scene: Scene) -> None:

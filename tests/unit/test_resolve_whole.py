@@ -7,79 +7,14 @@ its tag aside; no temporary preset stays; the sentence names the call and says w
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.resolve import Bench, Knobs, Scene, difference
-from resolveplaces import changed, changes, files, refused, track, wanted
+from fakes.resolve import Bench, Knobs, difference
+from resolveplaces import changed, changes, refused, track
+from resolveshows import Show, Step, as_it_was
 
 from void_plugin.errors import HostError
-from void_plugin.hosts.resolve_api import Resolve
-from void_plugin.hosts.resolve_host import ResolveHost
-from void_plugin.hosts.resolve_memory import Memory
-
-PARTS = 8
-"""So many tests share the calls, so that they can run side by side."""
-
-
-class Show:
-    """A timeline with a shot of four frames under a title, its matte on a track, the user's own queue and markers."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "out").mkdir()
-        self.scene = scene = Scene(folder)
-        plate = scene.sequence("sh010", 8)
-        self.shot = scene.place(plate, 86400, 4, offset=2)
-        scene.generator("Text", 86400, 4, track=2, kind="title")
-        matte = scene.add_track("VOID MATTE")
-        scene.track(matte, enabled=False)
-        scene.place(scene.matte("roto", 8), 86400, 4, offset=2, track=matte)
-        scene.select(self.shot)
-        scene.mark(self.shot, 2, "VOID", note="prompt: the boom")
-        scene.preset()
-        scene.user_jobs(2)
-        other = scene.add_timeline("Reel 4")
-        scene.place(plate, 86400, 4, timeline=other)
-        scene.data["page"] = "fusion"
-        self.versions = [
-            wanted(scene, self.shot, files(folder, name, 8), job=name, version=number, name=name)
-            for number, name in ((1, "v001"), (2, "v002"))
-        ]
-        self.before = Bench(scene.data).state()
-
-    def host(self, bench: Bench, name: str = "memory") -> ResolveHost:
-        return ResolveHost(Resolve(bench.resolve), Memory(str(self.folder / name)), lambda text: None)
-
-    def remove(self, host: ResolveHost) -> None:
-        """The session that a sidecar drives: export, send, place two versions, and a round trip on a scratch track."""
-        ask = host.answer
-        ask("context", {})
-        ask("shots", {"pick": "selected"})
-        for what, number in (("plate", 1), ("matte", 3)):
-            self.export(host, what, number)
-        for args in self.versions:
-            job = {"shot": self.shot["id"], "job": args["job"], "folder": "/f"}
-            ask("mark", {**job, "state": "sent", "note": ""})
-            ask("jobs", {})
-            ask("place", args)
-            ask("mark", {**job, "state": "done", "note": ""})
-        scratch = ask("place", {**self.versions[0], "scratch": True, "job": "round-trip"})
-        ask("unplace", {"item": scratch["item"]})
-
-    def export(self, host: ResolveHost, what: str, number: int) -> None:
-        args: dict[str, Any] = {"shot": self.shot["id"], "what": what, "track": number}
-        args["folder"] = str(self.folder / "out")
-        begun = host.answer(
-            "export_begin", {**args, "name": what, "first": 86400, "last": 86400, "preset": "VOID Plate"}
-        )
-        try:
-            while host.answer("export_poll", {"job": begun["job"]})["state"] == "rendering":
-                pass
-        finally:
-            ended = host.answer("export_end", {"job": begun["job"]})
-        assert ended["failed"] == []
 
 
 @pytest.fixture(scope="module")
@@ -87,19 +22,11 @@ def show(tmp_path_factory: pytest.TempPathFactory) -> Show:
     return Show(tmp_path_factory.mktemp("show"))
 
 
-def as_it_was(show: Show, bench: Bench) -> None:
-    assert changed(show.before, bench) == []
-    assert not [name for name in bench.state()["presets"] if name.startswith("VOID_restore_")]
-    assert [job["id"] for job in bench.state()["project"]["render"]["jobs"]] == [
-        job["id"] for job in show.before["project"]["render"]["jobs"]
-    ]
-
-
 def test_a_whole_removal_leaves_the_result_and_its_marker_and_cleaning_leaves_nothing(show: Show) -> None:
     bench = Bench(show.scene.data)
     host = show.host(bench)
     show.remove(host)
-    as_it_was(show, bench)
+    as_it_was(show.before, bench)
     (item,) = track(bench, "VOID")
     assert (item["start"], item["duration"], item["offset"], item["take"]) == (86400, 4, 2, 2)
     assert [job["state"] for job in host.answer("jobs", {})["jobs"]] == ["done"]
@@ -107,30 +34,52 @@ def test_a_whole_removal_leaves_the_result_and_its_marker_and_cleaning_leaves_no
     assert difference(show.before, bench.state()) == []
 
 
+STEPS = (
+    *("context", "shots", "plate", "matte", "saver"),
+    *(f"{what} {version}" for version in ("v001", "v002") for what in ("send", "jobs", "place", "done")),
+    "round trip",
+)
+
+
+@pytest.fixture(scope="module")
+def reached(show: Show) -> dict[str, tuple[Step, dict[str, Any], list[str]]]:
+    """Each step of a whole removal, with the Resolve that it finds, and the calls that it makes."""
+    bench = Bench(show.scene.data)
+    host = show.host(bench, "reached")
+    found = {}
+    for name, step in show.steps():
+        world, count = copy.deepcopy(bench.world.data), len(bench.calls)
+        step(host)
+        found[name] = step, world, [call["call"] for call in bench.calls[count:]]
+    assert tuple(found) == STEPS
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before its work", "after its work"])
-@pytest.mark.parametrize("part", range(PARTS))
-def test_wherever_the_connection_breaks_all_of_the_users_is_as_it_was(show: Show, part: int, after: bool) -> None:
-    whole = Bench(show.scene.data)
-    show.remove(show.host(whole, f"whole {part} {after}"))
-    for index in range(part, len(whole.calls), PARTS):
-        call = whole.calls[index]["call"]
+@pytest.mark.parametrize("name", STEPS)
+def test_wherever_the_connection_breaks_all_of_the_users_is_as_it_was(
+    show: Show, reached: dict[str, Any], name: str, after: bool
+) -> None:
+    """Every call of the whole removal, each from where the removal has come to by then."""
+    step, world, calls = reached[name]
+    for index, call in enumerate(calls):
         if after and not changes(call):
             continue  # the same as before it
-        bench = Bench(show.scene.data, Knobs(raises_at=index, raises_after=after))
-        host = show.host(bench, f"memory {index} {after}")
+        bench = Bench(world, Knobs(raises_at=index, raises_after=after))
+        host = show.host(bench, f"memory {name} {index} {after}")
         try:
-            show.remove(host)
+            step(host)
         except HostError as error:
             assert call in error.message, index
             assert ";" in error.message, index
-        assert bench.calls[index]["result"] == "raised"
+        assert (bench.calls[index]["call"], bench.calls[index]["result"]) == (call, "raised")
         bench.knobs.raises_at = None
         host.answer("leftovers", {})
-        as_it_was(show, bench)
-        if index % 16 == part:
+        as_it_was(show.before, bench)
+        if index % 16 == 0:
             show.remove(host)
-            as_it_was(show, bench)
+            as_it_was(show.before, bench)
             host.answer("clean", {})
             assert difference(show.before, bench.state()) == [], index
 

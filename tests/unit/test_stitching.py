@@ -18,12 +18,13 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "benchmarks"))
 
 import stitch  # noqa: E402
-from stitching import exact, hybrid, methods, metrics, seams, sheets, standin  # noqa: E402
+from stitching import exact, few, hybrid, methods, metrics, seams, sheets, standin  # noqa: E402
 from stitching.checks import Check  # noqa: E402
 from stitching.jobs import Studio, merged  # noqa: E402
 from stitching.scenes import SCENES, scene  # noqa: E402
 from stitching.shots import COLOURS_RIGHT, Shot  # noqa: E402
 
+from void_plugin.settings import RenderSettings  # noqa: E402
 from void_server.colour import Colour, Config  # noqa: E402
 from void_server.tiles import VOID_RASTER, Box, fit  # noqa: E402
 
@@ -187,7 +188,7 @@ def test_the_seam_table_holds_every_method_and_is_exact_outside(shot: Shot) -> N
     assert right.score.low < min(row.score.low for row in rows if row.method in methods.METHODS)
     checks = list(seams.checks(rows, {item.name: item for item in SCENES}))
     assert len([check for check in checks if check.limited]) == 11
-    assert len(list(seams.table(rows))) == 2 + len(rows)
+    assert len(seams.as_table(rows).rows) == len(rows)
 
 
 def test_a_perfect_model_leaves_hardly_a_seam(shot: Shot) -> None:
@@ -212,6 +213,44 @@ def test_the_hybrid_is_measured_beside_both_of_its_sources(studio: Studio) -> No
     checks = list(hybrid.measure(Shot.of_scene(scene("never", size=SIZE, count=2), studio), "soft"))
     assert all(math.isfinite(check.value) for check in checks)
     assert [check.met for check in checks if check.limited] == [True, True]
+
+
+def test_pixels_of_single_frames_keep_their_own_grain_beside_invented_ones(studio: Studio) -> None:
+    made = scene("revealed", size=SIZE, count=4)
+    shot = Shot.of_scene(replace(made, step=(40, 0)), studio)
+    taken = RenderSettings(recover_grain="source", coverage_channel=True)
+    with_grain, without = (
+        studio.run(shot.plates, "recover", replace(taken, grain=grain)) for grain in ("synth", "off")
+    )
+    changed = 0
+    for number in shot.plates.numbers:
+        real = with_grain.extra[number]["void.coverage"] == 1
+        one, other = with_grain.pictures[number], without.pictures[number]
+        assert real.any() and (one[real] == other[real]).all()
+        changed += int((one != other).sum())
+    assert changed, "invented pixels got grain"
+
+
+def test_grain_that_repeats_from_frame_to_frame_is_told_from_grain_that_does_not() -> None:
+    random = np.random.default_rng(3)
+    still, where = random.standard_normal((*SIZE, 3), np.float32), [disc(100)] * 4
+    own = [random.standard_normal((*SIZE, 3), np.float32) for _ in where]
+    assert few.repeated([still] * 4, where) == pytest.approx(1)
+    assert few.repeated(own, where) == pytest.approx(0, abs=0.01)
+    assert few.repeated([0.5 * still + each for each in own], where) == pytest.approx(0.2, abs=0.01)
+    assert math.isnan(few.repeated(own, [disc(5)] * 4)), "too little to compare is no success"
+    soft = [np.asarray((each + np.roll(each, 1, axis=1)) / 2, np.float32) for each in own]
+    assert few.neighbours(soft, where) == pytest.approx(0.5, abs=0.01)
+    assert few.power(soft, where) == pytest.approx(0.5, abs=0.02)
+
+
+def test_grain_of_recovered_pixels_is_measured_over_other_takes(studio: Studio) -> None:
+    small = replace(few.SCENES[0], size=(216, 384), count=6)
+    checks = {check.what: check for check in few.measure(small, studio)}
+    repeated = checks["correlation of two frames' grain"]
+    assert repeated.most == few.MOST_REPEATED
+    assert repeated.value < 0.08, "of a mean of five frames a fifth is left"
+    assert checks["deviation over the truth's"].met
 
 
 def test_sheets_show_the_seam_at_full_size(shot: Shot, tmp_path: Path) -> None:

@@ -138,6 +138,11 @@ def plate_tag(route: str, project: Mapping[str, str], input_colour: str = "", in
     return _delivered_aces(project) if mode in _ACES else _delivered(project)
 
 
+def is_inherited(colour: str) -> bool:
+    """True for an Input Color Space of a clip that only points to its project's."""
+    return colour.strip().casefold() in _INHERITED
+
+
 def movie_id(primaries: int, transfer: int) -> str:
     """The id of a movie by the numbers of its colour tags (ITU-T H.273)."""
     # Rec.2020 gives its transfer two numbers more for what Rec.709 calls 1, and so does Rec.601.
@@ -156,7 +161,7 @@ def is_display(identity: str) -> bool:
 
 def _source(project: Mapping[str, str], aces: bool, colour: str, gamma: str) -> Tag:
     where = "the clip's Input Color Space"
-    if colour.casefold() in _INHERITED:
+    if is_inherited(colour):
         if not aces and project.get("isAutoColorManage") == "1":
             return Tag(UNKNOWN, "Resolve chooses the input colour space by itself and does not say which; name it.")
         where = "the project's ACES input transform" if aces else "the project's input colour space"

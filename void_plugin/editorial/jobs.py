@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from void_plugin.editorial.reworked import reworked
 from void_plugin.editorial.shots import Shot, position
 from void_plugin.editorial.walk import Cut, base_path
 from void_plugin.errors import RequestError
@@ -46,12 +47,16 @@ class Version:
         raise RequestError(f"{self.folder / FILE} has no job {name!r}; submit the timeline again.")
 
     def request(self, name: str) -> RemovalRequest:
-        """The request of one of its removals."""
-        return RemovalRequest.load(os.path.join(self.folder, self.job(name)["request"]))
+        """The request of one of its removals, as it was last made: with `submit`, or by hand in the panel."""
+        request = RemovalRequest.load(os.path.join(self.folder, self.job(name)["request"]))
+        return reworked(request) or request
 
     def outputs(self, name: str) -> tuple[str, FrameRange]:
         """Where the result of a removal lies, and which frames were asked for."""
         job = self.job(name)
+        made = reworked(RemovalRequest.load(os.path.join(self.folder, job["request"])))
+        if made is not None and made.frames is not None:
+            return made.output_sequence(made.outputs[0]).pattern, made.frames
         return os.path.join(os.path.abspath(self.folder), job["pattern"]), FrameRange.parse(job["frames"])
 
 

@@ -15,7 +15,7 @@ from void_plugin.editorial.ranges import SourceRange, source_range
 from void_plugin.editorial.times import timecode
 from void_plugin.editorial.walk import Cut, Place, is_results
 from void_plugin.errors import RequestError, VoidError
-from void_plugin.frames import FrameRange, ImageSequence, describe
+from void_plugin.frames import ImageSequence, describe
 from void_plugin.patterns import to_pattern
 
 HANDLES, CONTEXT = 8, 48
@@ -153,21 +153,11 @@ def _fit_to_disk(shot: Shot) -> None:
             what = f"lacks frames {describe(lost)}" if drawn else "does not exist"
             raise RequestError(f"The matte {matte.name} of {shot.name} {what}; draw and render it for the whole cut.")
         present &= drawn
-    delivered = _run_of(present, shot.range.used, shot.range.delivered)
+    delivered = shot.range.used.widened(shot.range.delivered, present)
     before, after = delivered.first - shot.range.delivered.first, shot.range.delivered.last - delivered.last
     short = (shot.range.short[0] + before, shot.range.short[1] + after)
-    looked_at = _run_of(present, delivered, shot.range.looked_at)
+    looked_at = delivered.widened(shot.range.looked_at, present)
     shot.range = replace(shot.range, delivered=delivered, looked_at=looked_at, short=short)
-
-
-def _run_of(present: set[int], inner: FrameRange, outer: FrameRange) -> FrameRange:
-    """`inner` widened as far as there are files without a gap, at most to `outer`."""
-    first, last = inner.first, inner.last
-    while first > outer.first and first - 1 in present:
-        first -= 1
-    while last < outer.last and last + 1 in present:
-        last += 1
-    return FrameRange(first, last)
 
 
 def _warn(cut: Cut, shot: Shot) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +12,11 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from void_plugin.errors import FarmError
-from void_plugin.programs import child_environment, kill_group, own_group
+from void_plugin.programs import child_environment, kill_group, own_group, void_command
 
 T = TypeVar("T")
 
+_POLL_SECONDS = 0.2
 ANSWER_SECONDS = 180.0
 """How long a program may take to answer a question; what moves files may take as long as it needs."""
 
@@ -68,6 +71,42 @@ def ask(command: Sequence[str], environment: Mapping[str, str], seconds: float |
             kill_group(process)
             raise
     return Answer(process.returncode, text.decode("utf-8", "replace"), complaint.decode("utf-8", "replace"))
+
+
+def ask_submit(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    is_cancelled: Callable[[], bool],
+    holds: Sequence[int] = (),
+) -> Answer:
+    """What `void submit` says, in a process of its own, which keeps the open files of `holds`.
+
+    A cancel lets it end as by Ctrl-C, which takes back what it has half submitted; its answer is waited for.
+    Raises FarmError where it cannot be started.
+    """
+    command = void_command("submit", *arguments)
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=child_environment(command, environment),
+            pass_fds=holds,
+            **own_group(),
+        )
+    except OSError as error:
+        raise FarmError(f"void submit cannot be started: {error.strerror or error}.", "farm.program") from error
+    asked = False
+    while True:
+        try:
+            text, complaint = process.communicate(timeout=_POLL_SECONDS)
+            return Answer(process.returncode, text.decode("utf-8", "replace"), complaint.decode("utf-8", "replace"))
+        except subprocess.TimeoutExpired:
+            if is_cancelled() and not asked:
+                asked = True
+                with contextlib.suppress(OSError):
+                    process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
 
 
 def within(seconds: float, farm: str, act: Callable[[], T]) -> T:

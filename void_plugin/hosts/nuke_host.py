@@ -24,6 +24,7 @@ from void_plugin.hosts.turns import Turns
 RUNS = ("remove", "farm", "test", "preview")
 """Buttons that begin a story."""
 CONNECT_SECONDS = 30.0
+PANEL_SECONDS = 60.0
 PREVIEW = "preview"
 """How the line of a preview begins, which is about no version."""
 
@@ -256,6 +257,20 @@ class Session:
         for story in list(self._stories.values()):
             story.cancel()
 
+    def open_panel(self) -> None:
+        """Open the panel beside Nuke, in a process of its own that goes on when Nuke ends."""
+
+        def answered(result: Optional[Mapping[str, Any]], error: Optional[VoidError]) -> None:
+            if error is not None:
+                api.message(error.message)
+
+        self.sidecar.call(
+            "panel",
+            {"requests": []},
+            done=lambda result, error: self._turns.post(answered, result, error),
+            timeout=PANEL_SECONDS,
+        )
+
     def stale_nodes(self) -> List[api.Node]:
         """Nodes whose inputs are known to have changed."""
         return [node for node in all_of_ours() if self.state_of(node).kind == "stale"]
@@ -336,6 +351,11 @@ def cancel_all() -> None:
     _guarded(session().cancel_all)
 
 
+def panel() -> None:
+    """Open the panel."""
+    _guarded(session().open_panel)
+
+
 def install() -> None:
     """Add the menu and the callbacks; called once by menu.py, in a Nuke with windows."""
     code = "from void_plugin.hosts import nuke_host; nuke_host.{}()"
@@ -345,6 +365,7 @@ def install() -> None:
         ("Run selected", code.format("run_selected")),
         ("Run all stale", code.format("run_stale")),
         ("Cancel all", code.format("cancel_all")),
+        ("Panel", code.format("panel")),
     ]
     api.add_commands("Nuke", "VOID", commands)
     api.on_load(loaded)

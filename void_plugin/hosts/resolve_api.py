@@ -170,18 +170,6 @@ class Project(Renders):
 
     OF = "Project"
 
-    def id(self) -> str:
-        """Its unique id."""
-        return self._text("GetUniqueId")
-
-    def name(self) -> str:
-        """Its name."""
-        return self._text("GetName")
-
-    def label(self) -> str:
-        """Its name."""
-        return self.name() or self.OF
-
     def pool(self) -> MediaPool:
         """Its media pool."""
         return MediaPool(self._must("GetMediaPool"))

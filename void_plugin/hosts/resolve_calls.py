@@ -55,6 +55,13 @@ class Wrapped:
         except Exception as error:  # another program's code, over another program's connection
             raise refused(full, arguments, "failed: {!r}".format(error), GONE_FIX) from error
 
+    def _assign(self, name: str, value: Any) -> None:
+        """Set an attribute, of which only Fusion has any. Raises HostError where it cannot be set."""
+        try:
+            setattr(self.raw, name, value)
+        except Exception as error:  # as for a call
+            raise refused("{}.{}".format(self.OF, name), [value], "failed: {!r}".format(error), GONE_FIX) from error
+
     def _must(self, name: str, *arguments: Any, **how: str) -> Any:
         """What Resolve answers, which must be something. Raises HostError with `fix` otherwise."""
         found = self._call(name, *arguments)
@@ -111,3 +118,19 @@ def _bare(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _bare(item) for key, item in value.items()}
     return value
+
+
+class Named(Wrapped):
+    """An object that has a name and a unique id, which are empty for a ghost: an append that failed may give one."""
+
+    def id(self) -> str:
+        """Its unique id."""
+        return self._text("GetUniqueId")
+
+    def name(self) -> str:
+        """The name that Resolve shows."""
+        return self._text("GetName")
+
+    def label(self) -> str:
+        """Its name."""
+        return self.name() or self.OF

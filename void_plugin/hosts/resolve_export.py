@@ -5,9 +5,11 @@ and `recover` for a process that did not live to do it.
 """
 
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from void_plugin.errors import HostError
+from void_plugin.hosts import resolve_fusion as fusion
 from void_plugin.hosts import resolve_snapshot as snapshot
 from void_plugin.hosts.resolve_api import CODE, Project, Resolve, Timeline
 from void_plugin.hosts.resolve_context import RENDERING, gate, rate_of_timeline, size_of_timeline
@@ -40,6 +42,8 @@ class _Open:
         self.project, self.state, self.what = project, state, what
         self.seen = seen
         """When Resolve was last seen to render."""
+        self.saver: Optional[fusion.Wanted] = None
+        """What a Fusion composition is to write, in place of a job of the queue."""
 
 
 class Export:
@@ -63,21 +67,39 @@ class Export:
         project, timeline = gate(self._resolve)
         if project.is_rendering():
             raise HostError(RENDERING, CODE)
+        if args.get("saver"):
+            return self._begin_saver(project, timeline, args)
         wanted = _Wanted(project, timeline, args)
         changes = wanted.changes()
         state = snapshot.read(self._resolve, project, timeline)
         state["folder"] = wanted.folder
         self._memory.keep(state["preset"], state)
-        try:
+        with self._undone(project, state):
             self._prepare(project, timeline, state, changes)
             result = self._render(project, timeline, state, wanted)
+        self._open = _Open(project, state, wanted.what, self._clock())
+        return result
+
+    def _begin_saver(self, project: Project, timeline: Timeline, args: Mapping[str, Any]) -> Dict[str, Any]:
+        wanted = fusion.Wanted(project, timeline, args)
+        state = wanted.state()
+        self._memory.keep(state["preset"], state)
+        with self._undone(project, state):
+            wanted.prepare()
+        self._open = _Open(project, state, str(args["what"]), self._clock())
+        self._open.saver = wanted
+        return fusion.begun(state)
+
+    @contextmanager
+    def _undone(self, project: Project, state: snapshot.State) -> Iterator[None]:
+        """What fails inside is put back; what then stays otherwise, the error says."""
+        try:
+            yield
         except BaseException as error:
             left = self._put_back(project, state)[1]
             if left and isinstance(error, HostError):
                 raise HostError("{} {}".format(error.message, " ".join(left)), error.code) from error
             raise
-        self._open = _Open(project, state, wanted.what, self._clock())
-        return result
 
     def _prepare(
         self, project: Project, timeline: Timeline, state: snapshot.State, changes: List[Tuple[int, bool]]
@@ -110,6 +132,8 @@ class Export:
         """How far the render is. Whether the files are right, only the files can say."""
         found = self._opened(job)
         self._memory.touch(found.state["preset"])
+        if found.saver is not None:
+            return self._poll_saver(found, found.saver)
         if job not in found.project.render_jobs():
             return _progress("cancelled", 0, 0, "The render job was deleted in Resolve.")
         status, rendering = found.project.render_status(job), found.project.is_rendering()
@@ -130,6 +154,14 @@ class Export:
             text = "Resolve does not go on with the {} (at {} %, {!r}); see that it shows no dialog, and try again."
             return _progress("failed", status.percent, 0, text.format(found.what, status.percent, status.status))
         return _progress("rendering", status.percent, status.eta_ms, text)
+
+    def _poll_saver(self, found: _Open, saver: fusion.Wanted) -> Dict[str, Any]:
+        """All of it at once: no other way to render a composition is known to keep what moves through its frames."""
+        try:
+            saver.render()
+        except HostError as error:
+            return _progress("failed", 0, 0, error.message)
+        return _progress("done", 100, 0, "Fusion has rendered the {}.".format(found.what))
 
     def end(self, job: str) -> Dict[str, Any]:
         """Put everything back, whatever has become of the render; nothing where that was done. Never raises."""
@@ -175,9 +207,12 @@ class Export:
 
     def _put_back(self, project: Project, state: snapshot.State) -> snapshot.Restored:
         """Delete our job and restore the rest; the record goes where nothing is left to do."""
-        left = forget_jobs(project, state, self._sleep)
-        restored, failed = snapshot.restore(self._resolve, state)
-        failed = left + failed
+        if fusion.KEY in state:
+            restored, failed = fusion.restore(self._resolve, state)
+        else:
+            left = forget_jobs(project, state, self._sleep)
+            restored, failed = snapshot.restore(self._resolve, state)
+            failed = left + failed
         if not failed:
             self._memory.forget(state["preset"])
             return restored, failed

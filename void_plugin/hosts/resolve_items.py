@@ -6,8 +6,9 @@ of a timeline stands at an offset from its start, one of an item at a frame of t
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from void_plugin.hosts.resolve_calls import Wrapped, refused, whole
+from void_plugin.hosts.resolve_calls import Named, Wrapped, refused, whole
 from void_plugin.hosts.resolve_media import Clip
+from void_plugin.hosts.resolve_saver import Comp
 
 VIDEO = "video"
 EDIT_FIX = "open the Edit page and try again"
@@ -33,7 +34,7 @@ class Take(NamedTuple):
     end: Optional[int]
 
 
-class Marked(Wrapped):
+class Marked(Named):
     """What carries markers."""
 
     def markers(self) -> List[Marker]:
@@ -66,18 +67,6 @@ class Item(Marked):
 
     OF = "TimelineItem"
 
-    def id(self) -> str:
-        """Its unique id; empty for a ghost, which an append that failed may give."""
-        return self._text("GetUniqueId")
-
-    def name(self) -> str:
-        """The name that the timeline shows."""
-        return self._text("GetName")
-
-    def label(self) -> str:
-        """Its name."""
-        return self.name() or self.OF
-
     def set_name(self, name: str) -> bool:
         """Rename it; True where it has that name then. Resolve before 20 cannot."""
         if not self.has("SetName"):
@@ -104,10 +93,6 @@ class Item(Marked):
     def left_offset(self) -> Optional[int]:
         """Frames of media before its first one, exact at 100 percent; None where Resolve does not say."""
         return self._whole("GetLeftOffset")
-
-    def right_offset(self) -> Optional[int]:
-        """Frames of media after its last one; None where Resolve does not say."""
-        return self._whole("GetRightOffset")
 
     def source_span(self) -> Optional[int]:
         """Frames of media that it shows, give or take one, below zero backwards; None where Resolve does not say.
@@ -149,6 +134,10 @@ class Item(Marked):
     def fusion_comps(self) -> List[str]:
         """Names of its Fusion compositions."""
         return [str(name) for name in self._list("GetFusionCompNameList")]
+
+    def fusion_comp(self, name: str) -> Comp:
+        """One of its Fusion compositions. Raises HostError where it has none of that name."""
+        return Comp(self._must("GetFusionCompByName", name, fix="see that the clip has its Fusion composition"))
 
     def nodes(self) -> Optional[int]:
         """How many nodes its grade has; None where Resolve does not say."""

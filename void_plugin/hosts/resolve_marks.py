@@ -3,7 +3,7 @@
 A job has one marker, found by its tag. Markers of the user's own, whatever they are called, are never changed.
 """
 
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from void_plugin.errors import HostError
 from void_plugin.hosts import resolve_tags as tags
@@ -23,22 +23,32 @@ from void_plugin.hosts.resolve_undo import Undo
 from void_plugin.hosts.resolve_visit import check, visit
 
 COLORS = {"sent": "Yellow", "partial": "Yellow", "done": "Green", "failed": "Red"}
-"""Colour of a marker by the state of its job."""
+"""Colour of a marker by the state of its job; partial is placed, with something to look at."""
+CANCELLED = "cancelled"
+"""State of a job of which nothing is left, not even a marker."""
 TRIES = 16
 """Frames of a clip that are tried: Resolve takes no second marker on a frame, and hides those of other takes."""
 
 
 def mark(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
-    """Show the state of a job on its clip; a marker that it has there already is replaced. Raises HostError."""
+    """Show the state of a job on its clip; a marker that it has there already is replaced. Raises HostError.
+
+    The marker of a job that was cancelled is taken away.
+    """
     state, shot = str(args.get("state")), str(args.get("shot"))
     color = COLORS.get(state)
-    if color is None:
-        raise HostError("A job is marked as {}, not as {!r}.".format(", ".join(sorted(COLORS)), state), CODE)
+    if color is None and state != CANCELLED:
+        known = ", ".join(sorted([*COLORS, CANCELLED]))
+        raise HostError("A job is marked as {}, not as {!r}.".format(known, state), CODE)
     project = _project(resolve)
     timeline, track, item = _find(project, shot)
     values = {"job": str(args.get("job")), "folder": str(args.get("folder")), "state": state}
-    old = [marker for marker, found in ours(item) if found.get("job") == values["job"] or found.get("state") != "sent"]
-    wanted = Marker(0, color, tags.MARKER, str(args.get("note") or ""), 1, tags.tag(values))
+    wanted: Optional[Marker] = None
+    if color is None:
+        old = [marker for marker, found in ours(item) if found.get("job") == values["job"]]
+    else:
+        wanted = Marker(0, color, tags.MARKER, str(args.get("note") or ""), 1, tags.tag(values))
+        old = [one for one, found in ours(item) if found.get("job") == values["job"] or found.get("state") != "sent"]
     current = project.timeline()
     if current is not None and current.id() == timeline.id():
         _replace(timeline, track, item, old, wanted)
@@ -49,14 +59,16 @@ def mark(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
     return {}
 
 
-def _replace(timeline: Timeline, track: int, item: Item, old: List[Marker], wanted: Marker) -> None:
+def _replace(timeline: Timeline, track: int, item: Item, old: List[Marker], wanted: Optional[Marker]) -> None:
     if timeline.is_track_locked(track):
         raise locked(timeline, track)
     with Undo() as undo:
-        undo.add("the marker of {}".format(item.name()), lambda: _put_back(item, old, wanted.data))
+        new = wanted.data if wanted is not None else ""
+        undo.add("the marker of {}".format(item.name()), lambda: _put_back(item, old, new))
         for marker in old:
             _delete(item, marker.data)
-        _add(item, wanted, [marker.frame for marker in old])
+        if wanted is not None:
+            _add(item, wanted, [marker.frame for marker in old])
 
 
 def jobs(resolve: Resolve) -> Dict[str, Any]:
@@ -128,7 +140,7 @@ def _put_back(item: Item, old: List[Marker], new: str) -> None:
     """What was there before; `new` is the tag of the marker that was to be set."""
     present = item.markers()
     for marker in present:
-        if marker.data == new and marker not in old:
+        if new and marker.data == new and marker not in old:
             _delete(item, new)
     for marker in old:
         if marker not in present and not item.add_marker(marker):

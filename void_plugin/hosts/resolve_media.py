@@ -2,25 +2,13 @@
 
 from typing import Any, Dict, List, Optional
 
-from void_plugin.hosts.resolve_calls import Wrapped, refused
+from void_plugin.hosts.resolve_calls import Named, refused
 
 
-class Clip(Wrapped):
+class Clip(Named):
     """A clip in the media pool."""
 
     OF = "MediaPoolItem"
-
-    def id(self) -> str:
-        """Its unique id; empty for a ghost."""
-        return self._text("GetUniqueId")
-
-    def name(self) -> str:
-        """The name that the media pool shows."""
-        return self._text("GetName")
-
-    def label(self) -> str:
-        """Its name."""
-        return self.name() or self.OF
 
     def set_name(self, name: str) -> bool:
         """Rename it; True where it has that name then."""
@@ -60,22 +48,10 @@ class Clip(Wrapped):
         return self.color() == color
 
 
-class Bin(Wrapped):
+class Bin(Named):
     """A bin of the media pool."""
 
     OF = "Folder"
-
-    def id(self) -> str:
-        """Its unique id."""
-        return self._text("GetUniqueId")
-
-    def name(self) -> str:
-        """Its name."""
-        return self._text("GetName")
-
-    def label(self) -> str:
-        """Its name."""
-        return self.name() or self.OF
 
     def clips(self) -> List[Clip]:
         """The clips directly in it."""

@@ -94,7 +94,8 @@ class Wanted(NamedTuple):
 def place(resolve: Resolve, args: Mapping[str, Any]) -> Dict[str, Any]:
     """Put a result on the timeline above its shot. Raises HostError, and then nothing of it is left.
 
-    The result has `as` (clip or take), `track`, `record`, `item` (its id) and `warnings`.
+    The result has `as` (clip or take), `track`, `record`, `item` (its id), `warnings`, and `complete`: False where the
+    frames lie there and one of the warnings is that they look otherwise than they should.
     """
     wanted = Wanted.of(args)
     project = open_project(resolve, wanted.project)
@@ -125,6 +126,7 @@ class _Placing:
         self._pool, self._timeline, self._wanted, self._args = project.pool(), timeline, wanted, args
         self._undo = undo
         self._warnings: List[str] = []
+        self._flaws: List[str] = []
 
     def run(self) -> Dict[str, Any]:
         wanted, timeline = self._wanted, self._timeline
@@ -145,14 +147,17 @@ class _Placing:
             item = lay.append(self._pool, timeline, clip, lay.aim(timeline, clip, track, span, offset), self._undo)
         self._finish(shot, item, below, track, span)
         kind = "take" if item.takes() else "clip"
-        return {"as": kind, "track": track, "record": list(span), "item": item.id(), "warnings": self._warnings}
+        about = {"warnings": self._flaws + self._warnings, "complete": not self._flaws}
+        return {"as": kind, "track": track, "record": list(span), "item": item.id(), **about}
 
     def _clip(self) -> Clip:
         """The result in the media pool, with all that it takes over from its plate."""
         results = Results(self._pool, self._timeline.name())
         tag = self._wanted.tag()
         clip = results.find(tag) or results.bring(self._wanted.files, tag, self._undo)
-        self._warnings += describe(clip, self._wanted.name, self._args)
+        flaws, warnings = describe(clip, self._wanted.name, self._args)
+        self._flaws += flaws
+        self._warnings += warnings
         return clip
 
     def _offset_now(self, shot: Item, span: Span, clip: Clip) -> int:
@@ -177,9 +182,9 @@ class _Placing:
         if not item.set_color(COLOR):
             say("Resolve's TimelineItem.SetClipColor did not colour {} on the timeline.".format(name))
         if self._args.get("copy_transform"):
-            self._warnings += copy_transform(shot, item, name)
+            self._flaws += copy_transform(shot, item, name)
         if self._args.get("copy_grade") and not shot.copy_grade_to([item]):
-            say("Resolve's TimelineItem.CopyGrades refused for {}; copy the grade by hand.".format(name))
+            self._flaws.append("Resolve's TimelineItem.CopyGrades refused for {}; copy the grade by hand.".format(name))
         hidden = tracks.covering(self._timeline, below, track, span)
         if hidden:
             say("{} lies over the shot of {} and is hidden by the result.".format(", ".join(hidden), name))

@@ -5,7 +5,7 @@ The queue is the user's. Jobs are deleted one by one, by the ids of ours; nothin
 
 from typing import Any, Dict, List, NamedTuple
 
-from void_plugin.hosts.resolve_calls import Wrapped, refused, whole
+from void_plugin.hosts.resolve_calls import Named, refused, whole
 
 DELIVER_FIX = "look at the Deliver page, where Resolve may say why"
 KEYS = (
@@ -38,7 +38,7 @@ class JobStatus(NamedTuple):
     error: str
 
 
-class Renders(Wrapped):
+class Renders(Named):
     """The half of a project that renders."""
 
     # -- format, mode and presets ----------------------------------------------------------------------------

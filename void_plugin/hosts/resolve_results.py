@@ -1,6 +1,6 @@
 """Results in Resolve's media pool: their bin, their import with everything read back, and their removal."""
 
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from void_plugin.hosts import resolve_tags as tags
 from void_plugin.hosts.resolve_api import Bin, Clip, MediaPool, Sequence, refused
@@ -16,6 +16,8 @@ PROPERTIES = (
     ("reel", "Reel Name"),
 )
 """What a result takes over from its plate: our name and Resolve's. The rate comes first and is no matter of taste."""
+SEEN = ("input_colour", "data_level", "alpha_mode", "par")
+"""Those of them that change what is seen."""
 
 
 class Files(NamedTuple):
@@ -80,12 +82,14 @@ class Results:
         remove_clips(self._pool, [clip for clip in folder.clips() if clip.id() not in before])
 
 
-def describe(clip: Clip, name: str, wanted: Mapping[str, Any]) -> List[str]:
+def describe(clip: Clip, name: str, wanted: Mapping[str, Any]) -> Tuple[List[str], List[str]]:
     """Give a clip its name, colour, rate and what else it has from its plate; returns what Resolve did not keep.
 
-    Raises HostError where it would play at another rate.
+    First what makes the picture look otherwise than its plate, then the rest. Raises HostError where it would play at
+    another rate.
     """
-    warnings = []
+    flaws: List[str] = []
+    warnings: List[str] = []
     rate = wanted.get("fps")
     if rate and not same_rate(clip.property("FPS"), rate):
         clip.set_property("FPS", str(rate))
@@ -97,12 +101,13 @@ def describe(clip: Clip, name: str, wanted: Mapping[str, Any]) -> List[str]:
         value = str(wanted.get(key) or "")
         if value and clip.property(property_name) != value and not clip.set_property(property_name, value):
             text = "Resolve's MediaPoolItem.SetClipProperty did not keep {} = {!r} for {}: it is {!r}; set it by hand."
-            warnings.append(text.format(property_name, value, name, clip.property(property_name)))
+            said = flaws if key in SEEN else warnings
+            said.append(text.format(property_name, value, name, clip.property(property_name)))
     if not clip.set_name(name):
         warnings.append("Resolve's MediaPoolItem.SetName left the clip named {}.".format(clip.name()))
     if not clip.set_color(COLOR):
         warnings.append("Resolve's MediaPoolItem.SetClipColor did not colour the clip {}.".format(name))
-    return warnings
+    return flaws, warnings
 
 
 def same_rate(one: Any, other: Any) -> bool:

@@ -6,6 +6,7 @@ from void_plugin.errors import HostError
 from void_plugin.hosts import resolve_tags as tags
 from void_plugin.hosts.resolve_api import CODE, Item, MediaPool, Project, Resolve, Timeline, items_by_track
 from void_plugin.hosts.resolve_context import gate, problem, rate_of_timeline
+from void_plugin.hosts.resolve_saver import names_of
 from void_plugin.hosts.resolve_sources import holes, is_offline, media_of, pattern_of
 from void_plugin.hosts.resolve_timecode import Rate
 
@@ -32,6 +33,8 @@ RESTING = {
     "Distortion": 0,
 }
 """Properties of an item that say where its picture lands, as they are where it was left alone."""
+SOLID, NORMAL = 100, 0
+"""Opacity and composite mode of an item that was left alone."""
 
 
 class Placed(NamedTuple):
@@ -154,7 +157,7 @@ def _row(found: Shelf, one: Placed, rate: Rate, pool: MediaPool) -> Optional[Dic
     if clip is None and not item.properties():
         return None
     properties = clip.properties() if clip is not None else {}
-    media = media_of(clip, properties)
+    media, comps = media_of(clip, properties), item.fusion_comps()
     kind = properties.get("Type", "")
     generator = clip is None or (media["kind"] == "none" and ("Generator" in kind or "Title" in kind))
     row: Dict[str, Any] = {
@@ -170,13 +173,18 @@ def _row(found: Shelf, one: Placed, rate: Rate, pool: MediaPool) -> Optional[Dic
         "transformed": transformed(item.properties()),
         "attached_mattes": [pattern_of(path) for path in pool.mattes(clip)] if clip is not None else [],
         "matte_track": max((other.track for other in _mattes_over(found, one)), default=None),
-        "fusion": bool(item.fusion_comps()),
+        "fusion": bool(comps),
+        "savers": [],
         "generator": generator,
         "offline": is_offline(properties),
         "note": _note_of(item) or "",
         "void": _ours_on(item),
     }
-    row["problems"] = _problems(found, one, row, rate)
+    row["problems"] = _problems(found, one, row, rate) + _blend(row["name"], item.properties())
+    try:
+        row["savers"] = names_of({name: item.fusion_comp(name) for name in comps})
+    except HostError as error:  # nothing else of the clip depends on them
+        row["problems"].append(problem("warning", error.message))
     return row
 
 
@@ -238,6 +246,17 @@ def _problems(found: Shelf, one: Placed, row: Dict[str, Any], rate: Rate) -> Lis
         text = "The clips on the track {} do not cover all of {}; the rest is taken as nothing to remove."
         result.append(problem("warning", text.format(MATTE_TRACK, name)))
     return result
+
+
+def _blend(name: str, properties: Dict[str, Any]) -> List[Dict[str, str]]:
+    """What is to be said where a clip is laid over what is below it otherwise than as it is."""
+    said, mode = properties.get("Opacity"), properties.get("CompositeMode", NORMAL)
+    opacity = said if isinstance(said, (int, float)) else SOLID
+    if opacity == SOLID and mode == NORMAL:
+        return []
+    how = "at {:g} % opacity".format(opacity) if opacity != SOLID else "in another composite mode"
+    text = "{} is blended {} with what lies below it, and its result is not: look at it, and set both as you need them."
+    return [problem("warning", text.format(name, how))]
 
 
 def _is_covered(one: Placed, others: List[Placed]) -> bool:

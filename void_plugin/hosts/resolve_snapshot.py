@@ -60,7 +60,7 @@ def restore(resolve: Resolve, state: State, parts: Optional[Sequence[str]] = Non
     Never raises for what Resolve refuses.
     """
     found: List[Project] = []
-    wrong = tried(lambda: found.append(_project_of(resolve, state)))
+    wrong = tried(lambda: found.append(project_of(resolve, state)))
     if wrong:
         return [], [wrong]
     restored, failed = [], []
@@ -93,7 +93,8 @@ def tried(step: Callable[[], None]) -> str:
     return text
 
 
-def _project_of(resolve: Resolve, state: State) -> Project:
+def project_of(resolve: Resolve, state: State) -> Project:
+    """The project of a state. Raises HostError where it is not the one that is open."""
     project = resolve.project() if resolve.is_studio() else None
     if project is None or project.id() != state["project"]["id"]:
         raise HostError(

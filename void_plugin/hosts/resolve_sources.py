@@ -9,6 +9,15 @@ _NUMBERED = re.compile(r"^(?P<head>.*)\[(?P<first>\d+)-(?P<last>\d+)\](?P<tail>[
 _SIZE = re.compile(r"^\s*(\d+)\s*x\s*(\d+)\s*$")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _STILLS = ("png", "jpg", "jpeg", "tif", "tiff", "exr", "dpx", "cin", "tga", "bmp", "psd", "webp")
+_OFF = ("", "0", "off", "none", "no")
+ALTERING = {
+    "Input LUT": _OFF,
+    "H-FLIP": _OFF,
+    "V-FLIP": _OFF,
+    "Super Scale": (*_OFF, "1", "1x", "auto"),
+    "Enable Deinterlacing": _OFF,
+}
+"""Attributes of a clip that change its picture before the timeline does, with what each is where it changes nothing."""
 
 
 def nothing() -> Dict[str, Any]:
@@ -28,6 +37,7 @@ def nothing() -> Dict[str, Any]:
         "data_level": "",
         "alpha_mode": "",
         "reel": "",
+        "altered": [],
     }
 
 
@@ -48,6 +58,7 @@ def media_of(clip: Optional[Clip], properties: Dict[str, str]) -> Dict[str, Any]
         alpha_mode=properties.get("Alpha mode", ""),
         reel=properties.get("Reel Name", ""),
         frames=_whole(properties.get("Frames", "")),
+        altered=[key for key, plain in ALTERING.items() if properties.get(key, "").strip().lower() not in plain],
     )
     pattern = pattern_of(path)
     sequence = _NUMBERED.match(path)

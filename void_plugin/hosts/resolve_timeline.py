@@ -11,18 +11,6 @@ class Timeline(Marked):
 
     OF = "Timeline"
 
-    def id(self) -> str:
-        """Its unique id."""
-        return self._text("GetUniqueId")
-
-    def name(self) -> str:
-        """Its name."""
-        return self._text("GetName")
-
-    def label(self) -> str:
-        """Its name."""
-        return self.name() or self.OF
-
     def start(self) -> int:
         """Its first frame, absolute."""
         return self._frame("GetStartFrame")

@@ -46,6 +46,10 @@ class Choices:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """RenderSettings that differ from their defaults."""
     server: str = ""
+    farm: str = ""
+    """The farm that does the jobs; `default` is the site's own, empty the server."""
+    panel: bool = False
+    """Show the clips in a panel before they are sent, where it can be shown."""
     dry_run: bool = False
     """Say what would be done, and do nothing."""
     wait: bool = True
@@ -89,7 +93,7 @@ class Choices:
 
 _KINDS: Mapping[str, type] = {
     **dict.fromkeys(("handles", "context", "priority"), int),
-    **dict.fromkeys(("dry_run", "wait", "place", "retry"), bool),
+    **dict.fromkeys(("dry_run", "panel", "place", "retry", "wait"), bool),
     "settings": dict,
 }
 

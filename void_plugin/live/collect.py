@@ -13,6 +13,7 @@ from void_plugin.errors import HostError, VoidError
 from void_plugin.hostcall import HostCall
 from void_plugin.jobrecord import JobRecord
 from void_plugin.live.choices import Choices
+from void_plugin.live.farming import stands
 from void_plugin.live.hostside import HostSide
 from void_plugin.live.records import Placing, record_of
 from void_plugin.live.remove import refuse
@@ -21,8 +22,8 @@ from void_plugin.live.running import Ended, Running, Wanted
 from void_plugin.manifest import is_finished
 from void_plugin.versionjob import attach
 
-PLACED = "done"
-"""State of a marker whose result lies on the timeline."""
+PLACED = ("done", "partial")
+"""States of a marker whose result lies on the timeline."""
 LOOK_SECONDS = 10.0
 """How long a server may take to bring something of a job that has ended, where nobody wants to wait for one."""
 BRINGS = ("FrameReady", "Uploading")
@@ -39,7 +40,7 @@ class Collection:
     def run(self) -> dict[str, Any]:
         """Place what is ready and take up what is not; a row for each clip. Raises VoidError, or Cancelled."""
         refuse(self._host.context())
-        rows = [row for row in self._host.jobs() if row.get("state") != PLACED]
+        rows = [row for row in self._host.jobs() if row.get("state") not in PLACED]
         if not rows:
             return self._rows.result("Nothing is waiting on this timeline.")
         wanted = [job for row in rows if (job := self._taken(row)) is not None]
@@ -60,6 +61,10 @@ class Collection:
         self._known[name] = folder, placing
         if is_finished(folder):
             self._rows.end(name, *place(self._host, folder, placing), folder)
+            return None
+        if record.state == "farm":
+            how = stands(folder, self._desk.environment, self._call.check)
+            self._rows.end(name, *(how or place(self._host, folder, placing)), folder)
             return None
         why = self._why_not(folder, record)
         if why is not None:
@@ -158,9 +163,11 @@ def _stand(folder: Path, marked: str) -> dict[str, str]:
         return {"state": "failed", "text": error.message}
     version = f"v{placing.version:03d}, frames {record.frames}"
     if is_finished(folder):
-        return {"state": "placed" if marked == PLACED else "ready", "text": version}
+        return {"state": "placed" if marked in PLACED else "ready", "text": version}
     if record.state == "failed":
         return {"state": "failed", "text": record.error.get("text", "")}
+    if record.state == "farm":
+        return {"state": "running", "text": f"{version}, on the farm {record.farm.get('name')}"}
     where = f"on the server {record.server}" if record.server else f"by {record.whose}"
     return {"state": "running" if record.state == "running" else "failed", "text": f"{version}, {where}"}
 

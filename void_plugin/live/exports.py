@@ -15,6 +15,8 @@ from void_plugin.localfiles import disk_error
 
 POLL_SECONDS = 0.25
 """How often the editor is asked how far it is."""
+SAVER_SECONDS = 60.0
+"""For each frame of a Saver, which the editor renders all at once and without an answer meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Export:
     preset: str = ""
     numbers: FrameRange | None = None
     """Numbers that the files get; None for those of the timeline."""
+    saver: tuple[str, str] | None = None
+    """Composition and name of the Saver that writes it, in place of a track."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Exports:
             first=export.frames.first,
             last=export.frames.last,
             preset=export.preset,
+            saver=list(export.saver or ()),
         )
         job = str(begun["job"])
         try:
@@ -91,7 +96,7 @@ class Exports:
     def _follow(self, export: Export, job: str) -> None:
         while True:
             self._call.check()
-            told = self._host.export_poll(job)
+            told = self._host.export_poll(job, SAVER_SECONDS * len(export.frames) if export.saver else 0.0)
             state = str(told.get("state"))
             event = {"kind": "Exporting", "shot": export.shot.name, "what": export.what, "percent": told.get("percent")}
             self._call.tell({**event, "eta_ms": told.get("eta_ms"), "total": len(export.frames)})

@@ -43,9 +43,10 @@ class HostSide:
         """Start a render of one track over some frames."""
         return self._ask("export_begin", **args)
 
-    def export_poll(self, job: str) -> dict[str, Any]:
-        """How far a render of ours has come."""
-        return self._ask("export_poll", job=job)
+    def export_poll(self, job: str, more_seconds: float = 0.0) -> dict[str, Any]:
+        """How far a render of ours has come; some hosts answer only when all of it is done."""
+        with self._lock:
+            return self._call.ask("export_poll", {"job": job}, SECONDS + more_seconds)
 
     def export_end(self, job: str) -> list[str]:
         """Stop and forget a render of ours and restore what it changed; returns what could not be restored."""

@@ -1,4 +1,4 @@
-"""Where the mattes of a clip come from: files, one attached to its media, a track called VOID MATTE, Fusion's Saver."""
+"""Where the mattes of a clip come from: files, one attached to its media, a track called VOID MATTE, a Fusion Saver."""
 
 import os
 import re
@@ -12,13 +12,17 @@ from void_plugin.editorial.notes import Note
 from void_plugin.errors import FrameError, RequestError
 from void_plugin.frames import FrameRange, ImageSequence, contiguous, describe
 from void_plugin.live.choices import Choices
-from void_plugin.live.routes import RENDER, Plate, run_of
+from void_plugin.live.routes import RENDER, Plate
 from void_plugin.live.timelinefacts import LiveShot
 from void_plugin.localfiles import disk_error
 from void_plugin.patterns import to_pattern
 
 TRACK = "VOID MATTE"
 """A track of this name shows what is to be removed."""
+SAVER = "VOID_MATTE"
+"""A Saver of this name in a clip's Fusion composition writes what is to be removed."""
+FUSION = "fusion:"
+"""How a note begins that names another Saver."""
 _BRACKETS = re.compile(r"\[(\d+)-\d+\](?=\.[^./]+\Z)")
 _NUMBER = re.compile(r"(?<=[._-])\d+(?=\.[^./]+\Z)")
 
@@ -33,16 +37,21 @@ class Mattes:
     """What is to be added to the numbers of those files that are not numbered as the plate."""
     track: int | None = None
     """The track to render, where there are no files."""
+    saver: tuple[str, str] | None = None
+    """Composition and name of the Saver to render, where there is no track either."""
     why: str = ""
     """Which of the ways it is, for people."""
+
+    @property
+    def rendered(self) -> bool:
+        """True where the editor has to render it."""
+        return self.track is not None or self.saver is not None
 
 
 def mattes_of(shot: LiveShot, plate: Plate, note: Note, choices: Choices) -> Mattes:
     """The mattes of a clip by the first way that leads to one. Raises RequestError, with all ways, where none does."""
     if note.mattes:
-        base = os.path.dirname(shot.source.pattern)
-        files = {name: to_pattern(os.path.join(base, written)).replace("\\", "/") for name, written in note.mattes}
-        return _numbered(shot, plate, files, "files")
+        return _named(shot, plate, note)
     if choices.matte_root:
         files = mattes_in(choices.matte_root, [*dict.fromkeys((shot.name, shot.clip, shot.clip.split(".")[0]))])
         if "object_matte" in files:
@@ -52,23 +61,25 @@ def mattes_of(shot: LiveShot, plate: Plate, note: Note, choices: Choices) -> Mat
         return _numbered(shot, plate, {"object_matte": attached}, "the matte attached to its media")
     if shot.matte_track is not None:
         return Mattes(track=shot.matte_track, why=f"the track {TRACK}")
+    if any(name == SAVER for _, name in shot.savers):
+        return _of_saver(shot, SAVER)
     raise RequestError(
         f"{shot.clip} has no matte: name files in the note of its marker (matte: PATTERN), attach a clip matte to its "
-        f"media, or lay a clip over it on a video track called {TRACK}; a Fusion composition that makes one goes there."
+        f"media, lay a clip over it on a video track called {TRACK}, or name a Saver of its Fusion composition {SAVER}."
     )
 
 
 def fitted(plate: Plate, mattes: Mattes) -> Plate:
     """The plate, with handles and context ending where a matte ends."""
-    if mattes.track is not None:  # the track is rendered over what the timeline shows, and shows no more
+    if mattes.rendered:  # over what the timeline shows, and no more
         return replace(plate, delivered=plate.used, looked_at=plate.used)
     delivered, looked_at = plate.delivered, plate.looked_at
     for name, pattern in mattes.files.items():
         if ImageSequence(pattern).is_still:
             continue
         drawn = {number + mattes.shift.get(name, 0) for number in ImageSequence(pattern).on_disk()}
-        delivered = run_of(drawn, plate.used, delivered)
-        looked_at = run_of(drawn, delivered, looked_at)
+        delivered = plate.used.widened(delivered, drawn)
+        looked_at = delivered.widened(looked_at, drawn)
     return replace(plate, delivered=delivered, looked_at=looked_at)
 
 
@@ -120,6 +131,28 @@ def sequence_of(path: str) -> str:
     return many if len(ImageSequence(many).on_disk()) > 1 else pattern
 
 
+def _named(shot: LiveShot, plate: Plate, note: Note) -> Mattes:
+    """What a note names: files beside the media, and for the matte itself also a Saver."""
+    base = os.path.dirname(shot.source.pattern)
+    written = dict(note.mattes)
+    saver = written.pop("object_matte") if written.get("object_matte", "").startswith(FUSION) else ""
+    files = {name: to_pattern(os.path.join(base, said)).replace("\\", "/") for name, said in written.items()}
+    found = _numbered(shot, plate, files, "files")
+    if not saver:
+        return found
+    made = _of_saver(shot, saver[len(FUSION) :].strip() or SAVER)
+    return replace(found, saver=made.saver, why=made.why)
+
+
+def _of_saver(shot: LiveShot, wanted: str) -> Mattes:
+    """The matte of a Saver. Raises RequestError where there is none of that name."""
+    for comp, name in shot.savers:
+        if name == wanted:
+            return Mattes(saver=(comp, name), why=f"the Saver {name} of its Fusion composition")
+    there = ", ".join(name for _, name in shot.savers) or "none"
+    raise RequestError(f"{shot.clip} has no Saver {wanted} in its Fusion compositions; there is {there}.")
+
+
 def _numbered(shot: LiveShot, plate: Plate, files: Mapping[str, str], why: str) -> Mattes:
     """Files with what it takes to number them as the plate. Raises RequestError where they do not cover the clip."""
     shifts = {}
@@ -134,7 +167,7 @@ def _numbered(shot: LiveShot, plate: Plate, files: Mapping[str, str], why: str) 
         shift = _shift(shot, plate, sequence)
         if shift:
             shifts[name] = shift
-    return Mattes(files, shifts, None, why)
+    return Mattes(files, shifts, why=why)
 
 
 def _shift(shot: LiveShot, plate: Plate, sequence: ImageSequence) -> int:

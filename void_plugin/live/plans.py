@@ -1,17 +1,20 @@
 """What is to be done for each clip that was picked, and why some cannot be sent, before anything is written."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from void_plugin.editorial.colourtags import DELIVER, SOURCE, plate_tag
+from void_plugin.editorial.colourtags import DELIVER, SOURCE, is_inherited, plate_tag
 from void_plugin.editorial.notes import Note
 from void_plugin.errors import RequestError, VoidError
+from void_plugin.frames import ImageSequence
 from void_plugin.live.choices import Choices
+from void_plugin.live.exrtags import colour_tag
+from void_plugin.live.films import Films
 from void_plugin.live.hostside import HostSide
 from void_plugin.live.mattes import TRACK, Mattes, fitted, mattes_of
-from void_plugin.live.routes import FILES, Plate, plate_of, rendered_plate, warnings_of
+from void_plugin.live.routes import FILES, RENDER, Plate, plate_of, rendered_plate, warnings_of
 from void_plugin.live.timelinefacts import Context, LiveShot, folder_name
 from void_plugin.live.truth import look
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 RESULTS = "VOID"
 """Folder of results beside that of the media."""
+RENDERED = "rendered by Resolve"
 AUTO = ("selected", "playhead", "markers")
 """What picks clips where the user has not said it, the first that picks any."""
 
@@ -56,7 +60,7 @@ class Plan:
             "shot": self.shot.id,
             "track": self.shot.track_name or str(self.shot.track),
             "record": list(self.shot.record),
-            "plate": "" if plate is None else plate.pattern if plate.route == FILES else "rendered by Resolve",
+            "plate": "" if plate is None else plate.movie.path if plate.movie else plate.pattern or RENDERED,
             "frames": "" if plate is None else str(plate.delivered),
             "matte": self.mattes.why,
             "colour": self.colour or "unknown",
@@ -83,6 +87,7 @@ def plans_of(
 ) -> list[Plan]:
     """What each clip needs. Asks the host for its timeline as OTIO, and looks for files; writes nothing."""
     sights, why_blind = look(host, shots)
+    films = Films()
     plans = []
     for shot in shots:
         check()
@@ -92,37 +97,66 @@ def plans_of(
         if why_blind:
             plan.warnings.append(why_blind)
         try:
-            _fill(plan, sights.get(shot.id), context, choices)
+            _fill(plan, sights.get(shot.id), context, choices, films)
         except VoidError as error:
             plan.problems.append(error.message)
         plans.append(plan)
     return plans
 
 
-def _fill(plan: Plan, sight: "Sight | None", context: Context, choices: Choices) -> None:
+def _fill(plan: Plan, sight: "Sight | None", context: Context, choices: Choices, films: Films) -> None:
     shot = plan.shot
     plan.note = choices.note(shot)
     handles = plan.note.handles or 0
     if plan.note.plate:
         plan.warnings.append("plate: in a note is for void otio; here the plate is what the timeline shows")
-    plate = plate_of(shot, sight, context, choices, handles)
-    if choices.plate == FILES and plate.route != FILES:
+    plate = plate_of(shot, sight, context, choices, handles, films)
+    if choices.plate == FILES and plate.route == RENDER:
         raise RequestError(f"The files of {shot.clip} cannot be taken as its plate: {plate.why}.")
     plan.mattes = mattes_of(shot, plate, plan.note, choices)
-    if plan.mattes.track is not None and plate.route == FILES and not _fills_the_frame(shot, context):
+    if plan.mattes.saver is not None and not _fills_the_frame(shot, context):
+        raise RequestError(
+            f"{shot.clip} is sized on the timeline, and {plan.mattes.why} is not; lay that over it on a track {TRACK}."
+        )
+    if plan.mattes.track is not None and plate.route != RENDER and not _fills_the_frame(shot, context):
         if choices.plate == FILES:
             plan.warnings.append(f"the track {TRACK} shows the sized picture, and the files of the plate are not sized")
         else:  # one way for both, so that they cannot be out of step
-            plate = rendered_plate(shot, f"its matte is on the track {TRACK}, which shows the sized picture")
+            why = f"its matte is on the track {TRACK}, which shows the sized picture"
+            plate = replace(rendered_plate(shot, why), source=plate.source, steady=plate.steady)
     plan.plate = fitted(plate, plan.mattes)
     plan.warnings += warnings_of(shot, sight, plan.plate, handles)
-    tag = plate_tag(SOURCE if plate.route == FILES else DELIVER, context.colour, shot.source.colour)
-    plan.colour = plan.note.colour or (tag.id if tag.known else "")
-    if not plan.colour:
-        plan.warnings.append(tag.text)
-    elif tag.warning:
-        plan.warnings.append(tag.warning)
+    _tag(plan, plan.plate, context)
     plan.output = output_of(shot, context, choices)
+
+
+def _tag(plan: Plan, plate: Plate, context: Context) -> None:
+    """Settle the colour space: what the user says, the clip's own setting, its files' tag, what the project says."""
+    colour = plan.shot.source.colour
+    tag = plate_tag(DELIVER if plate.route == RENDER else SOURCE, context.colour, colour)
+    own = tag.known and not is_inherited(colour)
+    of_files = _tag_of_files(plate)
+    if plan.note.colour:
+        plan.colour = plan.note.colour
+    elif of_files and not own:
+        plan.colour = of_files
+        if tag.known and tag.id != of_files:
+            plan.warnings.append(f"its files say that they are {of_files}, which is taken; {tag.text}")
+    elif tag.known:
+        plan.colour = tag.id
+    elif plate.movie is not None:
+        plan.colour = plate.movie.declared
+        plan.warnings.append(f"its movie says no colour space and is taken for {plan.colour}; {tag.text}")
+    else:
+        plan.warnings.append(tag.text)
+    if plan.colour and tag.warning:
+        plan.warnings.append(tag.warning)
+
+
+def _tag_of_files(plate: Plate) -> str:
+    if plate.movie is not None:
+        return plate.movie.colour if plate.movie.tagged else ""
+    return colour_tag(ImageSequence(plate.pattern).path(plate.used.first)) if plate.route == FILES else ""
 
 
 def _fills_the_frame(shot: LiveShot, context: Context) -> bool:

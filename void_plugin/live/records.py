@@ -1,6 +1,6 @@
 """What job.json of a version folder remembers of a clip, so that another run can go on with it or place its result."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -8,7 +8,7 @@ from typing import Any, Self
 from void_plugin.errors import HostError, VoidError
 from void_plugin.frames import FrameRange, ImageSequence
 from void_plugin.jobrecord import JobRecord
-from void_plugin.live.routes import FILES, Plate
+from void_plugin.live.routes import FILES, MOVIE, Plate
 from void_plugin.live.timelinefacts import Context, LiveShot
 
 KEY = "timeline"
@@ -30,7 +30,8 @@ class Placing:
     name: str
     record: tuple[int, int]
     left: int | None
-    """Where the clip lay, and what of its media it showed first, when it was sent."""
+    """Where the clip lay, and what of its media it showed first, when it was sent; None where a frame of the timeline
+    is no frame of the media."""
     route: str
     used: str
     """Numbers of the result's files that the clip showed then."""
@@ -43,6 +44,8 @@ class Placing:
     """How the editor is to read the result: fps, input_colour, data_level, alpha_mode, reel."""
     copies: bool = False
     """True where the result gets grade and sizing of its clip, since they are not in its pixels."""
+    flaws: tuple[str, ...] = ()
+    """What is to be looked at in its frames, as sentences: handles that could not be delivered, a faint matte."""
     exported: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What the editor has rendered, `plate` and `matte`, each with its pattern, and what is baked into it."""
 
@@ -51,10 +54,11 @@ class Placing:
         """Numbers of the files that the clip showed."""
         return FrameRange.parse(self.used)
 
-    def with_export(self, what: str, pattern: str, baked: bool) -> Self:
-        """The same once the editor has rendered something; a plate says whether grade and sizing are in it."""
+    def with_export(self, what: str, pattern: str, baked: bool, flaws: Sequence[str] = ()) -> Self:
+        """The same once there are frames of something; a plate says whether grade and sizing are in it."""
         exported = {**self.exported, what: {"pattern": pattern, "baked": baked}}
-        return replace(self, exported=exported, copies=self.copies if what == "matte" else not baked)
+        copies = self.copies if what == "matte" else not baked
+        return replace(self, exported=exported, copies=copies, flaws=(*self.flaws, *flaws))
 
     def has_export(self, what: str) -> bool:
         """True where what was rendered is still there."""
@@ -70,7 +74,7 @@ class Placing:
             "timeline": self.timeline,
             "shot": self.shot,
             "record": list(self.record),
-            "left": self.left if self.route == FILES else None,
+            "left": self.left,
             "files": {"pattern": pattern, "first": whole.first, "last": whole.last},
             "offset": self.frames.first - whole.first,
             "name": f"{self.name}_VOID_v{self.version:03d}",
@@ -93,7 +97,7 @@ class Placing:
         data = facts.get(KEY)
         try:
             found = cls(**data)  # type: ignore[arg-type]
-            return replace(found, record=(int(found.record[0]), int(found.record[1])))
+            return replace(found, record=(int(found.record[0]), int(found.record[1])), flaws=tuple(found.flaws))
         except (TypeError, ValueError, IndexError) as error:
             raise HostError(f"{folder} was not made for a timeline; send the clip again.", "host.folder") from error
 
@@ -114,6 +118,8 @@ def tags_of(shot: LiveShot, plate: Plate, context: Context) -> dict[str, str]:
     """How the editor is to read a result: as the clip's own files, or as what it has rendered itself."""
     if plate.route == FILES:
         return dict(shot.source.tags)
+    if plate.route == MOVIE:  # decoded to the whole range, without alpha
+        return {**shot.source.tags, "data_level": "Full", "alpha_mode": "None"}
     # What comes in as it went out: the two transforms cancel.
     managed = context.colour.get("colorScienceMode") == MANAGED
     colour = context.colour.get("colorSpaceOutput", "") if managed else ""

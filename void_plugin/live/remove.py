@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ from void_plugin.errors import HostError, VoidError
 from void_plugin.hostcall import HostCall
 from void_plugin.live.choices import Choices
 from void_plugin.live.exports import Exports
+from void_plugin.live.farming import farm_args, to_farm
 from void_plugin.live.hostside import HostSide
+from void_plugin.live.lookover import looked_over
 from void_plugin.live.plans import Plan, picked, plans_of
 from void_plugin.live.records import keep, record_of
 from void_plugin.live.results import Rows, place
@@ -68,12 +70,28 @@ class Removal:
                     self._rows.end(plan.shot.name, "refused", " ".join(plan.problems))
                 elif sending is not None:
                     sendings[sending.name] = sending
-            found = [(sending, self._prepared(sending)) for sending in sendings.values()]
-            for sending, job in found:
-                if job is not None:
-                    self._mark(sending, "sent", "Sent; VOID Collect Results places what is ready.")
+            found = [self._prepared(sending) for sending in sendings.values()]
+            wanted = self._chosen(sendings, [job for job in found if job is not None])
+            for job in wanted:
+                self._mark(sendings[job.shot], "sent", "Sent; VOID Collect Results places what is ready.")
             reservations.pop_all()
-        return sendings, [job for _, job in found if job is not None]
+        return sendings, wanted
+
+    def _chosen(self, sendings: Mapping[str, Sending], ready: list[Wanted]) -> list[Wanted]:
+        """The jobs that the user sends, having seen them in a panel where one is asked for."""
+        if not self._choices.panel or not ready:
+            return ready
+        outputs = {name: sending.folder.parent for name, sending in sendings.items()}
+        try:
+            chosen = looked_over(ready, outputs, self._choices.server, self._desk.environment, self._call.check)
+        except HostError as error:
+            for job in ready:
+                self._rows.warn(job.shot, f"it was sent without being shown. {error.message}")
+            return ready
+        for name in {job.shot for job in ready} - {job.shot for job in chosen}:
+            self._rows.end(name, "left out", "It had no tick in the panel.")
+            self._give_back(sendings[name].folder)
+        return chosen
 
     def _sending(self, plan: Plan, reservations: contextlib.ExitStack) -> Sending | None:
         """A version folder for a clip: that of its failed job where that is tried again, else a new one."""
@@ -102,8 +120,10 @@ class Removal:
             if sending.begun:
                 args = {"folder": sending.folder.as_posix(), "again": True}
                 return Wanted(sending.name, attach, args, self._leaves)
-            export(sending, self._exports, self._context, self._choices)
+            export(sending, self._exports, self._context, self._choices, self._call.check)
             args = start_args(sending, self._context, self._choices, self._call.check)
+            if self._choices.farm:
+                return Wanted(sending.name, to_farm, farm_args(args, self._choices.farm))
             return Wanted(sending.name, start, args, self._leaves)
         except VoidError as error:
             self._call.check()  # whatever fails after a wish to stop is that stop
@@ -119,11 +139,12 @@ class Removal:
         if self._host.gone:
             return
         if ended.left:
-            self._rows.end(sending.name, "sent", "The server has it; collect it later.", sending.folder)
+            whose = "farm" if self._choices.farm else "server"
+            self._rows.end(sending.name, "sent", f"The {whose} has it; collect it later.", sending.folder)
         elif ended.error is not None:
             self._failed(sending, ended.error)
         elif ended.manifest is None:
-            self._mark(sending, "failed", "Cancelled.")
+            self._mark(sending, "cancelled", "")
             self._rows.end(sending.name, "cancelled", "It was cancelled, here and on its server.")
         elif self._choices.place:
             self._rows.end(sending.name, *place(self._host, sending.folder, sending.placing), sending.folder)

@@ -1,6 +1,6 @@
 """What became of each clip, and the placing of results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,13 @@ from void_plugin.errors import VoidError
 from void_plugin.live.hostside import HostSide
 from void_plugin.live.plans import Plan
 from void_plugin.live.records import Placing
+from void_plugin.manifest import read_manifest
 
 BAD = ("refused", "failed", "cancelled")
-"""States of a row that are no success; the others are planned, sent, running, ready and placed."""
+"""States of a row that are no success; the others are planned, left out, sent, running, ready and placed."""
+
+MOST = 3
+"""Sentences about single frames that the note of a marker holds."""
 
 
 @dataclass
@@ -81,15 +85,28 @@ def lines_of(result: Mapping[str, Any]) -> list[str]:
 
 
 def place(host: HostSide, folder: Path, placing: Placing) -> tuple[str, str]:
-    """Lay a finished version over its clip and mark it; returns the state and a sentence. Never raises VoidError."""
+    """Lay a finished version over its clip and mark it; returns the state and a sentence. Never raises VoidError.
+
+    Its marker says that it is partial where there is something to look at in the frames themselves.
+    """
     try:
+        made = _of_frames(read_manifest(folder).get("warnings") or ())
         done = host.place(placing.args(folder))
     except VoidError as error:
         return "failed", _marked(host, folder, placing, "failed", error.message)
-    warnings = [str(text) for text in done.get("warnings") or ()]
+    flaws = [*placing.flaws, *made]
+    warnings = [*flaws, *(str(text) for text in done.get("warnings") or ())]
     how = "as a take of" if done.get("as") == "take" else "on"
     text = f"v{placing.version:03d} is {how} track {done.get('track')}."
-    return "placed", _marked(host, folder, placing, "done", " ".join([text, *warnings]))
+    state = "done" if done.get("complete", True) and not flaws else "partial"
+    return "placed", _marked(host, folder, placing, state, " ".join([text, *warnings]))
+
+
+def _of_frames(warnings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a job has said of single frames, as a few sentences; what it has said of all is told while it runs."""
+    texts = [str(warning["text"]) for warning in warnings if warning.get("frame") is not None]
+    more = [f"The same or alike for {len(texts) - MOST} more."] if len(texts) > MOST else []
+    return texts[:MOST] + more
 
 
 def _marked(host: HostSide, folder: Path, placing: Placing, state: str, note: str) -> str:

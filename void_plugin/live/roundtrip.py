@@ -19,12 +19,13 @@ from void_plugin.hostcall import HostCall
 from void_plugin.jobrecord import now
 from void_plugin.live.choices import Choices
 from void_plugin.live.exports import Export, Exports
+from void_plugin.live.films import Films, decoded
 from void_plugin.live.hostside import HostSide
 from void_plugin.live.mattes import digits, link
 from void_plugin.live.plans import output_of, picked
 from void_plugin.live.records import Placing, tags_of
 from void_plugin.live.remove import refuse
-from void_plugin.live.routes import FILES, Plate, plate_of
+from void_plugin.live.routes import RENDER, Plate, plate_of
 from void_plugin.live.timelinefacts import LiveShot
 from void_plugin.live.truth import look
 from void_plugin.live.verify import Judge
@@ -55,7 +56,7 @@ class RoundTrip:
         sights, why_blind = look(self._host, [shot])
         if why_blind:
             self._warnings.append(why_blind)
-        plate = plate_of(shot, sights.get(shot.id), self._context, self._choices, 0)
+        plate = plate_of(shot, sights.get(shot.id), self._context, self._choices, 0, Films())
         frames = _middle(shot.frames)
         folder = _emptied(output_of(shot, self._context, self._choices) / FOLDER)
         rows = self._tried(shot, plate, frames, folder)
@@ -64,11 +65,13 @@ class RoundTrip:
     def _tried(self, shot: LiveShot, plate: Plate, frames: FrameRange, folder: Path) -> list[dict[str, Any]]:
         preset = self._choices.preset
         first = self._exports.run(Export(shot, "plate", shot.track, frames, folder / "first", None, preset))
-        copies = plate.route == FILES or not first.baked
+        copies = plate.route != RENDER or not first.baked
         files, numbers = first.files.pattern, frames
-        if plate.route == FILES:
+        if plate.route != RENDER:
             shift = plate.used.first - shot.record[0]
             files, numbers = plate.pattern, FrameRange(frames.first + shift, frames.last + shift)
+        if plate.movie is not None:
+            files = decoded(plate.movie, numbers, folder / "movie", self._call.check)
         placing = self._placing(shot, plate, frames, numbers, copies)
         for number in numbers:
             link(ImageSequence(files).path(number), ImageSequence((folder / placing.pattern).as_posix()).path(number))
@@ -132,7 +135,7 @@ class RoundTrip:
             "warnings": self._warnings,
         }
         write_whole(folder / REPORT, json.dumps(report, indent=1, sort_keys=True) + "\n")
-        for name in ("first", "second", "placed"):
+        for name in ("first", "second", "placed", "movie"):
             shutil.rmtree(folder / name, ignore_errors=True)
         state = "passed" if good else "failed"
         row = {"name": shot.name, "state": state, "text": text, "folder": folder.as_posix(), "warnings": self._warnings}
@@ -158,4 +161,4 @@ def _emptied(folder: Path) -> Path:
     return folder
 
 
-_OURS = ("first", "second", "placed", REPORT)
+_OURS = ("first", "second", "placed", "movie", REPORT)

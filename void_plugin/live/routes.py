@@ -1,4 +1,4 @@
-"""Where the plate of a clip comes from: its own files as they are, or frames that the editor renders of its track.
+"""Where the plate of a clip comes from: its own files as they are, its movie, or frames that the editor renders.
 
 Whatever is not certain is rendered: then what is sent is what the editor shows.
 """
@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from void_plugin.errors import FrameError
 from void_plugin.frames import FrameRange, ImageSequence, describe
 from void_plugin.live.choices import Choices
+from void_plugin.live.films import Films
 from void_plugin.live.timelinefacts import Context, LiveShot, same_rate
 
 if TYPE_CHECKING:
+    from void_plugin.editorial.movies import Movie
     from void_plugin.editorial.sights import Sight
 
-FILES, RENDER = "files", "render"
-"""The two routes of a plate."""
+FILES, MOVIE, RENDER = "files", "movie", "render"
+"""The routes of a plate: its own files, frames of its movie that are decoded here, frames that the editor renders."""
+LEVELS = {True: ("", "auto", "full"), False: ("", "auto", "video")}
+"""Data levels of a clip that are those of its movie, by whether that has the full range."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Plate:
 
     route: str
     pattern: str
-    """Of its own files; empty for a render, which is not there yet."""
+    """Of its own files; empty for what is not there yet."""
     used: FrameRange
     """What the timeline shows."""
     delivered: FrameRange
@@ -35,22 +40,31 @@ class Plate:
     """Why it is rendered, for people."""
     source: FrameRange | None = None
     """The files of its media that the timeline shows, where it shows each once, in order."""
+    steady: bool = False
+    """True where each frame of the timeline is the next one of its media."""
+    movie: "Movie | None" = None
+    """Whose frames it is, on that route."""
 
 
-def plate_of(shot: LiveShot, sight: "Sight | None", context: Context, choices: Choices, handles: int) -> Plate:
+def plate_of(
+    shot: LiveShot, sight: "Sight | None", context: Context, choices: Choices, handles: int, films: Films
+) -> Plate:
     """The plate of a clip. Files are looked at, and nothing is written."""
-    why = next(_doubts(shot, sight, context), "")
+    why, movie = next(_doubts(shot, sight, context), ""), None
+    if shot.source.kind == "movie" and not why and choices.plate != RENDER:
+        movie, why = _movie_of(shot, films)
     if choices.plate == RENDER:
         why = why or "as you asked"
     steady = same_rate(shot.source.fps, context.rate) and (sight.speed == 1 if sight else shot.retimed is False)
     shown = shot.shown if steady else None
     if why or shown is None:
-        return replace(rendered_plate(shot, why or "it is no image sequence"), source=shown)
-    present = set(ImageSequence(shot.source.pattern).on_disk())
-    delivered = run_of(present, shown, shown.grown(handles))
+        return replace(rendered_plate(shot, why or "it is no image sequence"), source=shown, steady=steady)
+    present = set(range(1, movie.count + 1)) if movie else set(ImageSequence(shot.source.pattern).on_disk())
+    delivered = shown.widened(shown.grown(handles), present)
     around = handles + choices.context if choices.context >= 0 else len(present)
-    looked_at = run_of(present, delivered, shown.grown(around))
-    return Plate(FILES, shot.source.pattern, shown, delivered, looked_at, source=shown)
+    looked_at = delivered.widened(shown.grown(around), present)
+    route, pattern = (MOVIE, "") if movie else (FILES, shot.source.pattern)
+    return Plate(route, pattern, shown, delivered, looked_at, source=shown, steady=True, movie=movie)
 
 
 def rendered_plate(shot: LiveShot, why: str) -> Plate:
@@ -64,30 +78,32 @@ def warnings_of(shot: LiveShot, sight: "Sight | None", plate: Plate, handles: in
         yield "a transition touches it, and results are cut hard; void otio keeps transitions"
     if plate.route == RENDER:
         yield f"Resolve renders its plate: {plate.why}"
-    else:
-        before = handles - (plate.used.first - plate.delivered.first)
-        after = handles - (plate.delivered.last - plate.used.last)
-        if before or after:
-            yield f"there are fewer handles than asked for: {before} frames missing before, {after} after"
+    yield from plate.movie.remarks if plate.movie else ()
+    missing = short_of(plate, handles)
+    if missing:
+        yield missing
 
 
-def run_of(present: set[int], inner: FrameRange, outer: FrameRange) -> FrameRange:
-    """`inner` widened as far as there are files without a gap, at most to `outer`."""
-    first, last = inner.first, inner.last
-    while first > outer.first and first - 1 in present:
-        first -= 1
-    while last < outer.last and last + 1 in present:
-        last += 1
-    return FrameRange(first, last)
+def short_of(plate: Plate, handles: int) -> str:
+    """What is missing of the handles, as a sentence; a plate that the editor renders never has any."""
+    if plate.route == RENDER:
+        return ""
+    before = handles - (plate.used.first - plate.delivered.first)
+    after = handles - (plate.delivered.last - plate.used.last)
+    if not before and not after:
+        return ""
+    return f"There are fewer handles than asked for: {before} frames missing before, {after} after."
 
 
 def _doubts(shot: LiveShot, sight: "Sight | None", context: Context) -> Iterator[str]:
     """Why the files of a clip are not what the timeline shows, or may not be."""
     source = shot.source
-    if source.kind != "sequence":
+    if source.kind not in ("sequence", "movie"):
         yield f"its media is a {source.kind}" if source.kind != "none" else "it has no media of its own"
-    elif not source.pattern.lower().endswith(".exr"):
+    elif source.kind == "sequence" and not source.pattern.lower().endswith(".exr"):
         yield "its media are not EXR"
+    if source.altered:
+        yield f"its media is changed by clip attributes ({', '.join(source.altered)})"
     if shot.fusion:
         yield "it has a Fusion composition"
     if not same_rate(source.fps, context.rate):
@@ -106,8 +122,29 @@ def _doubts(shot: LiveShot, sight: "Sight | None", context: Context) -> Iterator
         yield f"by its timecode it shows file {sight.first_file} first, by its trim {shown.first}"
     if not source.files.holds(shown):
         yield f"it shows files {shown}, and its media has {source.files}"
+    if source.kind == "movie":
+        return
     lost = ImageSequence(source.pattern).missing(shown)
     if len(lost) == len(shown):
         yield "its files cannot be seen from here"
     elif lost:
         yield f"its files {describe(lost)} are missing"
+
+
+def _movie_of(shot: LiveShot, films: Films) -> "tuple[Movie | None, str]":
+    """The movie of a clip that can be decoded as the editor shows it; or why not."""
+    source = shot.source
+    try:
+        movie = films.open(source.pattern)
+    except FrameError as error:
+        return None, error.message.rstrip(".")
+    why = ""
+    if source.files is not None and len(source.files) != movie.count:
+        why = f"Resolve counts {len(source.files)} frames in its movie, which has {movie.count}"
+    elif not same_rate(source.fps, float(movie.rate)):
+        why = f"Resolve plays its movie at {source.fps:g} frames a second, and it has {float(movie.rate):.5g}"
+    elif source.size not in (None, movie.size):
+        why = "Resolve reads its movie at another size"
+    elif source.tags.get("data_level", "").strip().lower() not in LEVELS[movie.full]:
+        why = f"its data level is set to {source.tags['data_level']}, which its movie does not say"
+    return (None, why) if why else (movie, "")

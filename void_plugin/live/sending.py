@@ -12,10 +12,11 @@ from void_plugin.hostcall import HostCall
 from void_plugin.inputfiles import FOLDER
 from void_plugin.live.choices import Choices
 from void_plugin.live.exports import Export, Exports
+from void_plugin.live.films import decoded
 from void_plugin.live.mattes import digits, renumbered
 from void_plugin.live.plans import Plan
 from void_plugin.live.records import Placing, tags_of
-from void_plugin.live.routes import FILES, RENDER
+from void_plugin.live.routes import RENDER, short_of
 from void_plugin.live.timelinefacts import Context
 from void_plugin.preparation import prepare
 from void_plugin.request import ImageInput, Output, RemovalRequest
@@ -46,14 +47,15 @@ def reserved(desk: Desk, call: HostCall, plan: Plan, context: Context, choices: 
     assert plan.plate is not None and plan.output is not None
     shot, plate = plan.shot, plan.plate
     height, width = shot.source.size or context.size
-    rendered = (plate.route == RENDER) + (plan.mattes.track is not None)
+    frames = len(plate.looked_at) if plate.movie else shot.length * (plate.route == RENDER)
+    frames += shot.length * plan.mattes.rendered
     args = {
         "output": plan.output.as_posix(),
         "name": shot.name,
         "uuid": shot.id,
         "script": f"{context.project.get('name', '')}/{context.timeline['name']}",
         "frames": str(plate.delivered),
-        "bytes": rendered * shot.length * height * width * BYTES_A_PIXEL,
+        "bytes": frames * height * width * BYTES_A_PIXEL,
         "engine": plan.note.engine or choices.engine,
         "server": choices.server,
     }
@@ -73,31 +75,40 @@ def reserved(desk: Desk, call: HostCall, plan: Plan, context: Context, choices: 
         shot=shot.id,
         name=shot.name,
         record=shot.record,
-        left=shot.left,
+        left=shot.left if plate.steady else None,
         route=plate.route,
         used=str(plate.used),
         delivered=str(plate.delivered),
         version=version,
         pattern=pattern,
         tags=tags_of(shot, plate, context),
-        copies=plate.route == FILES,
+        copies=plate.route != RENDER,
+        flaws=tuple(filter(None, [short_of(plate, plan.note.handles or 0)])),
     )
     return Sending(plan, folder, placing)
 
 
-def export(sending: Sending, exports: Exports, context: Context, choices: Choices) -> None:
-    """Let the editor render what is not on disk; what was rendered before is kept. Raises VoidError or Cancelled."""
+def export(sending: Sending, exports: Exports, context: Context, choices: Choices, check: Callable[[], None]) -> None:
+    """Let the editor render, or decode, what is not on disk; what is there from before is kept.
+
+    Raises VoidError or Cancelled.
+    """
     plan, placing = sending.plan, sending.placing
     assert plan.plate is not None
     shot, inputs = plan.shot, sending.folder / FOLDER
     if plan.plate.route == RENDER and not placing.has_export("plate"):
         made = exports.run(Export(shot, "plate", shot.track, shot.frames, inputs, None, choices.preset))
         sending.placing = sending.placing.with_export("plate", made.files.pattern, made.baked)
-    if plan.mattes.track is not None and not sending.placing.has_export("matte"):
-        numbers = plan.plate.used
-        size = shot.source.size if plan.plate.route == FILES else None
-        made = exports.run(Export(shot, "matte", plan.mattes.track, shot.frames, inputs, size, "", numbers))
-        sending.placing = sending.placing.with_export("matte", made.files.pattern, made.baked)
+    if plan.plate.movie is not None:  # what was decoded before is not decoded again
+        pattern = decoded(plan.plate.movie, plan.plate.looked_at, inputs / "movie", check)
+        sending.placing = sending.placing.with_export("plate", pattern, False)
+    if plan.mattes.rendered and not sending.placing.has_export("matte"):
+        numbers, track, saver = plan.plate.used, plan.mattes.track or shot.track, plan.mattes.saver
+        # A Saver knows nothing of the timeline, so that its size has to be looked at.
+        size = context.size if saver else None if plan.plate.route == RENDER else shot.source.size
+        made = exports.run(Export(shot, "matte", track, shot.frames, inputs, size, "", numbers, saver))
+        files = made.files
+        sending.placing = sending.placing.with_export("matte", files.pattern, made.baked, files.warnings)
 
 
 def start_args(sending: Sending, context: Context, choices: Choices, check: Callable[[], None]) -> dict[str, Any]:
@@ -105,9 +116,9 @@ def start_args(sending: Sending, context: Context, choices: Choices, check: Call
     plan, placing = sending.plan, sending.placing
     assert plan.plate is not None
     mattes = renumbered(plan.mattes, plan.plate.looked_at, sending.folder / FOLDER, check)
-    if plan.mattes.track is not None:
+    if plan.mattes.rendered:
         mattes["object_matte"] = str(placing.exported["matte"]["pattern"])
-    plate = plan.plate.pattern if plan.plate.route == FILES else str(placing.exported["plate"]["pattern"])
+    plate = plan.plate.pattern or str(placing.exported["plate"]["pattern"])
     request = RemovalRequest(
         plate=ImageInput(plate),
         outputs=(Output("comp", (sending.folder / placing.pattern).as_posix()),),

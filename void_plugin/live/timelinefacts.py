@@ -65,13 +65,15 @@ class Source:
     """sequence, movie, still or none."""
     pattern: str
     files: FrameRange | None
-    """Numbers of its files; None for what is no sequence."""
+    """Numbers of its files, or of a movie's frames, from 1 on; None where it has none or nothing says how many."""
     fps: float
     size: tuple[int, int] | None
     """(height, width)."""
     colour: str
     tags: Mapping[str, str]
     """fps, input_colour, data_level, alpha_mode and reel as the host wants them back."""
+    altered: tuple[str, ...] = ()
+    """Attributes of it by which the editor changes its picture, such as a LUT."""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
@@ -80,6 +82,8 @@ class Source:
         files = None
         if kind == "sequence" and data.get("first") is not None and data.get("last") is not None:
             files = FrameRange(int(data["first"]), int(data["last"]))
+        elif kind == "movie" and data.get("frames"):
+            files = FrameRange(1, int(data["frames"]))
         names = ("input_colour", "data_level", "alpha_mode", "reel")
         tags = {name: str(data.get(name) or "") for name in names}
         return cls(
@@ -90,6 +94,7 @@ class Source:
             (int(size[0]), int(size[1])) if size else None,
             tags["input_colour"],
             {**tags, "fps": str(data.get("fps") or "")},
+            tuple(str(name) for name in data.get("altered") or ()),
         )
 
 
@@ -117,6 +122,8 @@ class LiveShot:
     """Mattes that the editor has attached to its media."""
     matte_track: int | None
     fusion: bool
+    savers: tuple[tuple[str, str], ...]
+    """Composition and name of every Saver in its Fusion compositions."""
     generator: bool
     offline: bool
     note: str
@@ -162,6 +169,7 @@ class LiveShot:
                 attached=tuple(str(path).replace("\\", "/") for path in data.get("attached_mattes") or ()),
                 matte_track=None if track is None else int(track),
                 fusion=bool(data.get("fusion")),
+                savers=tuple((str(comp), str(saver)) for comp, saver in data.get("savers") or ()),
                 generator=bool(data.get("generator")),
                 offline=bool(data.get("offline")),
                 note=str(data.get("note") or ""),

@@ -54,7 +54,7 @@ class Judge:
         try:
             seen = self.look(pattern, sorted({first, middle, last}))
         except ServerError as error:  # a client without void-server: the server's own reading will tell
-            return Rendered(pattern, frames, (f"the {what} was not looked at: {error.message}",))
+            return Rendered(pattern, frames, (f"The {what} was not looked at: {error.message}",))
         for row in seen:
             if size is not None and tuple(row["size"]) != size:
                 height, width = row["size"]
@@ -69,7 +69,7 @@ class Judge:
             )
         warnings: tuple[str, ...] = ()
         if what == "matte" and most < GREY:
-            warnings = (f"the matte is nowhere brighter than {most:.2f}; switch colour management off for it",)
+            warnings = (f"The matte is nowhere brighter than {most:.2f}; switch colour management off for it.",)
         return Rendered(pattern, frames, warnings)
 
     def look(self, pattern: str, frames: list[int], against: str = "") -> list[dict[str, Any]]:

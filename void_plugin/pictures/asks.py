@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ROLES = ("colour", "data", "plain", "difference", "merged")
-"""How pixels are shown: `colour` through the display transform, `data` as grey 0..1, `plain` as they are (8-bit
-pictures), `difference` of two sequences, `merged` a patch over its plate, then as colour."""
 DROP = {"say": "drop"}
 """Forget everything that was asked and not begun."""
 
@@ -30,16 +27,15 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Show:
-    """One frame as a picture of at most `size` (height, width)."""
+class Wish:
+    """One frame as a picture of at most `size` (height, width); equal ones give equal pictures while the files stay."""
 
-    ticket: int
     pattern: str
     frame: int
     size: tuple[int, int]
-    slot: int
-    """Which part of the shared file takes the pixels."""
     role: str = "colour"
+    """`colour` goes through the display transform, `data` is grey 0..1, `plain` as it is (8-bit pictures), `difference`
+    of two sequences, `merged` a patch over its plate, then as colour."""
     other: str = ""
     """Pattern of the second sequence: what is compared with, or the plate below a patch."""
     channels: tuple[str, ...] = ()
@@ -49,6 +45,15 @@ class Show:
     """x0, y0, x1, y1 of the display window that is seen, y down, ends excluded; None shows all of it."""
     draft: bool = False
     """Takes every n-th pixel and averages none: for playback and while a slider moves."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """Make a picture; `slot` is the part of the shared file that takes its pixels."""
+
+    ticket: int
+    slot: int
+    wish: Wish
 
 
 @dataclass(frozen=True)
@@ -124,9 +129,15 @@ def to_message(value: Ask | Answer) -> dict[str, Any]:
 def from_message(message: Mapping[str, Any]) -> Any:
     """The value behind plain JSON. Raises KeyError or TypeError where it is none of ours."""
     kind = _KINDS[str(message["say"])]
-    values = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in message.items() if name != "say"
-    }
-    if "look" in values:
-        values["look"] = Look(**message["look"])
+    values = _tuples(message, "say")
+    if kind is Show:
+        wish = _tuples(message["wish"], "look")
+        values["wish"] = Wish(**wish, look=Look(**message["wish"]["look"]))
     return kind(**values)
+
+
+def _tuples(message: Mapping[str, Any], left_out: str) -> dict[str, Any]:
+    """The values of a message but one; JSON knows lists only."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in message.items() if name != left_out
+    }

@@ -14,11 +14,10 @@ import numpy as np
 import PyOpenColorIO as ocio
 from numpy.typing import NDArray
 
+from void_plugin.config import PINNED_CONFIG
 from void_plugin.errors import RequestError
 from void_plugin.pictures.asks import Look
 
-PINNED_CONFIG = "ocio://studio-config-v4.0.0_aces-v2.0_ocio-v2.5"
-"""Used where $OCIO names none; the same as the server's."""
 CUBE = 65
 """Points along an edge of the baked cube."""
 DARKEST, BRIGHTEST = -6.5, 7.0

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from void_plugin.errors import FrameError
 from void_plugin.frames import ImageSequence
-from void_plugin.pictures.asks import Probe, Show
+from void_plugin.pictures.asks import Probe, Wish
 from void_plugin.pictures.display import Bytes, Display
 from void_plugin.pictures.reading import Absent, Frame, Pixels, fitted
 from void_plugin.pictures.shelf import Shelf
@@ -20,7 +20,7 @@ class Renderer:
     def __init__(self, display: Display, shelf: Shelf) -> None:
         self._display, self._shelf = display, shelf
 
-    def render(self, ask: Show) -> tuple[Bytes, Frame]:
+    def render(self, ask: Wish) -> tuple[Bytes, Frame]:
         """The bytes (height, width, 4) of an ask, and the frame they come from.
 
         Raises Absent where there is no such file, FrameError where one cannot be read.
@@ -45,7 +45,7 @@ class Renderer:
         scale = 255.0 if frame.pixels.dtype == np.uint8 else 1.0
         return {name: float(value) / scale for name, value in zip(frame.names, values, strict=True)}
 
-    def _bytes(self, ask: Show, frame: Frame) -> Bytes:
+    def _bytes(self, ask: Wish, frame: Frame) -> Bytes:
         if ask.role == "data":
             return _grey(self._part(ask, frame.layer(ask.channels, True)))
         if ask.role == "plain" or frame.pixels.dtype == np.uint8:
@@ -63,7 +63,7 @@ class Renderer:
                 pixels = np.where(alpha > 0, pixels + below * (1 - alpha), below)
         return self._display.shown(_half(pixels), space, ask.look)
 
-    def _difference(self, ask: Show, frame: Frame) -> Bytes:
+    def _difference(self, ask: Wish, frame: Frame) -> Bytes:
         """Brightened absolute difference, equal is black."""
         mine = self._part(ask, frame.layer((), False)).astype(np.float32)
         try:
@@ -81,7 +81,7 @@ class Renderer:
         gain = DIFFERENCE_GAIN * 2.0**ask.look.exposure
         return _plain((np.sqrt(np.clip(apart * gain, 0, 1)) * 255 + 0.5).astype(np.uint8))
 
-    def _part(self, ask: Show, pixels: Pixels) -> Pixels:
+    def _part(self, ask: Wish, pixels: Pixels) -> Pixels:
         return fitted(pixels, ask.region, ask.size, ask.draft)
 
     def _named(self, error: FrameError, pattern: str, frame: int) -> FrameError:

@@ -25,8 +25,12 @@ class Asking:
         then: Then = lambda answer: None,
         otherwise: Otherwise | None = None,
         timeout: float | None = 60.0,
+        heard: Then | None = None,
     ) -> int:
-        """Make a call; one of the two functions is run once it is answered. Returns its number."""
+        """Make a call; one of the two functions is run once it is answered, `heard` for each event before.
+
+        Returns its number.
+        """
 
         def done(result: Mapping[str, Any] | None, error: VoidError | None) -> None:
             if error is not None:
@@ -34,4 +38,8 @@ class Asking:
             else:
                 self._poster.post(then, result or {})
 
-        return self.sidecar.call(name, dict(args), done=done, timeout=timeout)
+        def event(told: Mapping[str, Any]) -> None:
+            if heard is not None:
+                self._poster.post(heard, told)
+
+        return self.sidecar.call(name, dict(args), done=done, event=event, timeout=timeout)

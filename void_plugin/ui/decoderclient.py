@@ -1,56 +1,32 @@
 """The window's end of the decoder process: asks for pictures, keeps the last ones, and starts it again if it dies."""
 
-import contextlib
-import mmap
-import os
-import subprocess
-import sys
-import tempfile
-import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
-from void_plugin.lineprotocol import line_of, messages
 from void_plugin.pictures.asks import (
     DROP,
     Dropped,
     Failed,
-    Look,
     Probe,
     Probed,
     Show,
     Shown,
     Views,
+    Wish,
     from_message,
     to_message,
 )
+from void_plugin.ui.helperprocess import HelperProcess
 
 SLOTS = 4
-SLOT_BYTES = 3840 * 2160 * 4
-"""Memory of one picture on its way: a window of 4K."""
 KEPT_BYTES = 1 << 30
 """How much of pictures is kept for playing: 129 of a 1920x1080 view."""
 _RESTARTS = 3
 """How often a decoder that dies at once is started again, before the frame that it dies of is given up."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A picture that somebody wants; equal wishes give equal pictures, as long as the files stay."""
-
-    pattern: str
-    frame: int
-    size: tuple[int, int]
-    role: str = "colour"
-    other: str = ""
-    channels: tuple[str, ...] = ()
-    look: Look = field(default_factory=Look)
-    region: tuple[int, int, int, int] | None = None
-    draft: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +58,6 @@ class DecoderClient(QObject):
     """The views of the display, the default one first."""
     unwell = Signal(str)
     """Why no colour can be shown, as a sentence."""
-    _heard = Signal(object, object)
 
     def __init__(self, parent: QObject | None = None, kept_bytes: int = KEPT_BYTES) -> None:
         super().__init__(parent)
@@ -94,20 +69,15 @@ class DecoderClient(QObject):
         self._queue: deque[Wish] = deque()
         self._current: set[Wish] = set()
         self._ticket = self._deaths = 0
-        self._process: subprocess.Popen[bytes] | None = None
-        self._closed = False
-        handle, self._path = tempfile.mkstemp(prefix="void-pictures-")
-        with os.fdopen(handle, "r+b") as stream:
-            stream.truncate(SLOTS * SLOT_BYTES)
-            self._memory = mmap.mmap(stream.fileno(), 0)
-        self._heard.connect(self._answered, Qt.ConnectionType.QueuedConnection)
+        self._helper = HelperProcess("void_plugin.pictures.decoder", SLOTS, self)
+        self._helper.heard.connect(self._heard)
+        self._helper.died.connect(self._died)
 
     # -- what a window asks ----------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start the process, so that the first picture need not wait for it."""
-        if self._process is None:
-            self._start()
+        self._helper.start()
 
     def kept(self, wish: Wish) -> Picture | None:
         """The picture of a wish where it is at hand; None where it must be asked for."""
@@ -121,7 +91,7 @@ class DecoderClient(QObject):
         if instead:
             self._queue.clear()
             if self._asked:
-                self._send(DROP)
+                self._helper.send(DROP)
             self._current.clear()
         self._current.update(wishes)
         under_way = set(self._asked.values())
@@ -134,7 +104,7 @@ class DecoderClient(QObject):
     def probe(self, pattern: str, frame: int, x: int, y: int) -> int:
         """Ask for the values of one pixel; returns the ticket that `probed` will carry."""
         self._ticket += 1
-        self._send(to_message(Probe(self._ticket, pattern, frame, x, y)))
+        self._helper.send(to_message(Probe(self._ticket, pattern, frame, x, y)))
         return self._ticket
 
     def forget(self, pattern: str) -> None:
@@ -149,26 +119,12 @@ class DecoderClient(QObject):
     @property
     def process_id(self) -> int | None:
         """The decoder's process; None where none runs."""
-        return self._process.pid if self._process is not None else None
+        return self._helper.process_id
 
     def close(self) -> None:
         """End the decoder and give its memory back; a second time does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        process, self._process = self._process, None
-        if process is not None:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                process.wait(2)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self._helper.close()
         self._kept.clear()
-        self._memory.close()
-        if os.path.exists(self._path):
-            os.unlink(self._path)
 
     # -- the process -----------------------------------------------------------------------------------------
 
@@ -177,47 +133,11 @@ class DecoderClient(QObject):
             wish, slot = self._queue.popleft(), self._free.pop()
             self._ticket += 1
             self._asked[self._ticket], self._slots[self._ticket] = wish, slot
-            facts = {name: getattr(wish, name) for name in wish.__dataclass_fields__}
-            self._send(to_message(Show(self._ticket, slot=slot, **facts)))
+            self._helper.send(to_message(Show(self._ticket, slot, wish)))
 
-    def _send(self, message: Mapping[str, object]) -> None:
-        process = self._process or self._start()
-        assert process.stdin is not None
-        try:
-            process.stdin.write(line_of(dict(message)))
-            process.stdin.flush()
-        except OSError:
-            return  # it has died; its end of the answers says so
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "void_plugin.pictures.decoder", self._path, str(SLOT_BYTES)]
-        hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=hidden)
-        self._process = process
-        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
-        return process
-
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        """In a thread of its own: what the decoder says, until it ends."""
-        assert process.stdout is not None
-        with process.stdout as stream:
-            for message in messages(stream, lambda text: print(text, file=sys.stderr)):
-                self._post(process, from_message(message))
-        process.wait()
-        self._post(process, None)
-
-    def _post(self, process: subprocess.Popen[bytes], answer: object) -> None:
-        try:
-            self._heard.emit(process, answer)
-        except RuntimeError:  # the window is gone, and this object with it
-            return
-
-    def _answered(self, process: subprocess.Popen[bytes], answer: object) -> None:
-        if self._closed or process is not self._process:
-            return
-        if answer is None:
-            self._died(process)
-        elif isinstance(answer, Probed):
+    def _heard(self, message: Mapping[str, object]) -> None:
+        answer = from_message(message)
+        if isinstance(answer, Probed):
             self.probed.emit(answer.ticket, dict(answer.values))
         elif isinstance(answer, Dropped):
             lost = [self._done(ticket) for ticket in answer.tickets]
@@ -239,12 +159,10 @@ class DecoderClient(QObject):
     def _take(self, answer: Shown) -> None:
         image = QImage()
         if not answer.missing:
-            begin = answer.slot * SLOT_BYTES
-            view = memoryview(self._memory)[begin : begin + answer.height * answer.width * 4]
-            made = QImage(view, answer.width, answer.height, answer.width * 4, QImage.Format.Format_RGBX8888)
-            image = made.copy()
-            del made
-            view.release()
+            kind = QImage.Format.Format_RGBX8888
+            with self._helper.picture(answer.slot, answer.height, answer.width, kind) as made:
+                image = made.copy()
+                del made
         self._deaths = 0
         wish = self._done(answer.ticket)
         if wish is None:
@@ -268,12 +186,8 @@ class DecoderClient(QObject):
             _, old = self._kept.popitem(last=False)
             self._held -= old.image.sizeInBytes()
 
-    def _died(self, process: subprocess.Popen[bytes]) -> None:
-        """Start again, with what was under way; after some deaths in a row, give that up."""
-        self._process = None
-        assert process.stdin is not None
-        with contextlib.suppress(OSError):
-            process.stdin.close()
+    def _died(self, code: int) -> None:
+        """Ask again for what was under way; after some deaths in a row, give that up."""
         self._deaths += 1
         lost = list(self._asked.values())
         for ticket in list(self._asked):
@@ -283,10 +197,6 @@ class DecoderClient(QObject):
         else:
             self._deaths = 0
             for wish in lost:
-                text = f"The decoder ended (code {process.returncode}) at frame {wish.frame} of {wish.pattern}."
+                text = f"The decoder ended (code {code}) at frame {wish.frame} of {wish.pattern}."
                 self.failed.emit(wish, text)
-
-
-def draft_of(wish: Wish) -> Wish:
-    """The quick form of a wish, for playing and dragging."""
-    return replace(wish, draft=True)
+        self._pump()

@@ -1,5 +1,8 @@
 """The jobs of this panel: how far each is, and what can be done about it."""
 
+import time
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -13,11 +16,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from void_plugin.hosts.states import NodeState
+from void_plugin.hosts.states import NodeState, duration
 
 _CONTENTS = QHeaderView.ResizeMode.ResizeToContents
 _KEY = Qt.ItemDataRole.UserRole
-ACTIONS = {"remove": "Remove", "test": "Test frame", "preview": "Preview mask"}
+SURE = 0.05
+"""Share of a job that must have been done before its pace says how long the rest takes."""
+ACTIONS = {"remove": "Remove", "farm": "On the farm", "test": "Test frame", "preview": "Preview mask"}
 """What each kind of job is called."""
 
 
@@ -28,8 +33,9 @@ class JobsPage(QWidget):
     retry_asked = Signal(str)
     reveal_asked = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(parent)
+        self._clock = clock
         self.tree = QTreeWidget()
         self.tree.setHeaderLabels(["Shot", "What", "State", ""])
         self.tree.setRootIsDecorated(False)
@@ -59,6 +65,8 @@ class JobsPage(QWidget):
         self._bars: dict[str, QProgressBar] = {}
         self._said: dict[str, list[str]] = {}
         self._states: dict[str, NodeState] = {}
+        self._paces: dict[str, tuple[float, float]] = {}
+        """When a job was first seen at work, and how far it was then."""
         self.tree.currentItemChanged.connect(lambda *_: self._show())
         self._show()
 
@@ -81,7 +89,8 @@ class JobsPage(QWidget):
         if item is None:
             return
         self._states[key] = state
-        item.setText(2, state.text)
+        left = self._left(key, state)
+        item.setText(2, f"{state.text}, about {duration(left)} left" if left is not None else state.text)
         item.setToolTip(2, state.full_text())
         self._bars[key].setValue(round(1000 * state.fraction))
         said = self._said[key]
@@ -90,6 +99,17 @@ class JobsPage(QWidget):
                 said.append(line)
         if key == self.current():
             self._show()
+
+    def _left(self, key: str, state: NodeState) -> float | None:
+        """Seconds that a job still takes at its pace so far; None where nothing can be said yet."""
+        if state.kind != "running" or state.fraction <= 0:
+            self._paces.pop(key, None)
+            return None
+        now = self._clock()
+        since, begun = self._paces.setdefault(key, (now, state.fraction))
+        if state.fraction < begun + SURE:
+            return None
+        return (1 - state.fraction) * (now - since) / (state.fraction - begun)
 
     def current(self) -> str:
         """The key of the row that is chosen; empty where there is none."""
@@ -114,7 +134,7 @@ class JobsPage(QWidget):
     def _show(self) -> None:
         """The log of the row that is chosen, and what can be done about it."""
         state = self._states.get(self.current())
-        self.cancel.setEnabled(state is not None and state.is_busy)
+        self.cancel.setEnabled(state is not None and state.can_be_cancelled)
         self.retry.setEnabled(state is not None and state.kind in ("failed", "cancelled"))
         self.reveal.setEnabled(bool(self.current()))
         text = "\n".join(self._said.get(self.current(), []))

@@ -33,7 +33,7 @@ class Poster(QObject):
 
 
 class PanelHost(Host):
-    """One action on one shot: `remove`, `test` or `preview`."""
+    """One action on one shot: `remove`, `farm`, `test` or `preview`."""
 
     def __init__(
         self,
@@ -45,10 +45,15 @@ class PanelHost(Host):
         shown: Callable[[NodeState], None],
         applied: Callable[[], None],
         told: Callable[[str], None],
+        farm: str = "",
     ) -> None:
-        """`shown` hears of each state, `applied` of a result that the shot now has, `told` of sentences."""
+        """`shown` hears of each state, `applied` of a result that the shot now has, `told` of sentences.
+
+        The action `farm` puts the job on a farm by its name.
+        """
         self._shot, self._action, self._frame, self._server = shot, action, frame, server
         self._poster, self._shown, self._applied, self._told = poster, shown, applied, told
+        self._on_farm = {"farm": farm} if action == "farm" else {}
 
     def post(self, function: Callable[..., None], *arguments: Any) -> None:
         """Run a function on the thread of the window soon."""
@@ -76,6 +81,7 @@ class PanelHost(Host):
                 "frames": str(shot.frames), "bytes": 0, "engine": shot.request.engine, "server": self._server,
                 "views": [shot.view], "test": self._action == "test",
                 "kind": "preview" if self._action == "preview" else "remove",
+                "on_farm": self._action == "farm", **self._on_farm,
             },
         )  # fmt: skip
 
@@ -90,6 +96,7 @@ class PanelHost(Host):
             "node": {"uuid": shot.uuid, "name": shot.name, "script": shot.path},
             "facts": {},
             "server": self._server,
+            **self._on_farm,
         }
 
     def remember(self, folder: str) -> None:

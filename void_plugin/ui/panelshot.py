@@ -3,19 +3,24 @@
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from void_plugin.frames import FrameRange
 from void_plugin.hosts.states import NodeState
-from void_plugin.request import Output, RemovalRequest
+from void_plugin.request import ImageInput, Output, RemovalRequest
 from void_plugin.ui.shotpictures import ShotPictures, Source
 
 RATE = 24.0
 """Frames a second where the request says nothing."""
 CONTEXT = 22
 """Frames on either side of a test frame that the engine may look at."""
+
+TOUCHED, MATTES = "request.json", "_mattes"
+"""The request of a version of painted mattes, and how the folder of those versions ends."""
+PAINTED = {"remove": "object_matte", "affected": "affected_matte"}
+"""Which input of a request each painted label is."""
 
 
 @dataclass
@@ -39,6 +44,8 @@ class PanelShot:
     """Where that version has its results, from its manifest."""
     overlay: str = ""
     """Pattern of the overlay that was made last."""
+    roi: tuple[int, int, int, int] | None = None
+    """x0, y0, x1, y1 of the plate that the engine looks at, as that overlay says; None for all of it."""
 
     @classmethod
     def of_answer(cls, answer: Mapping[str, Any]) -> "PanelShot":
@@ -80,8 +87,37 @@ class PanelShot:
         mine: Mapping[str, Any] = views.get(self.view) or next(iter(views.values()), {})
         if manifest.get("kind") == "preview":
             self.overlay = f"{folder}/{mine.get('overlay')}" if mine.get("overlay") else ""
+            roi = (manifest.get("summary") or {}).get("roi")
+            self.roi = tuple(roi) if isinstance(roi, list) and len(roi) == 4 else None
             return
         self.folder, self.views = folder, mine
+
+    def painting(self) -> dict[str, Any]:
+        """What the painter needs to know to paint its mattes."""
+        request = self.request
+
+        def files(name: str) -> tuple[str, tuple[str, ...]]:
+            given = request.input(name)
+            return (self.sequences[name], given.channels) if given is not None else ("", ())
+
+        around = request.shot_range
+        return {
+            "plate": self.sequences["plate"], "frames": str(self.frames), "around": str(around) if around else "",
+            "mattes": {label: files(name) for label, name in PAINTED.items()},
+            "quadmask": files("quadmask") if request.quadmask is not None else None, "folder": matte_folder(self.path),
+        }  # fmt: skip
+
+    def take_mattes(self, patterns: Mapping[str, str], missing: Sequence[int]) -> None:
+        """Work with painted mattes from now on, given by label."""
+        inputs: dict[str, Any] = {PAINTED[label]: ImageInput(pattern) for label, pattern in patterns.items()}
+        self.request = replace(self.request, quadmask=None, **inputs)
+        names = {PAINTED[label]: pattern for label, pattern in patterns.items()}
+        kept = {name: pattern for name, pattern in self.sequences.items() if name != "quadmask"}
+        self.sequences = {**kept, **names}
+        lost = [frame for frame in missing if frame in self.frames]
+        self.missing = {name: frames for name, frames in self.missing.items() if name not in (*names, "quadmask")}
+        if lost:
+            self.missing = {**self.missing, "object_matte": lost}
 
     def result(self) -> tuple[str, bool]:
         """Pattern of the result that is shown, and whether it is a patch; an empty pattern where there is none."""
@@ -107,3 +143,11 @@ class PanelShot:
             sources["difference"] = Source(pattern, "difference", plate)
         fps = self.request.settings.fps or RATE
         return ShotPictures(self.frames, sources, fps, self.request.colour)
+
+
+def matte_folder(path: str) -> str:
+    """Where the versions of a request's painted mattes lie; a request of such a version shares those of its origin."""
+    folder, name = os.path.split(os.path.abspath(path))
+    if name == TOUCHED and os.path.dirname(folder).endswith(MATTES):
+        return os.path.dirname(folder)
+    return os.path.join(folder, os.path.splitext(name)[0] + MATTES)

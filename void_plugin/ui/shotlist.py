@@ -46,6 +46,24 @@ class ShotList(QListWidget):
         )
         item.setIcon(QIcon(icon))
 
+    def choose(self, shot: PanelShot) -> None:
+        """Show another shot."""
+        item = self._item(shot.uuid)
+        if item is not None:
+            self.setCurrentItem(item)
+
+    def tick(self, shot: PanelShot, on: bool) -> None:
+        """Give a shot a tick, or take it away."""
+        item = self._item(shot.uuid)
+        if item is not None:
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+
+    def ticked(self) -> list[str]:
+        """The uuids of the shots that have a tick."""
+        items = [self.item(index) for index in range(self.count())]
+        return [str(item.data(_KEY)) for item in items if item.checkState() == Qt.CheckState.Checked]
+
     def remove(self, uuid: str) -> None:
         """Take a shot out."""
         item = self._item(uuid)

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from void_plugin.frames import FrameRange
-from void_plugin.pictures.asks import Look
-from void_plugin.ui.decoderclient import Wish
+from void_plugin.pictures.asks import Look, Wish
 
 KINDS: Mapping[str, str] = {
     "plate": "Plate",

@@ -6,15 +6,15 @@ It shows what the decoder made and never reads a file. While a picture is on its
 from dataclasses import replace
 
 from PySide6.QtCore import QPointF, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from void_plugin.pictures.asks import Look
-from void_plugin.ui.decoderclient import DecoderClient, Picture, Wish
+from void_plugin.pictures.asks import Look, Wish
+from void_plugin.ui.decoderclient import DecoderClient, Picture
 from void_plugin.ui.geometry import Camera
 from void_plugin.ui.playback import Playback
 from void_plugin.ui.shotpictures import ShotPictures
-from void_plugin.ui.viewerdrawing import draw, missing_text, say
+from void_plugin.ui.viewerdrawing import Layer, draw, missing_text, say
 from void_plugin.ui.viewerkeys import DESCRIPTION, act
 
 AHEAD = 12
@@ -51,7 +51,7 @@ class Viewer(QWidget):
         self._latest: dict[str, tuple[Wish, Picture]] = {}
         self._wanted: dict[str, Wish] = {}
         self._complaint = ""
-        self._paint: QImage | None = None
+        self._paint: Layer | None = None
         self._painting = False
         self._grabbed = ""
         self._last = QPointF()
@@ -176,9 +176,9 @@ class Viewer(QWidget):
         self.look_changed.emit()
         self._refresh()
 
-    def set_paint(self, image: QImage | None) -> None:
-        """Lay a picture over the plate, of the plate's size; None for none."""
-        self._paint = image
+    def set_paint(self, layer: Layer | None) -> None:
+        """Lay something over the picture; None for nothing."""
+        self._paint = layer
         self.update()
 
     def set_painting(self, on: bool) -> None:
@@ -195,11 +195,6 @@ class Viewer(QWidget):
         place = at or QPointF(self.width() / 2, self.height() / 2)
         ratio = self.devicePixelRatioF()
         self._look_from(self._camera.zoomed(factor, place.x() * ratio, place.y() * ratio))
-
-    def reload(self, pattern: str) -> None:
-        """Read a sequence again, since its files have changed."""
-        self._decoder.forget(pattern)
-        self._refresh()
 
     # -- pictures --------------------------------------------------------------------------------------------
 
@@ -269,7 +264,7 @@ class Viewer(QWidget):
         if self._shot is None:
             self._complaint = "Open a request to see its plate"
         halves = [self._latest[kind] for kind in kinds if kind in self._latest]
-        draw(painter, self, self._camera, halves, self._split() if len(kinds) == 2 else None, self._paint)
+        draw(painter, self, self._camera, halves, self._split() if len(kinds) == 2 else None, self._paint, self._frame)
         if self.complaint:
             say(painter, self.rect(), self.complaint)
         painter.end()

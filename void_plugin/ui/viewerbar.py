@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from void_plugin.ui.shotpictures import KINDS, ShotPictures
 from void_plugin.ui.viewer import Viewer
@@ -29,6 +39,7 @@ class ViewerBar(QWidget):
         self.view.setToolTip("How scene colour is shown: a view of the OCIO configuration's default display")
         for box in (self.kind, self.against, self.view):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+            box.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)  # never narrower than its text
         self.exposure = self._number("Exposure", "Exposure in stops ([ and ])", -10, 10, 0, 0.25)
         self.gamma = self._number("Gamma", "Gamma of what is shown", 0.2, 5, 1, 0.1)
         reset = QPushButton("Reset")

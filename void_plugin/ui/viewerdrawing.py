@@ -1,16 +1,26 @@
 """How a viewer is drawn: pictures where the camera puts them, a wipe line, and what is wrong in words."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
-from void_plugin.ui.decoderclient import Picture, Wish
+from void_plugin.pictures.asks import Wish
+from void_plugin.ui.decoderclient import Picture
 from void_plugin.ui.geometry import Camera
 from void_plugin.ui.shotpictures import KINDS
 
 BACKGROUND, WORDS, LINE = QColor(24, 24, 24), QColor(230, 180, 80), QColor(255, 255, 255)
+
+
+class Layer(ABC):
+    """What lies over the picture, such as painted mattes."""
+
+    @abstractmethod
+    def draw(self, painter: QPainter, camera: Camera, frame: int) -> None:
+        """Draw it; the painter counts device pixels, as the camera does."""
 
 
 def draw(
@@ -19,7 +29,8 @@ def draw(
     camera: Camera,
     halves: Sequence[tuple[Wish, Picture]],
     split: float | None,
-    paint: QImage | None,
+    paint: Layer | None,
+    frame: int,
 ) -> None:
     """Draw one kind, or two left and right of `split` (x on the screen in device pixels), and the paint over them."""
     painter.fillRect(widget.rect(), BACKGROUND)
@@ -40,7 +51,8 @@ def draw(
         painter.drawImage(place(camera, wish.region), picture.image)
     painter.setClipping(False)
     if paint is not None:
-        painter.drawImage(place(camera, None), paint)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+        paint.draw(painter, camera, frame)
     if split is not None:
         painter.setPen(QPen(LINE, max(1.0, ratio)))
         painter.drawLine(QPointF(split, 0), QPointF(split, whole.height()))

@@ -1,6 +1,8 @@
 """The main window: shots on the left, the viewer in the middle, settings and jobs on the right."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QKeySequence
@@ -18,16 +20,21 @@ from PySide6.QtWidgets import (
 )
 
 from void_plugin.errors import VoidError
+from void_plugin.frames import describe
 from void_plugin.hosts.states import NodeState
 from void_plugin.ui.connection import ConnectionDialog, Health
 from void_plugin.ui.decoderclient import DecoderClient
+from void_plugin.ui.dialogs import Dialogs
+from void_plugin.ui.farmwatch import FarmWatch
 from void_plugin.ui.fields import values_of, with_values
 from void_plugin.ui.firstpage import FirstPage
 from void_plugin.ui.jobspage import ACTIONS, JobsPage
 from void_plugin.ui.notify import Notifier
+from void_plugin.ui.painterclient import PainterClient
 from void_plugin.ui.panelshot import PanelShot
 from void_plugin.ui.settingspage import SettingsPage
 from void_plugin.ui.shotlist import ShotList
+from void_plugin.ui.touchup import TouchUp
 from void_plugin.ui.transport import Transport
 from void_plugin.ui.viewer import Viewer
 from void_plugin.ui.viewerbar import ViewerBar
@@ -49,8 +56,11 @@ class PanelWindow(QMainWindow):
         self.readout.setAccessibleName("Value below the pointer")
         self.first, self.list = FirstPage(), ShotList()
         self.settings, self.jobs = SettingsPage(), JobsPage()
+        self.touchup = TouchUp(self.viewer, PainterClient(self))
         self.connection = ConnectionDialog(self)
         self.notifier = Notifier(self)
+        self.dialogs = Dialogs(self, work)
+        self.farm_watch = FarmWatch(work)
         self.message = QLabel(" ")
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -79,6 +89,7 @@ class PanelWindow(QMainWindow):
         column.addWidget(self.transport)
         self.tabs = QTabWidget()
         self.tabs.addTab(self.settings, "&Settings")
+        self.tabs.addTab(self.touchup, "Mas&k")
         self.tabs.addTab(self.jobs, "&Jobs")
         whole = QSplitter()
         for widget, stretch in ((self.list, 0), (middle, 1), (self.tabs, 0)):
@@ -104,6 +115,10 @@ class PanelWindow(QMainWindow):
             ("test", "&Test frame", "Ctrl+T", "Remove on this frame only", lambda: self.run("test")),
             ("remove", "&Remove", "Ctrl+R", "Remove on all frames; the result becomes a new version",
              lambda: self.run("remove")),
+            ("farm", "Submit to &farm…", "Ctrl+Shift+R", "Make it on a render farm; the result becomes a new version",
+             self.choose_farm),
+            ("timeline", "Open t&imeline…", "Ctrl+Shift+O", "Open shots of an editor's timeline",
+             self.dialogs.choose_timeline),
             ("connection", "&Connection…", "Ctrl+K", "Which server, and whether it is well", self.show_connection),
         ):  # fmt: skip
             action = QAction(text, self)
@@ -117,6 +132,7 @@ class PanelWindow(QMainWindow):
     def _connect(self) -> None:
         work = self.work
         self.first.request_asked.connect(self.choose_request)
+        self.first.otio_asked.connect(self.dialogs.choose_timeline)
         self.first.recent_chosen.connect(work.open)
         self.list.chosen.connect(self._choose)
         self.viewer.readout.connect(self.readout.setText)
@@ -132,6 +148,9 @@ class PanelWindow(QMainWindow):
         self.connection.refresh_asked.connect(work.ask_health)
         self._decoder.views_known.connect(self.bar.set_views)
         self._decoder.unwell.connect(self.say)
+        self.tabs.currentChanged.connect(lambda _: self.touchup.set_active(self.tabs.currentWidget() is self.touchup))
+        self.touchup.saved.connect(self._mattes_saved)
+        self.touchup.complained.connect(self.say)
         work.opened.connect(self._opened)
         work.shot_changed.connect(self._shot_changed)
         work.pictures_changed.connect(self._pictures_changed)
@@ -159,12 +178,24 @@ class PanelWindow(QMainWindow):
         if path:
             self.work.save(self.shot, path)
 
-    def run(self, action: str) -> None:
-        """Begin a job of the shot that is shown."""
-        if self.shot is None:
+    def choose_farm(self) -> None:
+        """Ask on which farm the shot that is shown is to be made."""
+        if self.shot is not None:
+            self.dialogs.choose_farm(self.shot, lambda farm: self.run("farm", farm))
+
+    def run(self, action: str, farm: str = "") -> None:
+        """Begin a job of the shot that is shown; mattes that were painted for it are saved first."""
+        shot, frame = self.shot, self.viewer.frame
+        if shot is None:
             return
         self.say("")
-        self.work.run(self.shot, action, self.viewer.frame)
+        if self.touchup.has_unsaved(shot):
+            self.touchup.save(lambda: self._run(shot, action, frame, farm))
+        else:
+            self._run(shot, action, frame, farm)
+
+    def _run(self, shot: PanelShot, action: str, frame: int, farm: str) -> None:
+        self.work.run(shot, action, frame, farm)
         self.tabs.setCurrentWidget(self.jobs)
 
     def show_connection(self) -> None:
@@ -191,7 +222,16 @@ class PanelWindow(QMainWindow):
         self.transport.set_frames(pictures.frames, pictures.fps)
         self.bar.refresh()
         self.settings.set_request(self.shot.request)
+        self.touchup.set_shot(self.shot)
         self._refresh()
+
+    def _mattes_saved(self, uuid: str, answer: Mapping[str, Any]) -> None:
+        shot, missing = self.work.shots[uuid], list(answer["missing"])
+        self.work.take_mattes(shot, str(answer["folder"]), answer["patterns"], missing)
+        text = f"The mattes were saved in {answer['folder']}."
+        if missing:
+            text += f" Frames {describe(missing)} had no matte and were not painted, so they still have none."
+        self.say(text)
 
     def _shot_changed(self, shot: PanelShot) -> None:
         self.list.refresh(shot)
@@ -251,8 +291,9 @@ class PanelWindow(QMainWindow):
         """Offer what can be done now."""
         there = self.shot is not None
         busy = there and self.work.is_busy(self.shot)  # type: ignore[arg-type]
-        for name in ("preview", "test", "remove"):
+        for name in ("preview", "test", "remove", "farm"):
             self.actions_by_name[name].setEnabled(there and not busy)
+        for name in ("preview", "test", "remove"):
             self.actions_by_name[name].setText(("&" if name != "preview" else "") + ACTIONS[name])
         self.actions_by_name["save"].setEnabled(there)
         title = f"{self.shot.name}, {os.path.basename(self.shot.path)} - VOID" if self.shot is not None else "VOID"
@@ -264,16 +305,22 @@ class PanelWindow(QMainWindow):
         self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self.work.running and not self._leaving:
+        text = ""
+        if self.work.running:
             text = (
                 f"{self.work.running} jobs are under way. Those on a server go on; those on this machine stop, and the "
-                "panel takes them up again when the request is opened."
+                "panel takes them up again when the request is opened. "
             )
+        if self.touchup.has_unsaved():
+            text += "Mattes were painted that are not saved, and will be lost."
+        if text and not self._leaving:
             buttons = QMessageBox.StandardButton.Close | QMessageBox.StandardButton.Cancel
             if QMessageBox.question(self, "Close VOID", text, buttons) != QMessageBox.StandardButton.Close:
                 event.ignore()
                 return
         self.viewer.playback.stop()
+        self.farm_watch.stop()
         self.work.close()
         self._decoder.close()
+        self.touchup.client.close()
         event.accept()

@@ -15,9 +15,9 @@ from void_plugin.request import RemovalRequest
 from void_plugin.ui.asking import Asking
 from void_plugin.ui.connection import Health
 from void_plugin.ui.panelhost import PanelHost, Poster
-from void_plugin.ui.panelshot import PanelShot
+from void_plugin.ui.panelshot import TOUCHED, PanelShot
 
-HEALTH_MS = 4000
+HEALTH_MS = 3000
 """How often the server is asked whether it is there: one that goes is told within five seconds."""
 
 
@@ -52,11 +52,12 @@ class Work(QObject):
         self.presets: Mapping[str, Mapping[str, Any]] = {}
         self.health = Health(None)
         self._jobs: dict[str, tuple[Story, PanelShot, str, int]] = {}
+        self._farms: dict[str, str] = {}
         self._numbers = itertools.count(1)
         self._asked = False
         self._timer = QTimer(self)
         self._timer.setInterval(HEALTH_MS)
-        self._timer.timeout.connect(self.ask_health)
+        self._timer.timeout.connect(self._look_after_server)
 
     def start(self) -> None:
         """Ask for what is known from before, and whether the server is there."""
@@ -89,6 +90,13 @@ class Work(QObject):
         """Write the request of a shot as it now is."""
         self.asking.ask("save_request", {"path": path, "request": shot.request.to_dict()})
 
+    def take_mattes(self, shot: PanelShot, folder: str, patterns: Mapping[str, str], missing: list[int]) -> None:
+        """Work with painted mattes, and leave a request for them in their folder."""
+        shot.take_mattes(patterns, missing)
+        self.save(shot, f"{folder}/{TOUCHED}")
+        self.shot_changed.emit(shot)
+        self.pictures_changed.emit(shot)
+
     def _opened(self, answer: Mapping[str, Any]) -> None:
         try:
             shot = PanelShot.of_answer(answer)
@@ -105,33 +113,66 @@ class Work(QObject):
         done = [one for one in versions if one["state"] == "done"]
         if done:
             folder = str(done[-1]["folder"])
-            self.asking.ask("manifest", {"folder": folder}, lambda answer: self._show(shot, folder, answer["manifest"]))
+            self.asking.ask(
+                "manifest", {"folder": folder}, lambda answer: self.show_version(shot, folder, answer["manifest"])
+            )
         running = [one for one in versions if one["state"] == "running"]
         if running:
             self._begin(shot, "remove", shot.frames.first, str(running[-1]["folder"]))
+        for one in versions:
+            if one["state"] == "farm":
+                self._begin(shot, "farm", shot.frames.first, str(one["folder"]))
 
-    def _show(self, shot: PanelShot, folder: str, manifest: Mapping[str, Any]) -> None:
+    def show_version(self, shot: PanelShot, folder: str, manifest: Mapping[str, Any]) -> None:
+        """Show a finished version of a shot."""
         shot.take(folder, manifest)
         shot.state = states.done(states.result_line(folder, manifest), states.details_of(folder, manifest))
         self.shot_changed.emit(shot)
         self.pictures_changed.emit(shot)
 
+    # -- what a farm makes -----------------------------------------------------------------------------------
+
+    def on_farms(self) -> list[tuple[str, PanelShot, str]]:
+        """Key, shot and version folder of what farms make."""
+        return [(key, job[1], job[0].folder) for key, job in self._jobs.items() if job[0].state.kind == "farm"]
+
+    def farm_told(self, key: str, state: NodeState) -> None:
+        """Take note of how a job stands that a farm has, or had."""
+        story, shot, _, _ = self._jobs[key]
+        story.state = state
+        if not self.is_busy(shot):
+            shot.state = state
+        self.job_changed.emit(key, state)
+        self.shot_changed.emit(shot)
+        if state.kind != "farm":
+            self.job_ended.emit(key, shot, state)
+
+    def farm_done(self, key: str, folder: str, manifest: Mapping[str, Any]) -> None:
+        """Show the version that a farm has made."""
+        shot = self._jobs[key][1]
+        self.show_version(shot, folder, manifest)
+        self.farm_told(key, shot.state)
+
     # -- jobs ------------------------------------------------------------------------------------------------
 
-    def run(self, shot: PanelShot, action: str, frame: int) -> str:
-        """Begin `remove`, `test` or `preview`; returns the key of the job."""
-        return self._begin(shot, action, frame)
+    def run(self, shot: PanelShot, action: str, frame: int, farm: str = "") -> str:
+        """Begin `remove`, `test`, `preview`, or `farm` on the farm of a name; returns the key of the job."""
+        return self._begin(shot, action, frame, farm=farm)
 
     def cancel(self, key: str) -> None:
-        """Stop a job; a second time at once."""
-        if key in self._jobs:
-            self._jobs[key][0].cancel()
+        """Stop a job; a second time at once. One that a farm has is cancelled there, by a job of its own."""
+        story, shot, _, frame = self._jobs[key]
+        if story.state.kind == "farm":
+            self._begin(shot, "farm", frame, story.folder, withdraw=True)
+        else:
+            story.cancel()
 
     def retry(self, key: str) -> None:
         """Run a job once more; a version that failed is taken up, so that what is finished is not done again."""
         story, shot, action, frame = self._jobs[key]
         failed = story.state.kind == "failed" and action == "remove"
-        self._begin(shot, action, frame, story.folder if failed else "", again=True)
+        farm = self._farms.get(key, "")
+        self._begin(shot, action, frame, story.folder if failed else "", again=True, farm=farm)
 
     def is_busy(self, shot: PanelShot) -> bool:
         """True while a job of a shot runs."""
@@ -154,8 +195,18 @@ class Work(QObject):
         """The version folder of a job; empty before it has one."""
         return self._jobs[key][0].folder if key in self._jobs else ""
 
-    def _begin(self, shot: PanelShot, action: str, frame: int, folder: str = "", again: bool = False) -> str:
+    def _begin(
+        self,
+        shot: PanelShot,
+        action: str,
+        frame: int,
+        folder: str = "",
+        again: bool = False,
+        farm: str = "",
+        withdraw: bool = False,
+    ) -> str:
         key = f"job{next(self._numbers)}"
+        self._farms[key] = farm
 
         def shown(state: NodeState) -> None:
             self.job_changed.emit(key, state)
@@ -163,13 +214,17 @@ class Work(QObject):
 
         host = PanelHost(
             shot, action, frame, self.server, self._poster, shown,
-            lambda: self.pictures_changed.emit(shot), self.complained.emit,
+            lambda: self.pictures_changed.emit(shot), self.complained.emit, farm,
         )  # fmt: skip
         story = Story(host, self._sidecar, shot.uuid if not folder else "", lambda ended: self._ended(key))
         self._jobs[key] = story, shot, action, frame
         self.job_began.emit(key, shot, action)
-        if folder:
+        if withdraw:
+            story.withdraw(folder)
+        elif folder:
             story.attach(folder, again)
+        elif action == "farm":
+            story.submit()
         else:
             story.begin()
         return key
@@ -186,6 +241,11 @@ class Work(QObject):
         self.health = Health(None)
         self._asked = False
         self.ask_health()
+
+    def _look_after_server(self) -> None:
+        """Ask again, save of this machine, which cannot go away and starts a program for each answer."""
+        if self.health.facts.get("address") or not self.health.is_good:
+            self.ask_health()
 
     def ask_health(self) -> None:
         """Ask the server what it can run, unless it is being asked."""

@@ -57,6 +57,13 @@ class Knobs:
     """Digits of the numbers of rendered files."""
     preset_forgets_codec: bool = False
     """LoadRenderPreset leaves format and codec as they are."""
+    # -- Fusion
+    comp_moves_time: bool = False
+    """A composition stands at its last frame when it was rendered."""
+    comp_skips: List[int] = field(default_factory=list)
+    """Frames of compositions whose file is never written."""
+    comp_size: Optional[List[int]] = None
+    """Width and height of what a composition writes, whatever its media are."""
     # -- reading
     source_start_slip: bool = False
     """GetSourceStartFrame is one too low."""

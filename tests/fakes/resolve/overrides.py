@@ -46,6 +46,23 @@ SINCE = {
 }
 """Names that older versions do not have; `dir` does not list them there."""
 
+_GUIDE = "Fusion 8 Scripting Guide (Blackmagic Design)"
+_AYON = "ayon-fusion, which publishes with it"
+FUSION = {
+    "FusionComp.GetAttrs": ("(self) -> dict", _GUIDE),
+    "FusionComp.GetToolList": ("(self, selected: bool, kind: str = '') -> dict", _AYON),
+    "FusionComp.Render": ("(self, settings: FusionRender) -> bool", _AYON),
+    "FusionComp.CurrentTime": ("(self, value: float) -> None", _GUIDE + "; an attribute, assigned to"),
+    "FusionTool.GetAttrs": ("(self) -> dict", _AYON),
+    "FusionTool.SetAttrs": ("(self, values: dict) -> None", _AYON),
+    "FusionTool.GetInput": ("(self, key: str, time: float = 0) -> Any", _GUIDE),
+    "FusionTool.SetInput": ("(self, key: str, value: Any, time: float = 0) -> None", _GUIDE),
+}
+"""What is called of Fusion, whose classes the stubs leave empty."""
+FUSION_KEYS = {"FusionRender": {"Start": "int", "End": "int", "Wait": "bool", "RenderFlags": "int"}}
+ASSIGNED = ("FusionComp.CurrentTime",)
+"""Attributes that a script may assign to."""
+
 RETURNS = {
     "Project.GetSetting": (["dict", "str"], "README of 24 July 2026: with an empty name, the dictionary of all"),
     "Timeline.GetSetting": (["dict", "str"], "README of 24 July 2026: with an empty name, the dictionary of all"),

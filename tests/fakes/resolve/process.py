@@ -35,7 +35,8 @@ def load(path):
     values = json.loads(Path(path).read_text(encoding="utf-8"))
     bench = Bench(values["scene"], Knobs.from_dict(values.get("knobs", {})))
     record = Path(str(path) + ".calls")
-    for line in record.read_text(encoding="utf-8").splitlines() if record.exists() else []:
+    # What stands behind the last line end is still being written.
+    for line in record.read_text(encoding="utf-8").split("\n")[:-1] if record.exists() else []:
         entry = json.loads(line)
         (bench.breaches if isinstance(entry, str) else bench.calls).append(entry)
     for call in bench.calls:

@@ -206,6 +206,18 @@ class Scene:
         items.sort(key=lambda one: one["start"])
         return item
 
+    def composition(self, item, shows, name="Composition 1", savers=("VOID_MATTE",), first=0):
+        """A Fusion composition of an item, whose Savers show another clip at the same frames."""
+        inputs = {"Clip": "", "CreateDir": 0, "OutputFormat": "OpenEXRFormat"}
+        tools = {
+            saver: {"name": saver, "type": "Saver", "passed": False, "inputs": dict(inputs), "shows": shows["id"]}
+            for saver in savers
+        }
+        tools["MediaIn1"] = {"name": "MediaIn1", "type": "MediaIn", "passed": False, "inputs": {}, "shows": ""}
+        made = {"name": name, "owner": item["id"], "range": [first, first + item["duration"] - 1], "time": first + 1.0}
+        item["fusion"][name] = dict(made, tools=tools)
+        return item["fusion"][name]
+
     def select(self, *items):
         """What GetSelectedClips of the timeline gives."""
         self.timeline["selected"] = [item["id"] for item in items]

@@ -48,6 +48,13 @@ def read(path=None):
         owner, method = name.split(".")
         function = ast.parse("def f" + signature + ": ...").body[0]
         table["classes"][owner][method] = reader.method([function])
+    for name, keys in overrides.FUSION_KEYS.items():
+        reader.dict_names.add(name)
+        table["dicts"][name] = {key: {"kinds": [kind], "required": key != "RenderFlags"} for key, kind in keys.items()}
+    for name, (signature, _source) in overrides.FUSION.items():
+        owner, method = name.split(".")
+        function = ast.parse("def f" + signature + ": ...").body[0]
+        table["classes"].setdefault(owner, {})[method] = reader.method([function])
     for name, (kinds, _source) in overrides.RETURNS.items():
         owner, method = name.split(".")
         table["classes"][owner][method]["returns"] = kinds

@@ -36,6 +36,9 @@ class Handle:
         return Call(self, name)
 
     def __setattr__(self, name, value):
+        if self._kind + "." + name in overrides.ASSIGNED:
+            self._bench.call(self, name, (value,), {})
+            return
         raise self._bench.breach(AttributeError(self._kind + "." + name + " cannot be set"))
 
     def __dir__(self):

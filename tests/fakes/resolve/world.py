@@ -76,4 +76,9 @@ class World:
         if kind in ("TimelineItem", "Graph"):
             place = self.place_of(key)
             return place[3] if place else None
+        if kind in ("FusionComp", "FusionTool"):
+            owner, comp, *tool = key.split("|")
+            place = self.place_of(owner)
+            found = place[3]["fusion"].get(comp) if place else None
+            return found if found is None or not tool else found["tools"].get(tool[0])
         return {}

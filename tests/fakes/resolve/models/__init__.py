@@ -2,6 +2,7 @@
 
 from .application import Application, Manager
 from .clip import Clip
+from .fusion import Comp, Tool
 from .item import Graph, Item
 from .pool import Bin, Pool, Storage
 from .project import Project
@@ -18,5 +19,7 @@ MODELS = {
     "Timeline": Timeline,
     "TimelineItem": Item,
     "Graph": Graph,
+    "FusionComp": Comp,
+    "FusionTool": Tool,
 }
 """By the stubs' name; what is not here can be held but not asked."""

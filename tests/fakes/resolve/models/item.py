@@ -130,12 +130,15 @@ class Item(Takes, Marked, Coloured):
     def GetFlagList(self):
         return []
 
-    # -- Fusion, by name only
+    # -- Fusion
     def GetFusionCompCount(self):
         return len(self.data["fusion"])
 
     def GetFusionCompNameList(self):
         return list(self.data["fusion"])
+
+    def GetFusionCompByName(self, name):
+        return self.bench.handle("FusionComp", self.data["id"] + "|" + name) if name in self.data["fusion"] else None
 
     def CreateMagicMask(self, mode):
         """Tracks an operator's click, which no script can make (resolve-mcp's ledger)."""

@@ -24,7 +24,7 @@ def new_item(key, name, kind, start, duration, media=None, offset=0, **more):
         "markers": [],
         "properties": {},
         "grade": {},
-        "fusion": [],
+        "fusion": {},
         "takes": [],
         "take": 0,
     }
