@@ -7,7 +7,8 @@ import pytest
 
 from void_server.engines.recover.costs import agree, lowest_plane
 from void_server.engines.recover.flow import bends
-from void_server.engines.recover.pixels import difference, pasted, put, times
+from void_server.engines.recover.order import sort_rows
+from void_server.engines.recover.pixels import brighten, difference, pasted, put, times
 from void_server.engines.recover.pyramid import soften
 from void_server.engines.recover.tone import median, medians
 from void_server.tiles import whole_blocks
@@ -20,6 +21,13 @@ def test_the_median_is_that_of_numpy_to_the_bit(count: int) -> None:
     values = RANDOM.normal(0, 3, (count, 3)).astype(np.float32)
     assert median(values[:, 1]) == float(np.median(values[:, 1]))
     assert np.array_equal(medians(values), np.median(values, axis=0))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 12, 23, 24])
+def test_rows_are_sorted_column_by_column(count: int) -> None:
+    values = RANDOM.normal(0, 1, (count, 5, 3)).astype(np.float32)
+    values[count // 2, 2] = np.inf
+    assert np.array_equal(sort_rows(values.copy()), np.sort(values, axis=0))
 
 
 @pytest.mark.parametrize("side", [1, 2, 3])
@@ -36,6 +44,9 @@ def test_masks_and_weights_are_those_of_broadcasting() -> None:
     assert np.array_equal(times(first, weight), first * weight[..., None])
     constant = np.array([0.5, -1.25, 3.0], np.float32)
     assert np.array_equal(difference(first, second, constant), first - second - constant)
+    gained = first.copy()
+    brighten(gained, constant)
+    assert np.array_equal(gained, first * constant)
     onto = second.copy()
     put(onto[3:9, 2:11], first[3:9, 2:11], where[3:9, 2:11])
     expected = second.copy()

@@ -34,3 +34,9 @@ def difference(first: Picture, second: Picture, offset: Floats) -> Picture:
     """The first picture less the second, less a constant for each of the three channels."""
     constant = (float(offset[0]), float(offset[1]), float(offset[2]), 0.0)
     return np.asarray(cv2.subtract(cv2.subtract(first, second), constant), np.float32)  # type: ignore[call-overload]
+
+
+def brighten(light: Picture, gains: Floats) -> None:
+    """Multiply each of the three channels by its gain, in place."""
+    red, green, blue = map(float, gains)
+    cv2.multiply(light, (red, green, blue, 0.0), light)  # type: ignore[call-overload]
