@@ -83,10 +83,13 @@ def test_a_source_that_shows_nothing_is_never_out_of_date_and_no_end_of_time() -
     assert not out_of_date(np.full_like(light, np.inf), range(24), 15).any()
 
 
-def test_few_sources_do_not_tell_grain_from_change() -> None:
-    light = samples(FEWEST_STEPS)
-    light[FEWEST_STEPS // 2 :] += np.float32(0.2)
-    assert not out_of_date(light, range(FEWEST_STEPS), 1).any()
+@pytest.mark.parametrize("missing", [[], [4]])
+@pytest.mark.parametrize("count", [1, 2, FEWEST_STEPS])
+def test_few_sources_do_not_tell_grain_from_change(count: int, missing: list[int]) -> None:
+    light = samples(count + len(missing))
+    light[count // 2 :] += np.float32(0.2)
+    light[[index for index in missing if index < count]] = np.inf
+    assert not out_of_date(light, range(len(light)), 1).any()
 
 
 def test_cells_are_means_of_what_may_be_used_wherever_the_box_ends() -> None:

@@ -73,12 +73,14 @@ def out_of_date(light: Floats, sources: Sequence[int], target: int) -> Mask:
     `light` is (sources, 3, cells), infinite where a source shows nothing.
     """
     seen = np.isfinite(light[:, 0])
+    stale = np.zeros(seen.shape, bool)
+    if len(sources) <= FEWEST_STEPS:
+        return stale
     in_time = np.argsort(sources, kind="stable")
     limit = CLEARLY * _usual_step(light[in_time], seen[in_time])
     # What looks the same at either end of the time that is looked at has not changed for good.
     ends = _shown(light, seen, in_time), _shown(light, seen, in_time[::-1])
     lasting = np.flatnonzero(_distance(*ends) > limit)
-    stale = np.zeros(seen.shape, bool)
     if len(lasting):
         nearest = np.argsort(np.abs(np.asarray(sources) - target), kind="stable")
         now = _shown(light[:, :, lasting], seen[:, lasting], nearest)
