@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recovering.shots import Shot, display, linear
 from void_plugin.settings import RenderSettings
-from void_server.engines import Picture, Setup, Unit
+from void_server.engines import Fill, Picture, Setup, Unit
 from void_server.engines.recover import RecoverEngine
 from void_server.engines.recover.pyramid import spread
 from void_server.scenes import MemoryFrames, MemoryShelf
@@ -82,16 +82,22 @@ def by_recover(shot: Shot, grain: str) -> Outcome:
     roi = Box(0, 0, frames.size[1], frames.size[0])
     units = [Unit(i, str(i), tuple(numbers[i : i + UNIT_FRAMES]), roi) for i in range(0, len(numbers), UNIT_FRAMES)]
     frames.analysis = engine.analyse(frames, quiet, lambda: False)
+    results = dict.fromkeys(numbers, shot.plates[0])
+
+    def solved(unit: Unit) -> list[Fill]:
+        fills = {fill.frame: fill for fill in engine.solve(unit, frames, quiet, lambda: False, MemoryShelf())}
+        for number in unit.frames:
+            results[number] = shot.plates[numbers.index(number)].copy()
+            if number in fills:
+                box = fills[number].box
+                hole = np.isin(frames.labels(number, box), engine.fills())
+                results[number][box.rows, box.columns][hole] = fills[number].pixels[hole]
+        return list(fills.values())
+
     with ThreadPoolExecutor(WORKERS) as pool:
-        solved = pool.map(lambda unit: list(engine.solve(unit, frames, quiet, lambda: False, MemoryShelf())), units)
-        fills = [fill for unit in solved for fill in unit]
-    results = [plate.copy() for plate in shot.plates]
-    for fill in fills:
-        index = numbers.index(fill.frame)
-        hole = np.isin(frames.labels(fill.frame, fill.box), engine.fills())
-        results[index][fill.box.rows, fill.box.columns][hole] = fill.pixels[hole]
+        fills = [fill for unit in pool.map(solved, units) for fill in unit]
     noise, coverage = (float(np.mean([fill.facts[name] for fill in fills])) for name in ("noise_ratio", "coverage"))
-    return Outcome(results, noise, coverage)
+    return Outcome(list(results.values()), noise, coverage)
 
 
 def by_prototype(shot: Shot, engine: ModuleType) -> Outcome:
