@@ -123,7 +123,11 @@ def _around(matte: NDArray[np.uint8]) -> tuple[slice, slice]:
 def wanted(options: argparse.Namespace) -> Sequence[str]:
     """The names of the shots."""
     if options.scenes:
-        return options.scenes.split(",")
+        names = options.scenes.split(",")
+        unknown = [name for name in names if name not in (*PROTOTYPE_SCENES, *OWN) and not name.startswith("clip_")]
+        if unknown:
+            raise SystemExit(f"{', '.join(unknown)}: no such scene; there are {', '.join((*PROTOTYPE_SCENES, *OWN))}")
+        return names
     if options.race:
         return PROMISED
     return OWN if options.quick else (*PROTOTYPE_SCENES, *(name for name in PROMISED if "clip_" in name), *OWN)
