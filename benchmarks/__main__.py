@@ -39,6 +39,7 @@ LONG = (
     "stitch.py --rounds 3",
     "viewer.py",
     "keyframes.py",
+    "profiles.py",
 )
 
 

@@ -55,7 +55,7 @@ def shot(count: int, step: float = 0.0, blur: float = 0.6, grainy: bool = True, 
 
 
 def measured(frames: MemoryFrames) -> GrainModel:
-    return analyse(frames, frames.numbers, AREA, lambda: False)
+    return analyse(frames, frames.numbers, AREA, 2, lambda: False)
 
 
 def correlation(grain: Picture, dy: int, dx: int) -> NDArray[np.floating]:

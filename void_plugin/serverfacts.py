@@ -40,8 +40,10 @@ def facts_of(environment: Mapping[str, str], server: str, seconds: float) -> dic
             raise
         return {**known, "stale": True, "reason": error.message}
     text = json.dumps({"schema": SCHEMA, "facts": found}, indent=1, sort_keys=True)
-    write_whole(path, text + "\n")
-    return {**json.loads(text)["facts"], "stale": False, "reason": ""}
+    said: dict[str, Any] = json.loads(text)["facts"]
+    if said != _remembered(path):  # a window asks every few seconds
+        write_whole(path, text + "\n")
+    return {**said, "stale": False, "reason": ""}
 
 
 def ask(config: Config, environment: Mapping[str, str], seconds: float) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,14 +22,14 @@ from void_server.engines import Engine
 from void_server.exr import FIXED_DATE, ImageFiles, NewPart, Part, Pixels, output_compression
 from void_server.fills import Fills
 from void_server.grained import Grainer
-from void_server.pixelmath import PixelMath
+from void_server.halves import as_kind, floats
+from void_server.pixelmath import PixelMath, spread
 from void_server.plan import PIXELS_VERSION, Plan, base_space
-from void_server.solve import COVERAGE
 from void_server.stitch import Stitched, Stitcher
 from void_server.tiles import Box, strips
 from void_server.view import HALF_MAX, PlateFrames, finite_pixels
 
-WEIGHT, CHANGE, SOURCE = "void.matte", "void.change", "void.source"
+COVERAGE, WEIGHT, CHANGE, SOURCE = "void.coverage", "void.matte", "void.change", "void.source"
 EXTRA_CHANNELS = {
     COVERAGE: "coverage_channel", WEIGHT: "weight_channel", CHANGE: "change_channel", SOURCE: "source_channel",
 }  # fmt: skip
@@ -56,18 +57,23 @@ class Composed:
 
 @dataclass(frozen=True)
 class Patch:
-    """What changes in one frame, in EXR coordinates.
-
-    `rgb` is premultiplied by `alpha`. Where alpha is 0, rgb is -0.0: added to any value, zero included, it gives
-    that value back with all its bits.
-    """
+    """What changes in one frame, in EXR coordinates."""
 
     box: Box
-    rgb: Pixels
-    alpha: Pixels
+    pixels: Pixels
+    """(height, width, 4): R, G and B premultiplied by A. Where that is 0 they are -0.0: added to any value, zero
+    included, it gives that value back with all its bits."""
     recovered: NDArray[np.float32]
     change: NDArray[np.float32]
     said: tuple[str, ...] = ()
+
+    @property
+    def rgb(self) -> Pixels:
+        return self.pixels[..., :3]
+
+    @property
+    def alpha(self) -> Pixels:
+        return self.pixels[..., 3]
 
     def extra(self, channel: str) -> NDArray[np.float32]:
         """The values of a channel that a request may ask for."""
@@ -75,7 +81,7 @@ class Patch:
         if channel == COVERAGE:
             return self.recovered
         if channel == WEIGHT:
-            return self.alpha.astype(np.float32)
+            return floats(self.alpha)
         if channel == SOURCE:
             return np.where(new, 1 - 0.5 * self.recovered, 0).astype(np.float32)
         return self.change
@@ -125,17 +131,16 @@ class Composer:
         new = self._stitcher.stitched(frame) if self._stitcher is not None else self._on_plate(frame)
         part, names = self._frames.footage.plate_part(frame)
         kind = _kind(part, names)
-        alpha = new.alpha.astype(kind)
         grained, said = self._grainer.grained(frame, new)
         pixels = self._linear.from_engine(grained)
-        rgb = np.empty(pixels.shape, kind)
+        made = np.empty((*new.box.size, 4), kind)
         for rows in strips(new.box.size):
-            weight = alpha[rows].astype(np.float32)[..., None]
-            rgb[rows] = np.clip(pixels[rows] * weight, -HALF_MAX, HALF_MAX)
-            np.copyto(rgb[rows], kind(-0.0), where=weight == 0)
-        return Patch(
-            new.box, rgb, alpha, new.recovered, new.change, tuple(code for code in (new.problem, said) if code)
-        )
+            weight = floats(as_kind(new.alpha[rows], kind))  # as the file will have it
+            light = pixels[rows] * spread(weight)
+            np.clip(light, -HALF_MAX, HALF_MAX, out=light)
+            np.copyto(light, np.float32(-0.0), where=spread(weight == 0))
+            made[rows] = as_kind(cv2.merge([light, weight]), kind)
+        return Patch(new.box, made, new.recovered, new.change, tuple(code for code in (new.problem, said) if code))
 
     def write(self, frame: int, output: Output, path: str) -> Composed:
         """Write one output of one frame and say what it holds."""
@@ -170,7 +175,7 @@ class Composer:
             alpha=weights,
             recovered=coverage,
             change=(weights > 0).astype(np.float32),
-            grainless=np.ones_like(weights) if self._averages else 1 - coverage,
+            grainless=(weights > 0) * (np.ones_like(weights) if self._averages else 1 - coverage),
         )
 
     def _patch_part(self, frame: int, patch: Patch | None) -> NewPart:
@@ -180,12 +185,12 @@ class Composer:
             box = Box(part.data.x0, part.data.y0, part.data.x0 + 1, part.data.y0 + 1)
             kind = _kind(part, names)
             nothing = np.zeros((1, 1), np.float32)
-            patch = Patch(box, np.full((1, 1, 3), -0.0, kind), np.zeros((1, 1), kind), nothing, nothing)
-        kind_name = "half" if patch.rgb.dtype == np.float16 else "float"
-        planes = [patch.rgb, patch.alpha[..., None]]
+            patch = Patch(box, np.array([[[-0.0, -0.0, -0.0, 0.0]]], kind), nothing, nothing)
+        kind_name = "half" if patch.pixels.dtype == np.float16 else "float"
+        planes = [patch.pixels]
         channels = [("R", kind_name), ("G", kind_name), ("B", kind_name), ("A", kind_name)]
         for name in self._extras:
-            planes.append(patch.extra(name).astype(patch.rgb.dtype)[..., None])
+            planes.append(as_kind(patch.extra(name), patch.pixels.dtype)[..., None])
             channels.append((name, kind_name))
         return NewPart(
             channels=tuple(channels),
@@ -193,7 +198,7 @@ class Composer:
             display=part.display,
             compression=output_compression(part, self._settings.compression),
             attributes=self._attributes(part),
-            pixels=np.concatenate(planes, axis=-1),
+            pixels=np.concatenate(planes, axis=-1) if self._extras else patch.pixels,
         )
 
     def _comp_parts(self, frame: int, patch: Patch | None) -> list[NewPart]:
@@ -257,10 +262,10 @@ class Composer:
         if patch is None:
             return Composed(path, size, 1.0, 0.0, 0.0, 1.0, 0, ())
         touched = patch.alpha > 0
-        area, count = part.data.area, int(touched.sum())
-        real = float(patch.recovered[touched].sum(dtype=np.float64))
-        under = self._frames.footage.plate(frame, patch.box)
-        broken = int((touched & ~finite_pixels(under)).sum())
+        area, count = part.data.area, int(np.count_nonzero(touched))
+        real = float(patch.recovered.sum(dtype=np.float64, where=touched))
+        finite = finite_pixels(self._frames.footage.plate(frame, patch.box))
+        broken = 0 if finite.all() else int(np.count_nonzero(touched & ~finite))
         return Composed(
             path=path,
             size=size,
@@ -294,11 +299,11 @@ def merge_over(rgb: Pixels, alpha: Pixels, plate: Pixels) -> Pixels:
         new = alpha[rows] > 0
         if not new.any():
             continue
-        merged = plate[rows].astype(np.float32)
+        merged = floats(plate[rows])
         if not np.isfinite(merged).all():
             np.nan_to_num(merged, copy=False, nan=0.0, posinf=HALF_MAX, neginf=0.0)
-        merged *= 1 - alpha[rows].astype(np.float32)[..., None]
-        merged += rgb[rows].astype(np.float32)
+        merged *= spread(1 - floats(alpha[rows]))
+        merged += floats(rgb[rows])
         np.clip(merged, -limit, limit, out=merged)
-        np.copyto(out[rows], merged.astype(plate.dtype), where=new[..., None])
+        np.copyto(out[rows], as_kind(merged, plate.dtype), where=spread(new))
     return out

@@ -9,6 +9,7 @@ spectrum is measured less exactly than the limits of image.md 4 ask for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -250,16 +251,19 @@ def _over_floor(light: NDArray[np.float64], square: NDArray[np.float64]) -> NDAr
     return np.asarray(np.mean(levels, axis=0))
 
 
-def measured(frames: Frames, picked: Sequence[int], area: Box, most: int, cancelled: IsCancelled) -> list[Bare]:
+def measured(
+    frames: Frames, picked: Sequence[int], area: Box, most: int, workers: int, cancelled: IsCancelled
+) -> list[Bare]:
     """The grain of at most `most` windows a frame; raises Cancelled soon after `cancelled()` turns true."""
-    found = []
-    for frame in picked:
-        # From both ends towards the middle: a reader that keeps rows then has all of them after two windows.
-        middle = (area.y0 + area.y1) / 2
-        for window in sorted(windows(area, most), key=lambda box: -abs((box.y0 + box.y1) / 2 - middle)):
-            if cancelled():
-                raise Cancelled
-            bare = lay_bare(frames, frame, window)
-            if bare is not None:
-                found.append(bare)
-    return found
+    # From both ends towards the middle: a reader that keeps rows then has all of them after two windows.
+    middle = (area.y0 + area.y1) / 2
+    inwards = sorted(windows(area, most), key=lambda box: -abs((box.y0 + box.y1) / 2 - middle))
+
+    def look(place: tuple[int, Box]) -> Bare | None:
+        if cancelled():
+            raise Cancelled
+        return lay_bare(frames, *place)
+
+    with ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(look, [(frame, window) for frame in picked for window in inwards]))
+    return [bare for bare in found if bare is not None]

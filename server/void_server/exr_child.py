@@ -27,6 +27,7 @@ import OpenImageIO as oiio
 
 from void_plugin.errors import RequestError
 from void_server.beneath import Roots
+from void_server.processes import ready_for_pictures
 
 MEMORY_LIMIT = 2 << 30
 """Private memory of one reader in bytes. Shared pixel memory does not count, so any sane plate fits."""
@@ -362,6 +363,7 @@ def answer(shared: Shared, roots: Roots | None, request: dict[str, Any]) -> dict
 
 def main() -> None:
     """Answer requests until stdin ends."""
+    ready_for_pictures()
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT, MEMORY_LIMIT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # One thread each: the parent runs as many of these processes as it has workers.

@@ -28,7 +28,7 @@ from void_server.plan import Plan, plan_key, plate_frames
 from void_server.preflight import NEEDED
 from void_server.render import Stepped
 from void_server.runner import Job, Warm
-from void_server.solve import is_solved, solved_unit
+from void_server.solve import fill_path, is_solved, solved_unit
 from void_server.verify import verify
 from void_server.visibility import Patience
 
@@ -135,7 +135,7 @@ class FarmTask:
         folder = job.folder
         patience.wait_for([str(folder.unit_manifest(unit.key)) for unit in units], "solved units")
         fills = [
-            str(folder.unit(unit.key) / f"fill.{frame}.exr")
+            str(fill_path(folder, unit, int(frame)))
             for unit in units
             if is_solved(folder, unit)
             for frame in solved_unit(folder, unit).facts

@@ -19,6 +19,7 @@ from void_plugin.frames import FrameRange, ImageSequence
 from void_plugin.request import INPUTS, RemovalRequest
 from void_server.channels import matte_channel, plate_channels
 from void_server.exr import ImageFile, ImageFiles, Part, Pixels
+from void_server.halves import floats
 from void_server.quadmask import STITCH_THRESHOLD
 from void_server.tiles import Box, box_of, onto
 
@@ -131,8 +132,12 @@ class Footage:
         self._rows: ByteCache[_Rows] = ByteCache(cache_bytes, lambda rows: rows.pixels.nbytes)
         self._mattes: ByteCache[Matte] = ByteCache(cache_bytes // 4, lambda matte: matte.values.nbytes)
 
+    def can_keep(self, plate_bytes: int) -> bool:
+        """Whether that much of a plate stays in memory once it is decoded."""
+        return plate_bytes <= self._cache_bytes
+
     def keep_few(self, frame_bytes: int) -> None:
-        """Keep as much of plate and mattes as composing looks at, now that no engine looks around in them any more."""
+        """Keep as much of plate and mattes as composing looks at, where no engine looks around in them."""
         self._rows.limit(min(self._cache_bytes, FEW_FRAMES * frame_bytes))
         # A matte is cropped, and has two thirds of a plate's bytes where it covers all of the frame.
         self._mattes.limit(min(self._cache_bytes, FEW_FRAMES * frame_bytes) // 4)
@@ -213,7 +218,7 @@ class Footage:
         if box is None:
             return EMPTY_MATTE
         area = box.moved(-origin[0], -origin[1])
-        values = pixels[area.rows, area.columns].astype(np.float32)
+        values = floats(pixels[area.rows, area.columns])
         return Matte(box, np.clip(np.nan_to_num(values, nan=0.0, posinf=1.0), 0, 1))
 
     def signature(self, frames: FrameRange) -> list[list[Any]]:

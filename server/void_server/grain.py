@@ -104,14 +104,14 @@ def silent() -> GrainModel:
     return GrainModel((none, none, none), np.eye(3, dtype=np.float32)[..., None, None])
 
 
-def analyse(frames: Frames, picked: Sequence[int], area: Box, cancelled: IsCancelled) -> GrainModel:
+def analyse(frames: Frames, picked: Sequence[int], area: Box, workers: int, cancelled: IsCancelled) -> GrainModel:
     """The grain of a shot, from a few of its frames over a box in picture coordinates.
 
     Looks at up to four of the `picked` frames, evenly chosen, and their neighbours; only at usable, unclipped pixels
     that show grain and no texture. Where nothing can be measured the model is silent. Raises Cancelled.
     """
     places = np.unique(np.linspace(0, len(picked) - 1, min(MOST_FRAMES, len(picked))).round().astype(int))
-    bares = measured(frames, [picked[i] for i in places], area, MOST_WINDOWS, cancelled)
+    bares = measured(frames, [picked[i] for i in places], area, MOST_WINDOWS, workers, cancelled)
     # A blur leaves texture in: it is only asked where frames cannot be compared at all.
     bares = [bare for bare in bares if bare.temporal] or bares
     masks = without_texture(bares)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,7 +211,7 @@ def make_plan(
         arrays |= {f"{one.name}.{name}": array for name, array in found.items()}
     if request.settings.grain != "off":
         area = plan.grain_area.moved(-plan.canvas.x0, -plan.canvas.y0)
-        model = grain.analyse(seen.frames, evenly(seen.frames.numbers, STATISTIC_FRAMES), area, cancelled)
+        model = grain.analyse(seen.frames, evenly(seen.frames.numbers, STATISTIC_FRAMES), area, workers, cancelled)
         arrays |= {f"{GRAIN}.{name}": array for name, array in model.to_arrays().items()}
     plan = replace(plan, analysis=analysis.save(folder, arrays))
     plan.save(folder)
@@ -233,6 +233,11 @@ def engine_frames(
     colour = Colour(config, base_space(config, plan.space), plan.encoding, plan.peak)
     roi = plan.roi.moved(-plan.canvas.x0, -plan.canvas.y0)
     return RasterFrames(base, roi, limits.raster, colour, limits.snaps_grid)
+
+
+def plate_beneath(view: Frames) -> PlateFrames:
+    """The shot at plate resolution beneath what `engine_frames` shows an engine."""
+    return view.base if isinstance(view, RasterFrames) else cast(PlateFrames, view)
 
 
 def plate_frames(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE
+from void_server.tiles import Box, box_of
 
 OBJECT_THRESHOLD = 0.1
 """Alpha above which a raster pixel counts as removed: low, so that soft and motion-blurred edges are inside."""
@@ -22,6 +24,8 @@ GRID_CELLS = 8
 """Cells on the shorter side of VOID's training grid; the longer side has round(8 * aspect)."""
 QUADMASK_EDGES = (31, 95, 191)
 """Upper ends of 0, 63 and 127 in an 8-bit quadmask (Netflix/void-model loader)."""
+FARTHEST = np.float32(4096)
+"""Pixels whose square float32 still holds to the unit."""
 
 FloatMask = NDArray[np.float32]
 
@@ -51,27 +55,36 @@ class Reach:
         return cls(grow=4.0 * width / 1920, feather=6.0 * width / 1920)
 
 
-def weights(
-    object_matte: FloatMask, affected_matte: FloatMask | None, holdout: FloatMask | None, reach: Reach
-) -> FloatMask:
-    """How much of each plate pixel is replaced, 0..1: 1 on the mattes and `grow` around, 0 beyond `feather`.
+def weights(core: NDArray[np.bool_], holdout: FloatMask | None, reach: Reach) -> FloatMask:
+    """How much of each plate pixel is replaced, 0..1: 1 on the core and `grow` around, 0 beyond `feather`.
 
-    `affected_matte` is given only where affected pixels are to be replaced too. Everything under the holdout
-    is exactly 0. Arrays are (height, width); the border must hold no matte that reaches in from outside.
+    Of several cores the largest weight counts. Everything under the holdout is exactly 0. Arrays are (height, width);
+    the border must hold no core that reaches in from outside.
     """
-    core = object_matte > STITCH_THRESHOLD
-    if affected_matte is not None:
-        core |= affected_matte > AFFECTED_THRESHOLD
-    if not core.any():
-        return np.zeros(core.shape, np.float32)
-    distance = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    weight: FloatMask = core.astype(np.float32)
+    box = box_of(core)
+    if box is None:
+        return weight
+    near = box.grown(reach.pixels).within(Box(0, 0, core.shape[1], core.shape[0]))
+    assert near is not None
+    outside = (~core[near.rows, near.columns]).astype(np.uint8)
+    distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    around = np.flatnonzero((distance > 0) & (distance < reach.total))  # few of all pixels
     # Distances run between pixel centres, so the first pixel outside is at 1, not at 0.
-    past = np.clip((distance - reach.grow) / max(reach.feather, 1e-6), 0, 1).astype(np.float32)
-    weight: FloatMask = np.where(core, np.float32(1), 1 - past * past * (3 - 2 * past)).astype(np.float32)
-    weight[distance > reach.total] = 0
+    past = np.clip((exact(distance.ravel()[around]) - reach.grow) / max(reach.feather, 1e-6), 0, 1).astype(np.float32)
+    within = weight[near.rows, near.columns]
+    within[np.unravel_index(around, distance.shape)] = 1 - past * past * (3 - 2 * past)
     if holdout is not None:
         weight[holdout > 0] = 0
     return weight
+
+
+def exact(distances: NDArray[Any]) -> FloatMask:
+    """Distances between pixels as the roots of whole numbers that they are; what is farther than 4096 is that far.
+
+    OpenCV's are off by some millionths, and not always by the same: it depends on how its threads share the picture.
+    """
+    return np.asarray(np.sqrt(np.rint(np.square(np.minimum(distances, FARTHEST)))), np.float32)
 
 
 def combine(remove: NDArray[np.bool_], affected: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ from void_server.footage import Footage
 from void_server.jobfolder import JobFolder, write_json
 from void_server.lease import Lease, Leases
 from void_server.likeness import Likeness
-from void_server.plan import GRAIN, Plan, engine_frames, plate_frames
+from void_server.plan import GRAIN, Plan, engine_frames, plate_beneath
 from void_server.recovered import is_whole
 from void_server.solve import is_solved, skip_unit, solve_unit, solved_unit
 from void_server.view import PlateFrames
@@ -68,13 +68,14 @@ class Render:
 
     def run(self, units: list[Unit], frames: FrameRange | None) -> None:
         """Solve some units and compose some frames, each as soon as its unit is solved; None composes none."""
-        base = plate_frames(self.plan, self.engines.main, self.footage, self.colour)
         views = {
             engine.name: engine_frames(self.plan, engine, self.footage, self.colour, self.folder)
             for engine in self.engines
         }
-        fills = Fills(self.plan, self.folder, self.files)
+        fills = Fills(self.plan, self.folder)
         engine = self.engines.main
+        # What the mattes of a frame say is found once, for the engine and for composing.
+        base = plate_beneath(views[engine.name])
         composer = Composer(
             self.plan,
             engine,
@@ -115,7 +116,7 @@ class Render:
 
         release()
         unsolved = {unit.key for unit in units}
-        self._spare_memory(unsolved, base)
+        self._share_memory(units, base)
         queue_frames(loose)
         running: set[Future[Unit | None]] = set()
         with ThreadPoolExecutor(self.workers) as pool:
@@ -130,20 +131,27 @@ class Render:
                         if solved is not None:
                             release(solved.key)
                             unsolved -= {solved.key}
-                            self._spare_memory(unsolved, base)
+                            if not unsolved:
+                                self._read_whole()
                             queue_frames(by_unit.get(solved.index, []))
             except BaseException:
                 tracker.stopped = True
                 raise
 
-    def _spare_memory(self, unsolved: Set[str], base: PlateFrames) -> None:
-        """Let go of most of the plate and its mattes once all is solved."""
-        if not unsolved:
-            if any(output.kind == "comp" for output in self.request.outputs):
-                # A frame's neighbours look at it before it is its turn.
-                self.footage.read_whole()
+    def _share_memory(self, units: list[Unit], base: PlateFrames) -> None:
+        """Decide what of the plate is read and kept."""
+        frame_bytes = self.plan.canvas.area * BYTES_A_PIXEL
+        if not units:
+            # Composing alone looks at a frame and its neighbours, then never again.
             base.keep_few()
-            self.footage.keep_few(self.plan.canvas.area * BYTES_A_PIXEL)
+            self.footage.keep_few(frame_bytes)
+        if not units or self.footage.can_keep(len(self.plan.range) * frame_bytes):
+            self._read_whole()
+
+    def _read_whole(self) -> None:
+        """Read frames whole where that is how they are written: what the engine sees is then not decoded twice."""
+        if any(output.kind == "comp" for output in self.request.outputs):
+            self.footage.read_whole()
 
     def _solve_task(
         self,
@@ -171,13 +179,13 @@ class Render:
                         unit,
                         self.engines.named(unit.engine),
                         views[unit.engine],
-                        self.files,
                         self.folder,
                         progress,
                         cancelled,
                         self.log.warn,
                         self._likeness_before(unit),
                         shared=self.leases is not None,
+                        keep=lambda kept: fills.keep(unit, kept),
                     )
 
             self._under_lease(unit, solve, lambda: self.cancelled() or tracker.stopped)

@@ -19,6 +19,9 @@ from void_plugin.errors import RequestError
 from void_server.engines import Arrays, Shelf, Unit, Warn
 from void_server.jobfolder import JobFolder, make_folder, open_file, remove_file, replacing, write_error
 
+UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
+"""What a missing or damaged file of arrays raises."""
+
 
 class JobShelf(Shelf):
     """The shelf of one unit in a job folder."""
@@ -31,8 +34,8 @@ class JobShelf(Shelf):
         if not path.exists():
             return None
         try:
-            return _load(path)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            return load_arrays(path)
+        except UNREADABLE as error:
             self._warn(
                 "checkpoint_damaged",
                 None,
@@ -41,13 +44,13 @@ class JobShelf(Shelf):
             return None
 
     def save_checkpoint(self, arrays: Arrays) -> None:
-        _save(self._folder.checkpoint(self._unit.key), arrays)
+        save_arrays(self._folder.checkpoint(self._unit.key), arrays)
 
     def left_before(self) -> Arrays:
         path = self._folder.left(self._unit.follows)
         try:
-            return _load(path)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            return load_arrays(path)
+        except UNREADABLE as error:
             raise RequestError(
                 f"Unit {self._unit.index} continues another, and what that one left cannot be read: "
                 f"{self._folder.path / 'shelf' / path.name} ({error}). Delete the job folder and run again.",
@@ -55,14 +58,15 @@ class JobShelf(Shelf):
             ) from error
 
     def leave(self, arrays: Arrays) -> None:
-        _save(self._folder.left(self._unit.key), arrays)
+        save_arrays(self._folder.left(self._unit.key), arrays)
 
     def clear(self) -> None:
         """Remove the checkpoint of a unit that is solved."""
         remove_file(self._folder.checkpoint(self._unit.key))
 
 
-def _save(path: Path, arrays: Arrays) -> None:
+def save_arrays(path: Path, arrays: Arrays) -> None:
+    """Replace a file of arrays in one step. Raises ServerError with the figure where the disk is full."""
     make_folder(path.parent)
     size = sum(array.nbytes for array in arrays.values())
     try:
@@ -73,6 +77,7 @@ def _save(path: Path, arrays: Arrays) -> None:
         raise write_error(str(path), size, full, error.strerror or str(error)) from error
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
+def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file; damage is found by their checksums. Raises one of UNREADABLE."""
     with os.fdopen(open_file(path), "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}

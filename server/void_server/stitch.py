@@ -31,7 +31,7 @@ from void_server.fills import Fills
 from void_server.footage import ByteCache
 from void_server.looks import SEEN_BYTES, SURE, Look, Looks, shifted
 from void_server.membrane import Membrane, membrane
-from void_server.pixelmath import Field, PixelMath
+from void_server.pixelmath import Field, PixelMath, spread
 from void_server.plan import Plan
 from void_server.tiles import Box, strips
 from void_server.view import PlateFrames
@@ -130,18 +130,19 @@ class Stitcher:
             return values[inside.rows, inside.columns]
 
         objects, weights, part = here(seen.object_weights), here(seen.weights), here(seen.share)
-        steady = whole(still) * (objects == 0)[..., None]
+        steady = whole(still)[..., 0] * (objects == 0)
         plate, picture = here(seen.plate), here(seen.picture)
         correction, difference = whole(held.field), whole(delta)
         encoded = np.empty(plate.shape, np.float32)
         for rows in strips(box.size):
-            generated = np.clip(picture[rows] + correction[rows], 0, 1)
-            encoded[rows] = steady[rows] * (plate[rows] + difference[rows]) + (1 - steady[rows]) * generated
+            generated, kept = np.clip(picture[rows] + correction[rows], 0, 1), spread(steady[rows])
+            encoded[rows] = kept * (plate[rows] + difference[rows]) + (1 - kept) * generated
         pixels = self._colour.from_engine(encoded)
         if seen.real is not None:
             real = here(seen.real)
-            mixed = pixels + (real - pixels) * part[..., None]
-            pixels = np.where(part[..., None] >= 1, real, np.where(part[..., None] > 0, mixed, pixels))
+            share = spread(part)
+            mixed = pixels + (real - pixels) * share
+            pixels = np.where(share >= 1, real, np.where(share > 0, mixed, pixels))
         change_here = whole(change)[..., 0]
         new = np.clip(np.maximum(objects, weights * change_here), 0, 1)
         alpha = np.where(weights > 0, new, 0).astype(np.float32)
@@ -151,8 +152,8 @@ class Stitcher:
             alpha=alpha,
             recovered=part * (alpha > 0),
             change=np.maximum(change_here, objects > 0).astype(np.float32),
-            grainless=np.maximum(1 - steady[..., 0], part) * (alpha > 0),
-            lifted=self._lifted(plate, encoded, steady[..., 0] * (1 - part) * (alpha > 0)),
+            grainless=np.maximum(1 - steady, part) * (alpha > 0),
+            lifted=self._lifted(plate, encoded, steady * (1 - part) * (alpha > 0)),
             problem=held.problem,
         )
 

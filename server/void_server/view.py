@@ -19,6 +19,7 @@ from void_server.colour import Colour
 from void_server.engines import AFFECTED, KEEP, Frames, Mask, Picture
 from void_server.exr import Pixels
 from void_server.footage import EMPTY_MATTE, ByteCache, Footage, Matte, cropped
+from void_server.halves import floats
 from void_server.quadmask import Reach
 from void_server.tiles import Box, box_of, whole_blocks
 
@@ -60,7 +61,7 @@ class PlateFrames(Frames):
         self._crops: ByteCache[_Crop] = ByteCache(LABEL_CACHE, lambda crop: crop.bytes)
 
     def keep_few(self) -> None:
-        """Keep as many label crops as composing looks at, now that no engine asks for other frames' any more."""
+        """Keep as many label crops as composing looks at, where no engine asks for other frames'."""
         self._crops.limit(FEW_LABELS)
 
     # -- mattes ----------------------------------------------------------------------------------------------
@@ -137,9 +138,7 @@ class PlateFrames(Frames):
         crop = self._crop(frame)
         if crop is None:
             return None
-        # Affected-only pixels belong to the hole only where the engine replaces them.
-        box = box_of(np.isin(crop.labels, self._fill_labels), (crop.box.x0, crop.box.y0))
-        return None if box is None else box.moved(-self.canvas.x0, -self.canvas.y0)
+        return None if crop.hole is None else crop.hole.moved(-self.canvas.x0, -self.canvas.y0)
 
     def _crop(self, frame: int) -> _Crop | None:
         crop = self._crops.get(frame, lambda _: self._make_crop(frame))
@@ -163,11 +162,12 @@ class PlateFrames(Frames):
             return _Crop.empty()
         object_here, affected_here = remove.within(whole), affected.within(whole)
         holdout_here = holdout.within(whole)
-        around_object = quadmask.weights(object_here, None, holdout_here, self.reach)
+        changed_by_it = affected_here > quadmask.AFFECTED_THRESHOLD
+        around_object = quadmask.weights(object_here > quadmask.STITCH_THRESHOLD, holdout_here, self.reach)
         weights = around_object
         if self._fills_affected:
-            weights = quadmask.weights(object_here, affected_here, holdout_here, self.reach)
-        labels = quadmask.combine(around_object > 0, affected_here > quadmask.AFFECTED_THRESHOLD)
+            weights = np.maximum(weights, quadmask.weights(changed_by_it, holdout_here, self.reach))
+        labels = quadmask.combine(around_object > 0, changed_by_it)
         labels[(weights > 0) & (labels == KEEP)] = AFFECTED  # the rim around a replaced shadow
         labels[holdout_here > 0] = KEEP
         blocked = (
@@ -184,7 +184,11 @@ class PlateFrames(Frames):
         if changed is not None:
             area = changed.moved(-shared.x0, -shared.y0)
             weights, around_object = (each[area.rows, area.columns].copy() for each in (weights, around_object))
-        return _Crop(shared, labels, blocked, changed, weights, around_object)
+        # Affected-only pixels belong to the hole only where the engine replaces them.
+        filled = np.zeros(256, bool)
+        filled[list(self._fill_labels)] = True
+        hole = box_of(filled[labels], (shared.x0, shared.y0))
+        return _Crop(shared, labels, blocked, hole, changed, weights, around_object)
 
     # -- pixels ----------------------------------------------------------------------------------------------
 
@@ -226,7 +230,7 @@ class PlateFrames(Frames):
         down = _sample_grid(canvas.y0, data.y0, data.y1, high, factor, step)
         values = pixels[_as_slice(down)][:, _as_slice(across)]
         known = finite_pixels(values)
-        samples = values.astype(np.float32)
+        samples = floats(values)
         if not known.all():
             samples[~known] = 0
         per_block = factor // step
@@ -261,11 +265,12 @@ class _Crop:
         box: Box,
         labels: NDArray[np.uint8],
         blocked: Mask,
+        hole: Box | None,
         changed: Box | None,
         weights: NDArray[np.float32],
         object_weights: NDArray[np.float32],
     ) -> None:
-        self.box, self.labels, self.blocked = box, labels, blocked
+        self.box, self.labels, self.blocked, self.hole = box, labels, blocked, hole
         self.changed, self.weights, self.object_weights = changed, weights, object_weights
 
     @property
@@ -277,12 +282,12 @@ class _Crop:
     @classmethod
     def empty(cls) -> _Crop:
         none = np.zeros((0, 0), np.float32)
-        return cls(Box(0, 0, 1, 1), none.astype(np.uint8), none.astype(bool), None, none, none)
+        return cls(Box(0, 0, 1, 1), none.astype(np.uint8), none.astype(bool), None, None, none, none)
 
 
 def sanitised(pixels: Pixels) -> Picture:
     """Finite float32 values: NaN becomes the median of its finite neighbours, +Inf 65504, -Inf 0 (image.md 1.6)."""
-    values: Picture = pixels.astype(np.float32)
+    values: Picture = floats(pixels)
     broken = ~_finite(pixels)
     if not broken.any():
         return values

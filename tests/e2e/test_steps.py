@@ -67,6 +67,20 @@ def test_composing_before_solving_says_what_to_run(shot: Shot) -> None:
     assert done.returncode == 65 and "solve" in done.stderr and "Units 0-1" in done.stderr
 
 
+def test_a_damaged_fill_is_told_with_its_frame_and_file(shot: Shot) -> None:
+    job = saved(shot)
+    assert task("solve", job).returncode == 65, "not planned yet"
+    task("plan", job)
+    assert task("solve", job).returncode == 0
+    (fill,) = (shot.folder / "out/.void").glob("*/units/*/fill.1003.npz")
+    data = bytearray(fill.read_bytes())
+    data[len(data) // 2] ^= 1
+    fill.write_bytes(data)
+    done = task("compose", job, "--frames", "1003-1003")
+    assert done.returncode == 65 and "frame 1003" in done.stderr and str(fill) in done.stderr
+    assert "Delete the job folder" in done.stderr and not digests(shot)
+
+
 def test_verify_finds_a_changed_a_lost_and_a_truncated_frame(shot: Shot) -> None:
     job = saved(shot)
     task("all", job)

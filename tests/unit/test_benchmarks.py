@@ -180,3 +180,21 @@ def test_make_bench_runs_scripts_that_are_there_and_every_script_is_run() -> Non
     named = {line.split()[0] for line in json.loads(listing.stdout)}
     # That of the GPU needs one, and has limits of its own to run in.
     assert named == set(SCRIPTS) - {"gpu_void.py"}
+
+
+# -- profiles -----------------------------------------------------------------------------------------------------
+
+
+def test_a_profile_is_shared_out_by_our_innermost_function_without_imports_and_waiting() -> None:
+    import profiles
+
+    found = profiles.shares(
+        [
+            "run (threading.py:1);solve (void_server/solve.py:9);weights (void_server/quadmask.py:5) 3",
+            "run (threading.py:1);weights (void_server/quadmask.py:5);clip (numpy/core.py:7) 2",
+            "run (void_server/render.py:1);Condition.wait (threading.py:5) 50",
+            "main (void_server/cli.py:1);_load (importlib/_bootstrap.py:5) 50",
+            "spin (elsewhere.py:1) 50",
+        ]
+    )
+    assert found == {("weights (quadmask.py:5)", ""): 3, ("weights (quadmask.py:5)", "clip (numpy/core.py:7)"): 2}

@@ -112,7 +112,7 @@ def test_nothing_to_look_at_is_a_silent_model() -> None:
 @pytest.mark.parametrize("area", [Box(0, 0, 1, 1), Box(0, 0, 512, 20), Box(7, 7, 40, 40)])
 def test_an_area_too_small_to_measure_is_a_silent_model(area: Box) -> None:
     frames = shot(3)
-    assert analyse(frames, frames.numbers, area, lambda: False).is_silent
+    assert analyse(frames, frames.numbers, area, 2, lambda: False).is_silent
 
 
 @pytest.mark.parametrize("level", [0.3, 0.0])
@@ -124,14 +124,15 @@ def test_a_plate_of_one_luma_is_measured_at_that_luma(level: float) -> None:
     assert np.isfinite(model.sigma(light[:1, :1] + 3)).all()
 
 
-def test_two_runs_measure_the_same_model(model: GrainModel) -> None:
-    again = measured(shot(3)).to_arrays()
+def test_two_runs_measure_the_same_model_with_any_number_of_workers(model: GrainModel) -> None:
+    frames = shot(3)
+    again = analyse(frames, frames.numbers, AREA, 1, lambda: False).to_arrays()
     assert all(np.array_equal(array, again[name]) for name, array in model.to_arrays().items())
 
 
 def test_measuring_stops_when_cancelled() -> None:
     with pytest.raises(Cancelled):
-        analyse(shot(1), (1001,), AREA, lambda: True)
+        analyse(shot(1), (1001,), AREA, 2, lambda: True)
 
 
 def test_windows_lie_in_the_area_and_are_bounded() -> None:

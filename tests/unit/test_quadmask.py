@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE
-from void_server.quadmask import Reach, combine, raster_labels, snapped, split_quadmask, weights
+from void_server.quadmask import Reach, combine, exact, raster_labels, snapped, split_quadmask, weights
 
 masks = hnp.arrays(bool, st.tuples(st.integers(8, 40), st.integers(8, 60)))
 
@@ -35,7 +35,7 @@ def test_weights_are_one_on_the_matte_and_exactly_zero_beyond_twelve_pixels_at_1
     import cv2
 
     reach = Reach.for_width(width)
-    weight = weights(mask.astype(np.float32), None, None, reach)
+    weight = weights(mask, None, reach)
     assert (weight[mask] == 1).all() and weight.min() >= 0 and weight.max() <= 1
     if mask.any():
         distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
@@ -47,24 +47,37 @@ def test_weights_are_one_on_the_matte_and_exactly_zero_beyond_twelve_pixels_at_1
         assert (weight == 0).all()
 
 
+@settings(deadline=None)
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24))), st.sampled_from((640, 1920, 3840)))
+def test_a_weight_comes_from_the_exact_distance_to_the_matte(mask: np.ndarray, width: int) -> None:
+    reach = Reach.for_width(width)
+    expected = mask.astype(np.float32)
+    places = np.argwhere(mask)
+    for pixel in np.argwhere(~mask) if len(places) else ():
+        distance = np.sqrt(np.float32(((places - pixel) ** 2).sum(axis=1).min()))
+        past = np.clip((distance - reach.grow) / reach.feather, 0, 1).astype(np.float32)
+        expected[tuple(pixel)] = 1 - past * past * (3 - 2 * past)
+    found = weights(mask, None, reach)
+    assert np.array_equal(found.view(np.uint32), expected.view(np.uint32))
+
+
 def test_the_holdout_is_exactly_zero_however_faint() -> None:
     matte, holdout = disc((60, 60), 30, 30, 15), np.zeros((60, 60), np.float32)
     holdout[:, 30:] = 6e-8
-    weight = weights(matte, None, holdout, Reach.for_width(1920))
+    weight = weights(matte > 0, holdout, Reach.for_width(1920))
     assert (weight[:, 30:] == 0).all() and weight[:, :30].max() == 1
 
 
-def test_a_soft_edge_of_half_a_percent_is_replaced_whole() -> None:
-    matte = np.zeros((20, 20), np.float32)
-    matte[10, 10] = 0.005
-    assert weights(matte, None, None, Reach.for_width(64))[10, 10] == 1
+def test_distances_are_exact_and_those_to_nothing_end() -> None:
+    found = exact(np.array([0, 1.0000002, 2.2360678, 141.42134, np.finfo(np.float32).max], np.float32))
+    assert found.tolist() == np.sqrt(np.array([0, 1, 5, 20000, 4096.0**2], np.float32)).tolist()
 
 
-def test_affected_pixels_are_replaced_only_on_request() -> None:
-    affected = disc((80, 80), 40, 40, 10)
-    nothing = np.zeros_like(affected)
-    assert weights(nothing, None, None, Reach.for_width(1920)).max() == 0
-    assert (weights(nothing, affected, None, Reach.for_width(1920))[affected > 0] == 1).all()
+@given(masks)
+def test_of_two_cores_the_larger_weight_counts(mask: np.ndarray) -> None:
+    other, reach = np.roll(mask, (5, 9), axis=(0, 1)), Reach.for_width(640)
+    both = np.maximum(weights(mask, None, reach), weights(other, None, reach))
+    assert np.array_equal(both, weights(mask | other, None, reach))
 
 
 @given(masks)

@@ -682,6 +682,16 @@ def test_what_a_server_can_run_is_remembered_for_when_it_is_away(
         ask(desk, "capabilities", server="127.0.0.1:1")
 
 
+def test_what_is_remembered_is_written_only_where_it_is_news(desk: Desk, server: FakeServer, tmp_path: Path) -> None:
+    first = ask(desk, "capabilities", server="")
+    (memory,) = (tmp_path / "state" / "void_plugin" / "capabilities").iterdir()
+    written = memory.stat().st_ino, memory.stat().st_mtime_ns
+    assert ask(desk, "capabilities", server="") == first
+    assert (memory.stat().st_ino, memory.stat().st_mtime_ns) == written
+    memory.write_text(memory.read_text().replace("9.9", "9.8"))
+    assert ask(desk, "capabilities", server="") == first and "9.9" in memory.read_text()
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": 9}', '{"schema": 1, "facts": 3}'])
 def test_a_memory_that_cannot_be_read_is_none(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str

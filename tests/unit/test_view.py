@@ -120,6 +120,16 @@ def test_labels_follow_the_mattes_and_leave_the_holdout(files: ImageFiles, tmp_p
     assert changed is not None and changed[1].max() == 1
 
 
+def test_a_soft_edge_of_half_a_percent_is_replaced_whole(files: ImageFiles, tmp_path: Path) -> None:
+    matte = np.zeros((40, 60))
+    matte[20, 30] = 0.005
+    mattes = {"object_matte": matte}
+    found = frames(files, tmp_path, np.ones((40, 60, 3)), mattes, (0, 0), Box(0, 0, 60, 40)).weights(1)
+    assert found is not None
+    box, weights = found
+    assert weights[20 - box.y0, 30 - box.x0] == 1
+
+
 def test_a_matte_that_lies_wholly_outside_the_picture_changes_nothing(files: ImageFiles, tmp_path: Path) -> None:
     folder = tmp_path
     save_exr(folder / "plate.0001.exr", np.ones((20, 20, 3), np.float16), display=(0, 0, 100, 100))
