@@ -40,9 +40,6 @@ WINDOW = (17, 17)
 PYRAMID_LEVELS = 3
 """Halvings. With the window they follow about 70 proxy pixels around the guess."""
 
-LEVELS_BACK = 1
-"""Halvings on the way back, which begins where it should end: enough to lead away what does not belong there."""
-
 ROUND_TRIP = 0.6
 """Proxy pixels by which a track there and back may miss its start; more is an occlusion or a repeat."""
 
@@ -214,7 +211,7 @@ def track(first: Proxy, second: Proxy, guess: Homography) -> Track:
     )  # fmt: skip
     end = np.asarray(found, np.float32)
     back, again, _ = cv2.calcOpticalFlowPyrLK(
-        second.luma, first.luma, end, start.copy(), None, None, WINDOW, LEVELS_BACK, criteria,
+        second.luma, first.luma, end, start.copy(), None, None, WINDOW, PYRAMID_LEVELS, criteria,
         cv2.OPTFLOW_USE_INITIAL_FLOW,
     )  # fmt: skip
     good = (np.abs(back - start).max(axis=(1, 2)) < ROUND_TRIP) & (there[:, 0] > 0) & (again[:, 0] > 0)

@@ -40,9 +40,6 @@ STORED = (
 )  # fmt: skip
 """The fields of a shot that are arrays as they stand."""
 
-REGISTERED = 560
-"""Corners by which two frames are registered: the chain has told the way, they only have to say how exactly."""
-
 REGION = (14, 24)
 """Rows and columns of the cells by which the tracks of a plane are recognised in the next frame."""
 
@@ -105,9 +102,8 @@ class Shot:
         """Where a frame number stands in the shot."""
         return self.numbers.index(frame)
 
-    def proxy(self, position: int, most: int = CORNERS) -> Proxy:
-        """The proxy of a frame, with the strongest corners of each part first and at most so many in all."""
-        count = min(most, int(self.corner_counts[position]))
+    def proxy(self, position: int) -> Proxy:
+        count = int(self.corner_counts[position])
         return Proxy(self.luma[position], self.usable[position], self.corners[position, :count].reshape(-1, 1, 2))
 
     @property
@@ -125,7 +121,7 @@ class Shot:
         """Proxy motion from one frame straight to another."""
         if target == source or (self.locked[target] and self.segments[target] == self.segments[source]):
             return Track(np.eye(3), 1, 0.0)
-        return track(self.proxy(target, REGISTERED), self.proxy(source), self.guess(target, source))
+        return track(self.proxy(target), self.proxy(source), self.guess(target, source))
 
     def to_plate(self, homography: Homography) -> Homography:
         """The same motion in plate pixels; proxy pixel p is centred on plate pixel factor * (p + 0.5) - 0.5."""
