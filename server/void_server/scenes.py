@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from void_plugin.errors import RequestError
 from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE, Arrays, Frames, Mask, Picture, Shelf
-from void_server.tiles import Box
+from void_server.tiles import Box, whole_blocks
 
 Matte = NDArray[np.float32]
 """(height, width), 0..1."""
@@ -232,14 +232,18 @@ class MemoryFrames(Frames):
         self._fills = tuple(fills)
         self._holes: dict[int, Box | None] = {}
         for number, plate in zip(self.numbers, plates, strict=True):
-            finite = np.isfinite(plate).all(axis=-1)
-            clean = plate if finite.all() else np.nan_to_num(plate, nan=0.0, posinf=65504.0, neginf=0.0)
+            # One sum tells whether every number is finite; only then is each looked at.
+            whole = bool(np.isfinite(plate.sum(dtype=np.float64)))
+            finite = np.ones(self.size, bool) if whole else np.isfinite(plate).all(axis=-1)
+            clean = plate if whole else np.nan_to_num(plate, nan=0.0, posinf=65504.0, neginf=0.0)
             self._plates[number] = _read_only(clean)
             usable = (self._labels[number] == KEEP) & finite
             if excluded is not None and number in excluded:
                 usable &= ~excluded[number]
             self._usable[number] = _read_only(usable)
-            self._holes[number] = _box_of(np.isin(self._labels[number], fills))
+            marked = np.zeros(256, bool)
+            marked[list(fills)] = True
+            self._holes[number] = _box_of(marked.take(self._labels[number]))
 
     def plate(self, frame: int, box: Box) -> Picture:
         return self._plates[frame][box.rows, box.columns]
@@ -278,8 +282,8 @@ class MemoryFrames(Frames):
         bottom, right = rows * factor - height, columns * factor - width
         wide = cv2.copyMakeBorder(plate, 0, bottom, 0, right, cv2.BORDER_REPLICATE) if bottom or right else plate
         picture = np.asarray(cv2.resize(wide, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
-        mask = cv2.copyMakeBorder(usable.astype(np.uint8), 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-        return picture, np.asarray(mask).reshape(rows, factor, columns, factor).min(axis=(1, 3)) > 0
+        mask = np.pad(usable, ((0, bottom), (0, right)), mode="edge") if bottom or right else usable
+        return picture, whole_blocks(mask, factor)
 
 
 class MemoryShelf(Shelf):

@@ -100,6 +100,17 @@ def box_of(mask: NDArray[np.bool_], origin: tuple[int, int] = (0, 0)) -> Box | N
     return box.moved(*origin)
 
 
+def whole_blocks(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """Which blocks of `side` by `side` pixels a mask covers entirely; its own sides are multiples of that."""
+    rows = mask[::side]
+    for row in range(1, side):
+        rows = rows & mask[row::side]
+    blocks = rows[:, ::side]
+    for column in range(1, side):
+        blocks = blocks & rows[:, column::side]
+    return blocks
+
+
 def strips(size: tuple[int, int]) -> Iterator[slice]:
     """Runs of rows so few that what is made of them step by step stays in a processor's own cache."""
     rows = max(1, STRIP // max(1, size[1]))

@@ -21,7 +21,7 @@ from void_server.exr import Pixels
 from void_server.footage import EMPTY_MATTE, ByteCache, Footage, Matte, cropped
 from void_server.halves import floats
 from void_server.quadmask import Reach
-from void_server.tiles import Box, box_of
+from void_server.tiles import Box, box_of, whole_blocks
 
 HALF_MAX = 65504.0
 FEW_LABELS = 96 << 20
@@ -235,8 +235,7 @@ class PlateFrames(Frames):
             samples[~known] = 0
         per_block = factor // step
         picture = cv2.resize(samples, (wide, high), interpolation=cv2.INTER_AREA) if per_block > 1 else samples
-        usable = np.asarray(known.reshape(high, per_block, wide, per_block).all(axis=(1, 3)))
-        usable &= ~self._blocked_blocks(frame, factor, (high, wide))
+        usable = whole_blocks(known, per_block) & ~self._blocked_blocks(frame, factor, (high, wide))
         usable &= _covered_blocks(canvas, data, factor, (high, wide))
         return self.colour.to_engine(np.ascontiguousarray(picture)), usable
 
@@ -250,7 +249,7 @@ class PlateFrames(Frames):
         padded = np.zeros(((-(-box.y1 // factor) - first_y) * factor, (-(-box.x1 // factor) - first_x) * factor), bool)
         top, left = box.y0 - first_y * factor, box.x0 - first_x * factor
         padded[top : top + box.height, left : left + box.width] = crop.blocked
-        blocks = np.asarray(padded.reshape(padded.shape[0] // factor, factor, -1, factor).any(axis=(1, 3)))
+        blocks = ~whole_blocks(~padded, factor)
         out[first_y : first_y + blocks.shape[0], first_x : first_x + blocks.shape[1]] = blocks
         return out
 

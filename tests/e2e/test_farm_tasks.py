@@ -20,6 +20,7 @@ from tinyvoid import build_weights
 
 from void_plugin.request import Output
 from void_plugin.settings import RenderSettings
+from void_server.planfile import PIXELS_VERSION, PLAN_VERSION
 
 
 @pytest.fixture
@@ -465,7 +466,7 @@ def test_a_plan_of_another_version_is_refused(shot: Shot) -> None:
 
 def test_a_damaged_plan_is_refused(shot: Shot) -> None:
     job = farm_job(shot)
-    (job.folder / "plan.json").write_text('{"plan_version": 4, "pixels_version": 5}')
+    (job.folder / "plan.json").write_text(json.dumps({"plan_version": PLAN_VERSION, "pixels_version": PIXELS_VERSION}))
     done = job.task("solve", "--unit", "0")
     assert done.code == 65 and "damaged" in done.of("fail")[0]
 

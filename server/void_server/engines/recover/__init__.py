@@ -30,6 +30,7 @@ from void_server.engines import (
 )
 from void_server.engines.recover.grain import noise_ratio
 from void_server.engines.recover.invent import invent
+from void_server.engines.recover.pixels import pasted
 from void_server.engines.recover.reveal import complete, reveal
 from void_server.engines.recover.shot import Shot, survey
 from void_server.engines.recover.tone import decode
@@ -76,8 +77,9 @@ class RecoverEngine(Engine):
             revealed = reveal(shot, frames, shot.position(frame), self.fills(), self._single, cancelled)
             if revealed is not None:
                 coded = complete(revealed)
-                linear = np.clip(decode(coded, shot.knee), -LARGEST_LIGHT, LARGEST_LIGHT)
-                linear = np.where(revealed.hole[..., None], linear, frames.plate(frame, revealed.box))
+                linear = decode(coded, shot.knee)
+                np.clip(linear, -LARGEST_LIGHT, LARGEST_LIGHT, out=linear)
+                linear = pasted(linear, revealed.hole, frames.plate(frame, revealed.box))
                 facts = {
                     "coverage": revealed.coverage,
                     "sources": float(revealed.sources),
@@ -88,7 +90,7 @@ class RecoverEngine(Engine):
                 }
                 # Outside the hole nothing is ever used; its plate pixels are as real as can be.
                 confidence = _confidence(revealed.hole, revealed.real)
-                yield Fill(frame, revealed.box, linear.astype(np.float32, copy=False), confidence, facts)
+                yield Fill(frame, revealed.box, linear, confidence, facts)
             progress((index + 1) / len(unit.frames), f"frame {frame}")
 
     @property

@@ -14,6 +14,7 @@ from void_plugin.errors import Cancelled
 from void_server.engines import Frames, IsCancelled, Mask, Picture
 from void_server.engines.recover.merge import Merged, match_light
 from void_server.engines.recover.motion import Bytes, Homography, moved
+from void_server.engines.recover.pixels import pasted, put
 from void_server.engines.recover.planes import Layers, with_source
 from void_server.engines.recover.pyramid import Floats
 from void_server.engines.recover.sample import sample
@@ -61,11 +62,11 @@ def look_again(
         here = part.rows, part.columns
         place = part.moved(box.x0, box.y0)
         laid = sample(shot, frames, target, source, track, extended, chosen[here], place, layers.box, single)
-        known = np.where(ring[here][..., None], plate[here], merged.colour[here])
+        known = pasted(plate[here], ring[here], merged.colour[here])
         laid, _ = match_light(laid, known, ring[here] | (hole & merged.seen)[here], shot.knee)
         new = open_[here] & laid.seen
         colour, seen = merged.colour.copy(), merged.seen.copy()
-        colour[here][new] = laid.colour[new]
+        put(colour[here], laid.colour, new)
         seen[here] |= new
         merged = replace(merged, colour=colour, seen=seen)
     return merged, len(tried)

@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 
 from void_server.engines import Mask
+from void_server.engines.recover.costs import lowest_plane
 from void_server.engines.recover.motion import Homography
 from void_server.engines.recover.pyramid import Floats, soften
-from void_server.engines.recover.tone import pixels_under
+from void_server.engines.recover.tone import median, pixels_under
+from void_server.tiles import Box, box_of
 
 Across = Callable[[int, int, int], Homography | None]
 """(frame, plane, other): the motion that takes the pixels of a plane to those of another by what the frame shows of
@@ -35,6 +37,10 @@ DOUBT = 3.0
 PIXEL_SIGMA = 1.0
 """Proxy pixels over which evidence is averaged: the frames average out grain, this only the sampling."""
 
+AROUND = 12
+"""Proxy pixels around what is judged that have a say in it: blur (four), median (two), half a border (one), and
+room to spare."""
+
 ROUNDS = 2
 """The first shows more of what is behind, the second judges by it."""
 
@@ -47,17 +53,18 @@ def refine(
     `luma` (planes, frames, h, w) and `seen` (frames, planes, h, w) lie on the target's pixels by each plane's motion;
     the first frame is the target. `order` leads from front to back.
     """
-    label = np.argmin(scores, axis=0)
+    label, _ = lowest_plane(scores)
     inside = {plane: (label == plane).astype(np.float32) for plane in order[:-1]}
     # A patch makes what is in front too large and never too small, so only what was taken for it is judged.
     sure = {plane: _inner(inside[plane]) for plane in inside}
     bands = {plane: (inside[plane] > 0) & ~sure[plane] for plane in inside}
+    areas = {plane: _area(bands[plane]) for plane in inside}
     evidence: dict[int, Floats] = {}
     for _ in range(ROUNDS):
         hidden = covered(inside, order, seen.shape, across, strict=True)
         misses = [_misses(luma[plane], seen[:, plane] & ~hidden[:, plane]) for plane in range(len(scores))]
         for rank, plane in enumerate(order[:-1]):
-            evidence[plane] = _evidence(plane, order[rank + 1 :], misses, sure[plane], across)
+            evidence[plane] = _evidence(plane, order[rank + 1 :], misses, sure[plane], across, areas[plane])
             judged = bands[plane] & (evidence[plane] != 0)
             inside[plane] = np.where(judged, evidence[plane] > 0, inside[plane]).astype(np.float32)
     scores = scores.copy()
@@ -75,6 +82,12 @@ def _inner(inside: Floats) -> Mask:
     return np.asarray(cv2.erode(inside, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)) > 0)
 
 
+def _area(band: Mask) -> Box | None:
+    """The box in which evidence is gathered for a band: as far around it as blur and median reach."""
+    tight = box_of(band)
+    return None if tight is None else tight.grown(AROUND).within(Box(0, 0, band.shape[1], band.shape[0]))
+
+
 def covered(
     fronts: Mapping[int, Floats], order: Sequence[int], shape: tuple[int, ...], across: Across, strict: bool = False
 ) -> Mask:
@@ -83,6 +96,7 @@ def covered(
     `strict` also counts what touches their rim, which shows both, and what lies beyond the box, where none is known.
     """
     hidden = np.zeros(shape, bool)
+    whole, outside, least = Box(0, 0, shape[3], shape[2]), (float(strict),), 0.01 if strict else 0.5
     for rank, front in enumerate(order[:-1]):
         cover = (
             np.asarray(cv2.dilate(fronts[front], np.ones((3, 3), np.uint8)), np.float32) if strict else fronts[front]
@@ -91,14 +105,16 @@ def covered(
             for plane in order[rank + 1 :]:
                 motion = across(frame, plane, front)
                 if motion is not None:
-                    hidden[frame, plane] |= _laid(cover, motion, float(strict)) > (0.01 if strict else 0.5)
+                    hidden[frame, plane] |= _laid(cover, motion, outside, whole) > least
     return hidden
 
 
-def _laid(image: Floats, motion: Homography, outside: float) -> Floats:
-    size = image.shape[1], image.shape[0]
-    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-    return np.asarray(cv2.warpPerspective(image, motion, size, flags=flags, borderValue=(outside,)), np.float32)
+def _laid(image: Floats, motion: Homography, outside: tuple[float, ...], box: Box) -> Floats:
+    if np.array_equal(motion, np.eye(3)):
+        return image[box.rows, box.columns]
+    place = motion @ np.array([[1, 0, box.x0], [0, 1, box.y0], [0, 0, 1.0]])
+    size, flags = (box.width, box.height), cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+    return np.asarray(cv2.warpPerspective(image, place, size, flags=flags, borderValue=outside), np.float32)
 
 
 def _misses(luma: Floats, shown: Mask) -> Floats:
@@ -106,38 +122,53 @@ def _misses(luma: Floats, shown: Mask) -> Floats:
     weights = shown.astype(np.float32)
     middle = (luma * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1)
     # Proxies follow the light of what each frame shows, so the same wall differs by a few levels.
-    offsets = [np.median((picture - middle).ravel()[pixels_under(mask)]) if mask.any() else 0.0
-               for picture, mask in zip(luma, shown, strict=True)]  # fmt: skip
-    level = (luma - np.array(offsets, np.float32)[:, None, None]) * weights
+    level = np.empty_like(luma)
+    for index, (picture, mask) in enumerate(zip(luma, shown, strict=True)):
+        picked = pixels_under(mask)
+        offset = median(picture.take(picked) - middle.take(picked)) if len(picked) else 0.0
+        np.subtract(picture, np.float32(offset), out=level[index])
+    level *= weights
     others = weights.sum(axis=0) - weights
-    mean = (level.sum(axis=0) - level) / np.maximum(others, 1)
-    return np.where(shown & (others > 0), np.minimum(np.abs(level - mean), MOST_MISS), np.inf).astype(np.float32)
+    mean = level.sum(axis=0) - level
+    mean /= np.maximum(others, 1)
+    level -= mean
+    np.minimum(np.abs(level, out=level), MOST_MISS, out=level)
+    level[~(shown & (others > 0))] = np.inf
+    return level
 
 
-def _evidence(plane: int, behind: Sequence[int], misses: Sequence[Floats], sure: Mask, across: Across) -> Floats:
-    """Levels by which pixels match a plane better than what is behind it, mean of all frames; 0 where none tells."""
-    own = misses[plane]
+def _evidence(
+    plane: int, behind: Sequence[int], misses: Sequence[Floats], sure: Mask, across: Across, area: Box | None
+) -> Floats:
+    """Levels by which pixels match a plane better than what is behind it, mean of all frames; 0 where none tells.
+
+    Only the area is looked at.
+    """
+    evidence = np.zeros(misses[plane].shape[1:], np.float32)
+    usual = [miss[sure & np.isfinite(miss)] for miss in misses[plane]]
+    if area is None or not any(len(values) for values in usual):
+        return evidence
+    own = misses[plane][:, area.rows, area.columns]
     known = np.isfinite(own)
-    usual = own[known & sure[None]]
-    if not len(usual):
-        return np.zeros(own.shape[1:], np.float32)
-    doubt = np.float32(DOUBT * usual.mean())
+    doubt = np.float32(DOUBT * np.concatenate(usual).mean())
     # Misses count alike on both sides of a border, or softening would move it.
     most = 2 * doubt
-    total, count = np.zeros(own.shape[1:], np.float32), np.zeros(own.shape[1:], np.float32)
+    total, count = np.zeros(area.size, np.float32), np.zeros(area.size, np.float32)
     for frame in range(len(own)):
-        best = np.full(own.shape[1:], np.inf, np.float32)
+        best = np.full(area.size, np.inf, np.float32)
         for other in behind:
             motion = across(frame, plane, other)
             if motion is not None:
                 miss = misses[other][frame]
-                laid = _laid(np.where(np.isfinite(miss), miss, MOST_MISS).astype(np.float32), motion, MOST_MISS)
-                told = _laid(np.isfinite(miss).astype(np.float32), motion, 0.0) > 0.99
-                best = np.where(told, np.minimum(best, np.minimum(laid, most)), best)
+                there = np.isfinite(miss)
+                pair = cv2.merge((np.where(there, miss, MOST_MISS).astype(np.float32), there.astype(np.float32)))
+                laid, told = cv2.split(_laid(np.asarray(pair, np.float32), motion, (MOST_MISS, 0.0), area))
+                best = np.where(told > 0.99, np.minimum(best, np.minimum(laid, most)), best)
         best = np.where(np.isfinite(best), best, doubt)
         total += np.where(known[frame], best - np.minimum(own[frame], most), 0)
         count += known[frame]
     mean = soften(total, PIXEL_SIGMA) / np.maximum(soften(count, PIXEL_SIGMA), 0.5)
     mean = np.asarray(cv2.medianBlur(mean, 5), np.float32)
     # A pixel on the border shows both and fits neither, so it counted as behind: half of it is the front's.
-    return np.asarray(0.5 * (mean + cv2.dilate(mean, np.ones((3, 3), np.uint8))), np.float32)
+    evidence[area.rows, area.columns] = 0.5 * (mean + cv2.dilate(mean, np.ones((3, 3), np.uint8)))
+    return evidence

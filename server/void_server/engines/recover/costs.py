@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from void_server.engines import Mask
 from void_server.engines.recover.pyramid import Floats, enlarge, reduce, soften
@@ -40,10 +42,13 @@ def pair_costs(luma: Floats, seen: Mask) -> dict[tuple[int, int], Floats]:
             if not both.any():
                 continue
             weight = soften(both, PATCH_SIGMA)
-            difference = soften(both * np.minimum(np.abs(luma[first] - luma[second]), WORST), PATCH_SIGMA)
+            difference = np.minimum(cv2.absdiff(luma[first], luma[second]), WORST)
+            mean = soften(np.multiply(difference, both, out=difference), PATCH_SIGMA)
             # A tenth of the patch: less is a rim of a matte, where neighbours decide.
-            mean = difference / np.maximum(weight, 0.1)
-            costs[first, second] = np.where(weight > 0.1, mean, np.inf).astype(np.float32)
+            rim = weight <= 0.1
+            mean /= np.maximum(weight, 0.1, out=weight)
+            mean[rim] = np.inf
+            costs[first, second] = mean
     return costs
 
 
@@ -64,18 +69,57 @@ def undecided(costs: Floats) -> Floats:
     return np.where(np.isfinite(costs), costs, best).astype(np.float32)
 
 
+def lowest_plane(costs: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """The plane of the lowest cost, the first of equals, and by how much the second lowest is above it."""
+    best, label = costs[0].copy(), np.zeros(costs.shape[1:], np.int64)
+    second = np.full(best.shape, np.inf, np.float32)
+    for plane in range(1, len(costs)):
+        cost = costs[plane]
+        label[cost < best] = plane
+        np.minimum(second, np.maximum(best, cost), out=second)
+        np.minimum(best, cost, out=best)
+    return label, second - best
+
+
 def agree(costs: Floats, sigma: float) -> Floats:
     """Per plane the share of belief in it, from matching costs and the belief of the neighbours."""
-    belief = _softmax(-costs / TEMPERATURE)
-    size = belief.shape[1], belief.shape[2]
+    size = costs.shape[1], costs.shape[2]
     # Neighbourhoods are smooth, so a quarter of the pixels carries them as well.
     small = max(2, size[0] // COARSER), max(2, size[1] // COARSER)
+
+    def around(share: Floats) -> Floats:
+        return enlarge(soften(reduce(share, small), sigma / COARSER), size)
+
+    odds = costs * np.float32(-1 / TEMPERATURE)
+    if len(costs) == 2:
+        return _agree_of_two(odds[0] - odds[1], around)
+    belief = _softmax(odds.copy())
     for _ in range(ROUNDS):
-        around = np.stack([enlarge(soften(reduce(share, small), sigma / COARSER), size) for share in belief])
-        belief = _softmax((SMOOTHNESS * around - costs) / TEMPERATURE)
+        near = [around(share) for share in belief]
+        belief = _softmax(np.stack([own * np.float32(SMOOTHNESS / TEMPERATURE) for own in near]) + odds)
     return belief
 
 
+def _agree_of_two(lead: Floats, around: Callable[[Floats], Floats]) -> Floats:
+    """The same for two planes, whose shares add up to one: the belief in the first says it all."""
+    strength = np.float32(SMOOTHNESS / TEMPERATURE)
+    belief, total = _logistic(lead), lead
+    for _ in range(ROUNDS):
+        total = around(belief)
+        total *= 2 * strength
+        total += lead - strength
+        belief = _logistic(total)
+    return np.stack([belief, _logistic(-total)])
+
+
+def _logistic(lead: Floats) -> Floats:
+    powers = np.asarray(cv2.exp(-lead), np.float32)
+    powers += np.float32(1)
+    return np.asarray(np.divide(np.float32(1), powers, out=powers), np.float32)
+
+
 def _softmax(values: Floats) -> Floats:
-    powers = np.exp(values - values.max(axis=0))
-    return np.asarray(powers / powers.sum(axis=0), np.float32)
+    values -= values.max(axis=0)
+    powers = np.exp(values, out=values)
+    powers /= powers.sum(axis=0)
+    return powers

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from void_server.engines import Mask, Picture
+from void_server.engines.recover.pixels import difference, put, times
 from void_server.engines.recover.pyramid import Floats, carry_into, enlarge, reduce
 from void_server.engines.recover.sample import Sample
 from void_server.engines.recover.sources import in_turn, nearness
-from void_server.engines.recover.tone import decode, gain_between, pixels_under, with_gain
+from void_server.engines.recover.tone import decode, gain_between, medians, pixels_under, with_gain
 
 FEWEST_RING = 200
 """Pixels common to target and source below which their light is not compared: too few for a median."""
@@ -53,19 +54,20 @@ class Merged:
 def match_light(sample: Sample, plate: Picture, ring: Mask, knee: float) -> tuple[Sample, float]:
     """The sample with its light brought to that of the target, and its mean encoded error on the ring."""
     common = ring & sample.seen
-    if int(common.sum()) < FEWEST_RING:
+    if np.count_nonzero(common) < FEWEST_RING:
         return sample, 0.0
     picked = pixels_under(common)
-    here, there = plate.reshape(-1, 3)[picked], sample.colour.reshape(-1, 3)[picked]
+    here, there = plate.reshape(-1, 3).take(picked, axis=0), sample.colour.reshape(-1, 3).take(picked, axis=0)
     gains = gain_between(decode(here, knee), decode(there, knee), knee)
     colour = with_gain(sample.colour, gains, knee)
-    difference = plate - colour
-    middle = np.median(difference.reshape(-1, 3)[picked], axis=0).astype(np.float32)
-    rest = np.clip(difference - middle, -MOST_OFFSET, MOST_OFFSET)
-    correction = carry_into(rest, common, MEMBRANE_CELL)
-    middle = np.clip(middle, -MOST_OFFSET, MOST_OFFSET)
-    error = float(np.abs(rest.reshape(-1, 3)[picked]).mean())
-    return replace(sample, colour=colour + (correction + middle)), error
+    gained = there if colour is sample.colour else colour.reshape(-1, 3).take(picked, axis=0)
+    middle = medians(here - gained)
+    # Only what lies under the mask counts, so the rest is left out before it is clipped.
+    rest = difference(plate, colour, middle)
+    np.clip(rest, -MOST_OFFSET, MOST_OFFSET, out=rest)
+    correction = carry_into(rest, common, MEMBRANE_CELL, np.clip(middle, -MOST_OFFSET, MOST_OFFSET))
+    error = float(np.abs(rest.reshape(-1, 3).take(picked, axis=0)).mean())
+    return replace(sample, colour=np.asarray(cv2.add(colour, correction, correction), np.float32)), error
 
 
 def merge(
@@ -82,7 +84,7 @@ def merge(
     weights = [_weight(sample, target, hole) for sample in matched]
     if len(matched) > 1:
         for weight, agrees in zip(weights, _agreement(matched, weights), strict=True):
-            weight *= agrees
+            np.multiply(weight, agrees, out=weight)
     total = np.sum(weights, axis=0)
     grain = 1.0
     if single:
@@ -92,38 +94,42 @@ def merge(
         squares = np.sum([weight * weight for weight in weights], axis=0)
         if seen.any():
             grain = float(np.mean(np.sqrt(squares[seen]) / total[seen]))
-        colour = np.zeros_like(plate)
+        colour, share = np.zeros_like(plate), np.maximum(total, 1e-9)
         for sample, weight in zip(matched, weights, strict=True):
-            colour += sample.colour * (weight / np.maximum(total, 1e-9))[..., None]
+            cv2.add(colour, times(sample.colour, weight / share), colour)
     return Merged(colour, total > 0, float(np.mean(errors)), grain)
 
 
 def _weight(sample: Sample, target: int, hole: Mask) -> Floats:
-    inner = np.asarray(cv2.erode(sample.seen.astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8) > 0
-    weight = np.where(inner, 1.0, RIM_WEIGHT * sample.seen) * np.exp(-sample.error / ERROR_LEVELS)
+    seen = sample.seen.view(np.uint8)
+    inner = np.asarray(cv2.erode(seen, np.ones((3, 3), np.uint8)), np.uint8)
+    # Nothing, rim and plainly seen are 0, 1 and 2.
+    worth = np.array([0.0, RIM_WEIGHT, 1.0], np.float32).take(seen + inner)
+    weight = worth * np.exp(-sample.error / ERROR_LEVELS)
     return np.asarray(weight * (nearness(target, sample.position) * hole), np.float32)
 
 
-def _agreement(samples: Sequence[Sample], weights: Sequence[Floats]) -> list[Floats]:
-    """Per sample 1 where it agrees with the largest group of like samples, 0 where it does not."""
+def _agreement(samples: Sequence[Sample], weights: Sequence[Floats]) -> list[Mask]:
+    """Per sample where it agrees with the largest group of like samples."""
     height, width = weights[0].shape
     size = max(1, height // AGREEMENT_CELL), max(1, width // AGREEMENT_CELL)
     shares = np.stack([reduce(weight, size) for weight in weights])
+    # Per sample and channel: planes side by side are compared at once.
     means = np.stack([
-        reduce(sample.colour * weight[..., None], size) / np.maximum(share, 1e-9)[..., None]
+        np.moveaxis(reduce(times(sample.colour, weight), size), -1, 0) / np.maximum(share, 1e-9)
         for sample, weight, share in zip(samples, weights, shares, strict=True)
     ])  # fmt: skip
     count = len(samples)
     alike = np.ones((count, count, *size), bool)
     for first in range(count):
         for second in range(first):
-            difference = np.abs(means[first] - means[second]).max(axis=-1)
-            alike[first, second] = alike[second, first] = difference < DISAGREEMENT
+            apart = np.abs(means[first] - means[second]).max(axis=0)
+            alike[first, second] = alike[second, first] = apart < DISAGREEMENT
     # Votes count by weight, and a source that shows nothing here neither votes nor leads.
-    support = (alike * shares[None]).sum(axis=1) * (shares > 0)
+    support = np.stack([(row * shares).sum(axis=0) for row in alike]) * (shares > 0)
     leader = np.argmax(support, axis=0)
     kept = np.take_along_axis(alike, leader[None, None], axis=0)[0]
-    return [(enlarge(agrees.astype(np.float32), (height, width)) > 0.5).astype(np.float32) for agrees in kept]
+    return [enlarge(agrees.astype(np.float32), (height, width)) > 0.5 for agrees in kept]
 
 
 def _pick(samples: Sequence[Sample], weights: Sequence[Floats], target: int) -> Picture:
@@ -139,7 +145,7 @@ def _pick(samples: Sequence[Sample], weights: Sequence[Floats], target: int) -> 
         for index in order:
             least = _plain(samples[index], target) if plainly else 0.0
             new = (weights[index] > least) & ~taken
-            colour[new] = samples[index].colour[new]
+            put(colour, samples[index].colour, new)
             taken |= new
     return colour
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from void_server.engines import Picture
 from void_server.engines.recover.pyramid import Floats
-from void_server.engines.recover.tone import encode, knee_of
+from void_server.engines.recover.tone import encode, knee_of, median
 
 Homography = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
@@ -99,12 +99,12 @@ def make_proxy(picture: Picture, usable: NDArray[np.bool_]) -> tuple[Proxy, floa
     """The proxy of a reduced picture, and the median light of its usable pixels."""
     luma = np.asarray(picture @ np.array([0.25, 0.5, 0.25], np.float32), np.float32)
     # Without background to look at, the whole picture is the least bad measure of its exposure.
-    sample = luma[usable] if int(usable.sum()) > 100 else luma.ravel()
-    light = float(np.median(np.abs(sample)))
+    enough = np.count_nonzero(usable) > 100
+    light = median(np.abs(luma[usable] if enough else luma.ravel()))
     # The frame's own median as knee makes the proxy the same at any exposure.
     coded = encode(luma, knee_of(light))
-    sample = coded[usable] if int(usable.sum()) > 100 else coded.ravel()
-    middle, deviation = float(np.median(sample)), float(sample.std()) + 1e-5
+    sample = coded[usable] if enough else coded.ravel()
+    middle, deviation = median(sample), float(sample.std()) + 1e-5
     levels = np.clip((coded - middle) / deviation * CONTRAST_LEVELS + MIDDLE_LEVEL, 0, 255).astype(np.uint8)
     # Two proxy pixels away from a matte: a tracking window must not see its edge.
     clear = np.asarray(cv2.erode(usable.astype(np.uint8), np.ones((5, 5), np.uint8)), np.uint8)

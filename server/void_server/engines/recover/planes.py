@@ -17,6 +17,7 @@ from void_server.engines.recover.costs import (
     WORST,
     agree,
     best_two,
+    lowest_plane,
     pair_costs,
     undecided,
 )
@@ -84,8 +85,10 @@ def find_layers(shot: Shot, target: int, tracks: Mapping[int, Track], box: Box) 
     seen = np.zeros((len(frames), count, box.height, box.width), bool)
     luma = np.zeros((count, len(frames), box.height, box.width), np.float32)
     for plane in range(count):
-        for index, frame in enumerate(frames):
-            motion = np.eye(3) if index == 0 else motions[frame][plane]
+        luma[plane, 0] = shot.luma[target][box.rows, box.columns]
+        seen[0, plane] = shot.usable[target][box.rows, box.columns] > 0
+        for index, frame in enumerate(sources, start=1):
+            motion = motions[frame][plane]
             if motion is None:
                 continue
             size, place = (box.width, box.height), motion @ corner
@@ -137,9 +140,9 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
         return hidden
     anchor = motions[first]
 
-    def onto(image: Floats, across: Homography, outside: float) -> Floats:
+    def onto(image: Floats, across: Homography, outside: tuple[float, ...]) -> Floats:
         flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-        laid = cv2.warpPerspective(image, across, (width, height), flags=flags, borderValue=(outside,))
+        laid = cv2.warpPerspective(image, across, (width, height), flags=flags, borderValue=outside)
         return np.asarray(laid, np.float32)
 
     # All costs of a source side by side on its own pixels, which the first plane's motion brings to the grid.
@@ -148,8 +151,9 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
         if motion is not None and anchor is not None:
             across = np.linalg.inv(corner) @ np.linalg.inv(motion) @ anchor @ corner
             known = np.isfinite(costs[plane])
-            laid = onto(np.where(known, costs[plane], WORST).astype(np.float32), across, WORST)
-            aligned[plane] = np.where(onto(known.astype(np.float32), across, 0.0) > 0.99, laid, np.inf)
+            pair = cv2.merge((np.where(known, costs[plane], WORST).astype(np.float32), known.astype(np.float32)))
+            laid, shown = cv2.split(onto(np.asarray(pair, np.float32), across, (WORST, 0.0)))
+            aligned[plane] = np.where(shown > 0.99, laid, np.inf)
     aligned = undecided(aligned)
     half = max(2, height // 2), max(2, width // 2)
     likely = agree(np.stack([reduce(cost, half) for cost in aligned]), NEIGHBOURHOOD / 2)
@@ -158,7 +162,7 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
         if motion is not None and anchor is not None:
             across = np.linalg.inv(corner) @ np.linalg.inv(anchor) @ motion @ corner
             # Beyond the box nothing is known against the plane.
-            hidden[plane] = onto(likely[plane], across, 1.0) < 1.0 / (count + 1)
+            hidden[plane] = onto(likely[plane], across, (1.0,)) < 1.0 / (count + 1)
     return hidden
 
 
@@ -205,15 +209,16 @@ def _scores(
 ) -> Floats:
     count = members.shape[1]
     shown = seen & ~hidden
-    support = shown[1:].sum(axis=0)
+    support = shown[1:].sum(axis=0, dtype=np.uint8).astype(np.float32)
     costs = []
     for plane in range(count):
-        kept = [
-            np.where(shown[first, plane] & shown[second, plane], np.minimum(cost, WORST), WORST).astype(np.float32)
-            for (first, second), cost in pairs[plane].items()
-        ]
+        kept = []
+        for (first, second), cost in pairs[plane].items():
+            counts = np.minimum(cost, WORST)
+            counts[~(shown[first, plane] & shown[second, plane])] = WORST
+            kept.append(counts)
         costs.append(best_two(kept, members.shape[2:]))
-    shares = support / np.maximum(seen[1:].sum(axis=0), 1)
+    shares = support / np.maximum(seen[1:].sum(axis=0, dtype=np.uint8), 1)
     # What is hidden must be confirmed: a plane that fewer frames show counts as a mismatch there, not as a tie.
     data = np.minimum(np.stack(costs), WORST)
     for plane in range(count):
@@ -231,8 +236,8 @@ def _front_first(own: Floats, luma: Floats, seen: Mask, hidden: Mask) -> list[in
     and frame, `seen` and `hidden` per frame and plane on the target's pixels.
     """
     known = undecided(own)
-    winner = np.argmin(known, axis=0)
-    clear = seen[0, 0] & (np.partition(known, 1, axis=0)[1] - known.min(axis=0) > TEMPERATURE)
+    winner, margin = lowest_plane(known)
+    clear = seen[0, 0] & (margin > TEMPERATURE)
     covered = np.zeros(len(own))
     shown = np.zeros(len(own), bool)
     for plane in range(len(own)):
@@ -240,7 +245,7 @@ def _front_first(own: Floats, luma: Floats, seen: Mask, hidden: Mask) -> list[in
         shown[plane] = int(there.sum()) >= FEWEST_EDGE
         covered[plane] = float((there & hidden[1:, plane]).sum()) / max(1, int(there.sum()))
     misses = np.ones(len(own))
-    edge = seen[0, 0] & _edges_between(np.argmax(agree(known, NEIGHBOURHOOD), axis=0), luma[0, 0])
+    edge = seen[0, 0] & _edges_between(lowest_plane(-agree(known, NEIGHBOURHOOD))[0], luma[0, 0])
     if int(edge.sum()) >= FEWEST_EDGE:
         misses = edge_misses(luma, seen, edge)
     # Both as shares, so that neither sign outvotes the other by its units.

@@ -59,18 +59,18 @@ def soften(image: Floats, sigma: float) -> Floats:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
 
 
-def carry_into(values: Floats, known: NDArray[np.bool_], coarse: int) -> Floats:
+def carry_into(values: Floats, known: NDArray[np.bool_], coarse: int, plus: Floats | None = None) -> Floats:
     """A low-frequency version of values that are known only under a mask, continued over the whole picture.
 
-    `coarse` is the cell size in pixels over which values are averaged first.
+    `coarse` is the cell size in pixels over which values are averaged first; `plus` is added to each channel.
     """
     height, width = known.shape
     size = max(2, height // coarse), max(2, width // coarse)
     share = reduce(known, size)
-    total = reduce(values * known[..., None], size)
+    total = reduce(np.asarray(cv2.copyTo(values, known.view(np.uint8))), size)
     mean = np.asarray(total / np.maximum(share, 1e-3)[..., None], np.float32)
     # Cells with less than 30 % known pixels are a few pixels at the very edge of the matte: the least reliable.
     trusted = (share > 0.3).astype(np.float32)
-    if float(trusted.sum()) < 4:
-        return np.zeros_like(values)
-    return enlarge(soften(spread(mean, trusted), 2.0), (height, width))
+    field = soften(spread(mean, trusted), 2.0) if float(trusted.sum()) >= 4 else np.zeros_like(mean)
+    # Added while the cells are few: interpolation keeps a constant.
+    return enlarge(field if plus is None else field + plus, (height, width))

@@ -12,6 +12,7 @@ from void_plugin.errors import Cancelled
 from void_server.engines import Frames, IsCancelled, Mask, Picture
 from void_server.engines.recover.again import look_again
 from void_server.engines.recover.merge import Merged, match_light, merge
+from void_server.engines.recover.pixels import pasted, put
 from void_server.engines.recover.planes import find_layers
 from void_server.engines.recover.pyramid import spread
 from void_server.engines.recover.sample import (
@@ -27,14 +28,17 @@ from void_server.engines.recover.shot import INVENTED, Shot
 from void_server.engines.recover.sources import choose_sources
 from void_server.engines.recover.still import merge_still
 from void_server.engines.recover.tone import encode
-from void_server.tiles import Box
+from void_server.tiles import Box, box_of
 
 RING_SHARE, WIDEST_RING = 0.02, 48
 """Of the width, and in pixels: how far around the hole light is compared. Wide enough for a median, near enough to
 be its light; past 48 pixels even a small hole has thousands of them, and more only cost time."""
 
 CONTEXT_SHARE = 0.05
-"""Of the width: how far around the hole motion is judged; flow needs more surroundings than light."""
+"""Of the width: how far around the hole motion and planes are judged; both need more surroundings than light."""
+
+LEAST_AROUND = 32
+"""Plate pixels around what is continued smoothly: four membrane cells."""
 
 MIDDLE_GREY = math.log(3.0)
 """The shot's median light, encoded: the knee is half of it. Stands where nothing at all is known."""
@@ -90,13 +94,13 @@ def reveal(
     ring = frames.usable(number, box) & ~hole
     given = frames.clean_plate(number, box) if shot.clean[target] else None
     if given is not None:
-        colour = np.where(hole[..., None], encode(given, shot.knee), plate).astype(np.float32)
+        colour = pasted(encode(given, shot.knee), hole, plate)
         return Revealed(box, plate, hole, ring, colour, hole, hole, 1, 1, 0.0, 1.0)
     merged, count, planes = _from_sources(
         shot, frames, target, box, around, linear, plate, ring, hole, single, cancelled
     )
     real = hole & merged.seen
-    colour = np.where(real[..., None], merged.colour, plate).astype(np.float32)
+    colour = pasted(merged.colour, real, plate)
     revealed = Revealed(box, plate, hole, ring, colour, real, real, count, planes, merged.ring_error, merged.grain)
     revealed = _from_clean_plates(shot, frames, target, revealed, cancelled)
     return _from_keys(shot, target, revealed, cancelled)
@@ -128,16 +132,16 @@ def _from_sources(
     if any(track.found for track in tracks.values()):
         tracks = {source: track for source, track in tracks.items() if track.found}
     layers = find_layers(shot, target, tracks, context)
-    chosen = None if layers is None else choose_planes(shot, layers, box)
+    plane_of = None if layers is None else choose_planes(shot, layers, box)
     samples = []
     for source, track in tracks.items():
         if cancelled():
             raise Cancelled
-        samples.append(sample(shot, frames, target, source, track, layers, chosen, box, context, single))
+        samples.append(sample(shot, frames, target, source, track, layers, plane_of, box, context, single))
     merged = merge(samples, target, plate, ring, hole, shot.knee, single)
-    if layers is None or chosen is None:
+    if layers is None or plane_of is None:
         return merged, len(samples), 1
-    merged, more = look_again(shot, frames, target, layers, chosen, merged, box, plate, ring, hole, single, cancelled)
+    merged, more = look_again(shot, frames, target, layers, plane_of, merged, box, plate, ring, hole, single, cancelled)
     return merged, len(samples) + more, layers.count
 
 
@@ -177,7 +181,7 @@ def _from_keys(shot: Shot, target: int, revealed: Revealed, cancelled: IsCancell
 def _with(revealed: Revealed, colour: Picture, where: Mask, real: bool) -> Revealed:
     return replace(
         revealed,
-        colour=np.where(where[..., None], colour, revealed.colour).astype(np.float32),
+        colour=pasted(colour, where, revealed.colour),
         known=revealed.known | where,
         real=revealed.real | where if real else revealed.real,
     )
@@ -191,5 +195,13 @@ def complete(revealed: Revealed) -> Picture:
     known = revealed.ring | revealed.known
     if not known.any():
         return np.where(missing[..., None], np.float32(MIDDLE_GREY), revealed.colour).astype(np.float32)
-    smooth = spread(revealed.colour, known.astype(np.float32))
-    return np.where(missing[..., None], smooth, revealed.colour).astype(np.float32)
+    tight = box_of(missing)
+    whole = Box(0, 0, missing.shape[1], missing.shape[0])
+    # A few slivers are continued from around them; what is far away would have no say.
+    area = None if tight is None else tight.grown(max(LEAST_AROUND, tight.width, tight.height)).within(whole)
+    here = (area or whole).rows, (area or whole).columns
+    if not known[here].any():
+        here = whole.rows, whole.columns
+    colour = revealed.colour.copy()
+    put(colour[here], spread(revealed.colour[here], known[here].astype(np.float32)), missing[here])
+    return colour

@@ -8,28 +8,14 @@ import cv2
 import numpy as np
 
 from void_server.engines import Frames, Mask, Picture
+from void_server.engines.recover.flow import residual_flow
 from void_server.engines.recover.motion import Bytes, Homography, Track, moved
+from void_server.engines.recover.pixels import put
 from void_server.engines.recover.planes import Layers
-from void_server.engines.recover.pyramid import Floats, enlarge, soften, spread
+from void_server.engines.recover.pyramid import Floats, enlarge
 from void_server.engines.recover.shot import Shot
 from void_server.engines.recover.tone import encode
 from void_server.tiles import Box
-
-FINE_LEVELS = 3.0
-"""Levels of 255 of mean difference up to which a registration is as good as grain lets one tell."""
-
-FINE_SHARE = 0.02
-"""Share of the surroundings that may differ by more before flow is tried: twigs, a moving leaf."""
-
-FLOW_WORTH = 0.85
-"""Flow must bring the mean difference of the surroundings down to this share: what it cannot explain is light or
-noise, not motion, and following that bends straight edges inside the hole."""
-
-MOST_LEVELS = 14.0
-"""Levels above which flow has matched two different things."""
-
-MOST_FLOW = 0.04
-"""Share of the width; larger residues are another plane or an error, not the bend of a surface."""
 
 BORDER = 5
 """Plate pixels around a crop for the reach of the widest kernel (four) and rounding."""
@@ -65,11 +51,11 @@ def sample(shot: Shot, frames: Frames, target: int, source: int, track: Track, l
     `sharp` keeps more of the source's grain, at twice the cost of resampling.
     """
     if layers is not None and chosen is not None and source in layers.motions:
-        return _sample_layers(shot, frames, source, layers, chosen, box, context, sharp)
+        return _sample_layers(shot, frames, source, layers, chosen, box, sharp)
     if track.still:
         whole = frames.plate(shot.numbers[source], box)
         return Sample(source, encode(whole, shot.knee), frames.usable(shot.numbers[source], box), NO_ERROR)
-    flow, error = _residual_flow(shot, target, source, track.homography, context)
+    flow, error = residual_flow(shot, target, source, track.homography, context)
     if flow is None:
         colour, seen = _warp(shot, frames, source, track.homography, box, sharp)
     else:
@@ -78,8 +64,7 @@ def sample(shot: Shot, frames: Frames, target: int, source: int, track: Track, l
 
 
 def _sample_layers(
-    shot: Shot, frames: Frames, source: int, layers: Layers, chosen: Bytes, box: Box, context: Box,
-    sharp: bool,
+    shot: Shot, frames: Frames, source: int, layers: Layers, chosen: Bytes, box: Box, sharp: bool
 ) -> Sample:  # fmt: skip
     colour = np.zeros((*box.size, 3), np.float32)
     seen = np.zeros(box.size, bool)
@@ -89,11 +74,12 @@ def _sample_layers(
             continue
         rows, columns = np.flatnonzero(here.any(axis=1)), np.flatnonzero(here.any(axis=0))
         part = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-        there, shown = _warp(shot, frames, source, motion, part.moved(box.x0, box.y0), sharp)
-        covered = _onto_plate(shot, layers.hidden[source][plane].astype(np.float32), box, context) > 0.5
+        place = part.moved(box.x0, box.y0)
+        there, shown = _warp(shot, frames, source, motion, place, sharp)
+        covered = _onto_plate(shot, layers.hidden[source][plane].astype(np.float32), place, layers.box) > 0.5
         inside = here[part.rows, part.columns]
-        colour[part.rows, part.columns][inside] = there[inside]
-        seen[part.rows, part.columns][inside] = (shown & ~covered[part.rows, part.columns])[inside]
+        put(colour[part.rows, part.columns], there, inside)
+        seen[part.rows, part.columns] |= inside & shown & ~covered
     return Sample(source, colour, seen, NO_ERROR)
 
 
@@ -199,51 +185,3 @@ def _warp_along(
     picture = cv2.remap(colour, maps, None, _kernel(sharp), borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
     seen = cv2.remap(clear, maps, None, cv2.INTER_NEAREST)  # type: ignore[call-overload]
     return np.asarray(picture, np.float32), np.asarray(seen) > 0
-
-
-def _residual_flow(
-    shot: Shot, target: int, source: int, homography: Homography, context: Box
-) -> tuple[Floats | None, Floats]:
-    """Proxy flow that a homography leaves over, or None where it explains all; and what differs after it."""
-    place = homography @ np.array([[1, 0, context.x0], [0, 1, context.y0], [0, 0, 1.0]])
-    size = context.width, context.height
-    there = np.asarray(cv2.warpPerspective(
-        shot.luma[source], place, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-    ), np.uint8)  # fmt: skip
-    shown = cv2.warpPerspective(shot.usable[source], place, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
-    here = shot.luma[target][context.rows, context.columns]
-    known = (shot.usable[target][context.rows, context.columns] > 0) & (np.asarray(shown) > 0)
-    if int(known.sum()) < 50:
-        return None, NO_ERROR
-    difference = here.astype(np.float32) - there
-    offset = float(np.median(difference[known]))
-    before = _mean_difference(difference - offset, known)
-    if float((before[known] > FINE_LEVELS).mean()) < FINE_SHARE or min(size) < 24:
-        return None, np.full((1, 1), float(before[known].mean()), np.float32)
-    # Holes of either frame get the same picture in both, so that flow finds nothing to move there.
-    there = np.clip(there + offset, 0, 255).astype(np.uint8)
-    common = np.clip(spread(here.astype(np.float32), known.astype(np.float32)), 0, 255).astype(np.uint8)
-    first, second = np.where(known, here, common), np.where(known, there, common)
-    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    finder.setFinestScale(1)
-    flow = np.asarray(finder.calc(first, second, np.zeros((*first.shape, 2), np.float32)), np.float32)
-    x, y = np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32))
-    laid = cv2.remap(second, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    after = _mean_difference(first.astype(np.float32) - laid, known)
-    good = known & (after < MOST_LEVELS) & (np.abs(flow).max(axis=-1) < MOST_FLOW * shot.proxy_size[1])
-    # Where flow gains less than 0.6 levels it only follows grain, and the homography is the steadier guess.
-    flow[before <= after + 0.6] *= 0.25
-    explains = float(after[known].mean()) < FLOW_WORTH * float(before[known].mean())
-    if int(good.sum()) < 20 or not explains:
-        return None, np.full((1, 1), float(before[known].mean()), np.float32)
-    flow = soften(spread(flow, good.astype(np.float32)), 1.5)
-    return flow, spread(np.minimum(after, WORST_ERROR), known.astype(np.float32))
-
-
-WORST_ERROR = 60.0
-"""Levels; weights are nothing long before, and larger values would only spread further into the hole."""
-
-
-def _mean_difference(difference: Floats, known: Mask) -> Floats:
-    weight = soften(known.astype(np.float32), 2.0)
-    return np.asarray(soften(np.abs(difference) * known, 2.0) / np.maximum(weight, 0.05), np.float32)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from void_plugin.errors import Cancelled
 from void_server.engines import Frames, IsCancelled, Mask, Picture
+from void_server.engines.recover.changes import Cells, out_of_date
 from void_server.engines.recover.merge import MEMBRANE_CELL, MOST_OFFSET, Merged
+from void_server.engines.recover.order import sort_rows
+from void_server.engines.recover.pixels import brighten, put
 from void_server.engines.recover.pyramid import Floats, carry_into, enlarge
 from void_server.engines.recover.shot import Shot
 from void_server.engines.recover.sources import in_turn
@@ -22,6 +25,9 @@ CHUNK = 4096
 MOST_VALUES, FEWEST_SOURCES = 1 << 27, 3
 """512 MiB of samples at once, so that a hole as large as a 4K frame stays in memory on every thread; three
 sources are still enough to tell the odd one."""
+
+COMPARED = 3000
+"""Ring pixels by which the light of two frames is compared; twice as many find no truer gain."""
 
 OUTLIER = 3.0
 """Deviations from the median past which a sample shows something else; grain loses 0.3 % of itself."""
@@ -45,10 +51,13 @@ def merge_still(
     sparse = np.zeros_like(ring)
     sparse[::2, ::2] = ring[::2, ::2]
     places = np.flatnonzero(hole | sparse)
-    around = pixels_under(ring, 6000)
-    here = linear.reshape(-1, 3)[around]
     sources = sources[: max(FEWEST_SOURCES, MOST_VALUES // (3 * max(1, len(places))))]
-    light = np.full((len(sources), len(places), 3), np.inf, np.float32)
+    around = pixels_under(ring, COMPARED)
+    here = linear.reshape(-1, 3)[around]
+    rows = np.empty((len(sources), 1, len(places), 3), np.float32)
+    light, shown = rows[:, 0], np.empty((len(sources), len(places)), bool)
+    cells = Cells.around(places, hole.shape)
+    means = np.empty((len(sources), 3, cells.middles.shape[1]), np.float32)
     for index, source in enumerate(sources):
         if cancelled():
             raise Cancelled
@@ -58,11 +67,18 @@ def merge_still(
         gains = gain_between(here[common], there[around[common]], shot.knee)
         # Most locked shots have no flicker at all, and a gain of grain is worse than none.
         gains[np.abs(gains - 1.0) < GAIN_TOLERANCE] = 1.0
-        taken = there.take(places, axis=0)
-        taken *= gains
-        taken[~usable[places]] = np.inf
-        light[index] = taken
-    counts = np.isfinite(light[..., 0]).sum(axis=0)
+        there.take(places, axis=0, out=light[index], mode="clip")
+        usable.take(places, out=shown[index], mode="clip")
+        if (gains != 1.0).any():
+            brighten(rows[index], gains)
+        means[index] = cells.means(there, usable) * gains[:, None]
+    stale = out_of_date(means, sources, target).take(cells.of, axis=1)
+    # A place that only they show is theirs.
+    shown &= ~(stale & (shown & ~stale).any(axis=0))
+    nothing = np.full(rows.shape[1:], np.inf, np.float32)
+    for row, missing in zip(rows, ~shown[:, None], strict=True):
+        put(row, nothing, missing)
+    counts = shown.sum(axis=0)
     average = np.zeros((len(places), 3), np.float32)
     spreads = np.zeros((len(places), 3), np.float32)
     for first in range(0, len(places), CHUNK):
@@ -78,18 +94,14 @@ def merge_still(
     if single:
         result[places] = _own_grain(light, average, spreads, places, target, sources, hole.shape)
         colour = encode(result.reshape(plate.shape), shot.knee)
-    shown = counts[hole.ravel()[places] & (counts > 0)]
-    grain = 1.0 if single or not shown.size else float(np.mean(1 / np.sqrt(shown)))
+    averaged = counts[hole.ravel()[places] & (counts > 0)]
+    grain = 1.0 if single or not averaged.size else float(np.mean(1 / np.sqrt(averaged)))
     return Merged(colour + offset, seen.reshape(hole.shape), error, grain)
 
 
 def _steady_mean(light: Floats, counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[Floats, Floats]:
     """Mean of the samples near the median of each pixel, and their deviation. Missing samples are infinite."""
-    ordered = light.copy()
-    for low, high in _exchanges(len(ordered)):
-        smaller = np.minimum(ordered[low], ordered[high])
-        np.maximum(ordered[low], ordered[high], out=ordered[high])
-        ordered[low] = smaller
+    ordered = sort_rows(light.copy())
 
     def rank(share: float) -> Floats:
         index = np.maximum(0, np.rint(share * (counts - 1))).astype(np.int64)
@@ -109,24 +121,6 @@ def _steady_mean(light: Floats, counts: np.ndarray[tuple[int], np.dtype[np.int64
     return np.asarray(np.where(number > 0, mean, middle), np.float32), np.asarray(quartiles, np.float32)
 
 
-def _exchanges(count: int) -> Iterator[tuple[int, int]]:
-    """Batcher's merge exchange: the comparisons that sort any `count` rows, each over whole rows at once."""
-    if count < 2:
-        return
-    top = 1 << ((count - 1).bit_length() - 1)
-    step = top
-    while step > 0:
-        stride, offset, length = top, 0, step
-        while True:
-            for low in range(count - length):
-                if low & step == offset:
-                    yield low, low + length
-            if stride == step:
-                break
-            length, stride, offset = stride - step, stride >> 1, step
-        step >>= 1
-
-
 def _own_grain(
     light: Floats, average: Floats, spreads: Floats, places: np.ndarray[tuple[int], np.dtype[np.int64]], target: int,
     sources: Sequence[int], shape: tuple[int, ...],
@@ -137,18 +131,21 @@ def _own_grain(
     open_places = np.ones(len(places), bool)
     # A mean over 25 grains deviates by a fifth of one; this scale is what a wrong source must clearly exceed.
     limit = ODD_GRAIN * spreads.max(axis=-1) / 5.0 + 1e-6
+    field = np.zeros((shape[0] * shape[1], 4), np.float32)
     for index in order:
         if float(open_places.mean()) < ODD_SHARE:
             break
         there = np.isfinite(light[index, :, 0])
-        field = np.zeros((shape[0] * shape[1], 4), np.float32)
-        field[places[there], :3] = (light[index] - average)[there]
-        field[places[there], 3] = 1.0
-        blurred = np.asarray(cv2.blur(field.reshape(*shape, 4), (5, 5)), np.float32).reshape(-1, 4)[places]
-        odd = np.abs(blurred[:, :3]).max(axis=-1) > limit * np.maximum(blurred[:, 3], 0.04) ** 0.5
-        new = open_places & there & ~odd
-        result[new] = light[index][new]
-        open_places &= ~new
+        field[places, :3] = np.where(there[:, None], light[index] - average, 0)
+        field[places, 3] = there
+        blurred = np.asarray(cv2.blur(field.reshape(*shape, 4), (5, 5)), np.float32).reshape(-1, 4)
+        # Later sources only fill what the earlier have left open.
+        picked = np.flatnonzero(open_places & there)
+        red, green, blue, share = blurred.take(places[picked], axis=0).T
+        worst = np.maximum(np.maximum(np.abs(red), np.abs(green)), np.abs(blue))
+        new = picked[worst <= limit[picked] * np.maximum(share, 0.04) ** 0.5]
+        result[new] = light[index].take(new, axis=0)
+        open_places[new] = False
     return result
 
 
@@ -156,7 +153,7 @@ def _light_offset(plate: Picture, colour: Picture, common: Mask) -> tuple[Pictur
     """What the light of this frame adds to the colour, continued from a sparse ring, and the mean error there."""
     if not common.any():
         return np.zeros_like(plate), 0.0
-    difference = (plate - colour)[::2, ::2]
-    field = carry_into(np.clip(difference, -MOST_OFFSET, MOST_OFFSET), common[::2, ::2], MEMBRANE_CELL // 2)
+    difference, known = plate[::2, ::2] - colour[::2, ::2], np.ascontiguousarray(common[::2, ::2])
+    field = carry_into(np.clip(difference, -MOST_OFFSET, MOST_OFFSET), known, MEMBRANE_CELL // 2)
     size = plate.shape[0], plate.shape[1]
-    return enlarge(field, size), float(np.abs(difference[common[::2, ::2]]).mean())
+    return enlarge(field, size), float(np.abs(difference[known]).mean())
