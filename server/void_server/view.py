@@ -21,7 +21,7 @@ from void_server.exr import Pixels
 from void_server.footage import EMPTY_MATTE, ByteCache, Footage, Matte, cropped
 from void_server.halves import floats
 from void_server.quadmask import Reach
-from void_server.tiles import Box, box_of, whole_blocks
+from void_server.tiles import Box, box_of, strips, whole_blocks
 
 HALF_MAX = 65504.0
 FEW_LABELS = 96 << 20
@@ -229,15 +229,19 @@ class PlateFrames(Frames):
         across = _sample_grid(canvas.x0, data.x0, data.x1, wide, factor, step)
         down = _sample_grid(canvas.y0, data.y0, data.y1, high, factor, step)
         values = pixels[_as_slice(down)][:, _as_slice(across)]
-        known = finite_pixels(values)
-        samples = floats(values)
-        if not known.all():
-            samples[~known] = 0
         per_block = factor // step
-        picture = cv2.resize(samples, (wide, high), interpolation=cv2.INTER_AREA) if per_block > 1 else samples
-        usable = whole_blocks(known, per_block) & ~self._blocked_blocks(frame, factor, (high, wide))
+        picture, known = np.empty((high, wide, 3), np.float32), np.empty((high, wide), bool)
+        for rows in strips((high, wide * per_block**2)):
+            here = values[rows.start * per_block : rows.stop * per_block]
+            finite, samples = finite_pixels(here), floats(here)
+            if not finite.all():
+                samples[~finite] = 0
+            size = wide, rows.stop - rows.start
+            picture[rows] = cv2.resize(samples, size, interpolation=cv2.INTER_AREA) if per_block > 1 else samples
+            known[rows] = whole_blocks(finite, per_block)
+        usable = known & ~self._blocked_blocks(frame, factor, (high, wide))
         usable &= _covered_blocks(canvas, data, factor, (high, wide))
-        return self.colour.to_engine(np.ascontiguousarray(picture)), usable
+        return self.colour.to_engine(picture), usable
 
     def _blocked_blocks(self, frame: int, factor: int, size: tuple[int, int]) -> Mask:
         out = np.zeros(size, bool)
