@@ -35,6 +35,8 @@ ROUNDS = 8
 """Most Gauss-Newton steps; three or four are usual."""
 SETTLED = 0.004
 """Share by which a step must promise to lower the squared mismatch; eight parameters fitted to grain promise 0.003."""
+SETTLED_PIXELS = 0.005
+"""Pixels that a last step moves the farthest corner by; a match that is off by ten times as much does no harm."""
 WORTH = 0.02
 """Share by which a warp must lower the mismatch: eight free parameters alone lower it by 0.3 %."""
 TRIM = 0.9
@@ -189,8 +191,8 @@ def _affine(here: Floats, there: Floats, usable: Mask, start: Affine) -> Affine 
         error = gap[kept].astype(np.float64)
         if error.size < kept.size // 10:
             return None
-        normal = np.einsum("in,jn->ij", slopes, slopes) + np.eye(8) * (spread / LOOSE) ** 2
-        pull = np.einsum("in,n->i", slopes, error)
+        normal = slopes @ slopes.T + np.eye(8) * (spread / LOOSE) ** 2
+        pull = slopes @ error
         step = np.linalg.solve(normal, pull)
         if float(step @ pull) < SETTLED * float(error @ error):
             break
@@ -200,6 +202,9 @@ def _affine(here: Floats, there: Floats, usable: Mask, start: Affine) -> Affine 
         moved = affine - start
         if np.abs(moved[:, :2]).max() * half > MARGIN or np.abs(moved @ [width / 2, height / 2, 1]).max() > MARGIN:
             return None
+        # Gain and offset are fitted anew each time, so their promise alone would never end.
+        if max(np.abs(step[:3]).sum(), np.abs(step[3:6]).sum()) < SETTLED_PIXELS:
+            break
     return affine
 
 
