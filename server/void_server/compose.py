@@ -23,7 +23,7 @@ from void_server.exr import FIXED_DATE, ImageFiles, NewPart, Part, Pixels, outpu
 from void_server.fills import Fills
 from void_server.grained import Grainer
 from void_server.halves import as_kind, floats
-from void_server.pixelmath import PixelMath, spread
+from void_server.pixelmath import PixelMath, per_channel
 from void_server.plan import PIXELS_VERSION, Plan, base_space
 from void_server.stitch import Stitched, Stitcher
 from void_server.tiles import Box, strips
@@ -136,9 +136,9 @@ class Composer:
         made = np.empty((*new.box.size, 4), kind)
         for rows in strips(new.box.size):
             weight = floats(as_kind(new.alpha[rows], kind))  # as the file will have it
-            light = pixels[rows] * spread(weight)
+            light = pixels[rows] * per_channel(weight)
             np.clip(light, -HALF_MAX, HALF_MAX, out=light)
-            np.copyto(light, np.float32(-0.0), where=spread(weight == 0))
+            np.copyto(light, np.float32(-0.0), where=per_channel(weight == 0))
             made[rows] = as_kind(cv2.merge([light, weight]), kind)
         return Patch(new.box, made, new.recovered, new.change, tuple(code for code in (new.problem, said) if code))
 
@@ -302,8 +302,8 @@ def merge_over(rgb: Pixels, alpha: Pixels, plate: Pixels) -> Pixels:
         merged = floats(plate[rows])
         if not np.isfinite(merged).all():
             np.nan_to_num(merged, copy=False, nan=0.0, posinf=HALF_MAX, neginf=0.0)
-        merged *= spread(1 - floats(alpha[rows]))
+        merged *= per_channel(1 - floats(alpha[rows]))
         merged += floats(rgb[rows])
         np.clip(merged, -limit, limit, out=merged)
-        np.copyto(out[rows], as_kind(merged, plate.dtype), where=spread(new))
+        np.copyto(out[rows], as_kind(merged, plate.dtype), where=per_channel(new))
     return out

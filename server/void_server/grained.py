@@ -19,7 +19,7 @@ from void_server.fills import Fills
 from void_server.grain import GrainModel
 from void_server.leavings import degrained
 from void_server.likeness import noise_share
-from void_server.pixelmath import spread
+from void_server.pixelmath import per_channel
 from void_server.plan import GRAIN, Plan
 from void_server.regrain import add, synthesise
 from void_server.scatter import can_scatter, scatter
@@ -66,14 +66,14 @@ class Grainer:
         # a single frame keep all of theirs.
         kept = self._fills.facts(frame).get("grain_left", 0.0)
         pixels, left = degrained(pixels, model, (new.recovered > 0) & (grainless > 0), kept)
-        own += left * spread(new.recovered * np.float32(kept))
+        own += left * per_channel(new.recovered * np.float32(kept))
         grained = add(pixels, model, unit, grainless, np.minimum(own, 1))
         # Mixing two grains leaves less of both: where the patch fades into the plate its own is made stronger, so
         # that their sum has the plate's strength throughout.
         alpha = np.clip(new.alpha, FAINTEST, 1)
         stronger = np.sqrt((2 - alpha) / alpha).astype(np.float32)
         for rows in strips(alpha.shape):
-            grained[rows] = pixels[rows] + (grained[rows] - pixels[rows]) * spread(stronger[rows])
+            grained[rows] = pixels[rows] + (grained[rows] - pixels[rows]) * per_channel(stronger[rows])
         return grained, said
 
     def _unit(self, model: GrainModel, frame: int, new: Stitched) -> tuple[Picture, str]:

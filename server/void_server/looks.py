@@ -15,7 +15,7 @@ from void_server.engines import Fill, Picture
 from void_server.fills import Fills
 from void_server.footage import ByteCache
 from void_server.likeness import Likeness
-from void_server.pixelmath import Field, PixelMath, spread
+from void_server.pixelmath import Field, PixelMath, per_channel
 from void_server.plan import Plan
 from void_server.recovered import share, surroundings
 from void_server.tiles import Box, onto, unfit
@@ -93,7 +93,7 @@ class Looks:
         if found_real is not None and part.any():
             real = onto(found_real.pixels, found_real.box.moved(canvas.x0, canvas.y0), area)
             shown = np.clip(self._colour.to_engine(real), 0, 1)
-            around = np.where(spread(part > SURE), shown, plate).astype(np.float32)
+            around = np.where(per_channel(part > SURE), shown, plate).astype(np.float32)
         valid = (part > SURE) | ~frames.foreign(frame, here)
         return Look(
             box=box,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from void_server.align import Floats
 from void_server.engines import Picture
 from void_server.grain import GrainModel
-from void_server.pixelmath import spread
+from void_server.pixelmath import per_channel
 from void_server.tiles import Box, strips
 
 Words = NDArray[np.uint64]
@@ -127,6 +127,6 @@ def add(
     out = np.empty(linear.shape, np.float32)
     for rows in strips(share.shape):
         missing = np.sqrt(np.maximum(1 - np.square(left[rows]), 0))
-        grain = model.sigma(luma[rows]) * unit_grain[rows] * (spread(share[rows]) * missing)
+        grain = model.sigma(luma[rows]) * unit_grain[rows] * (per_channel(share[rows]) * missing)
         np.add(linear[rows], grain, out=out[rows])
     return out

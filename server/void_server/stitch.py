@@ -31,7 +31,7 @@ from void_server.fills import Fills
 from void_server.footage import ByteCache
 from void_server.looks import SEEN_BYTES, SURE, Look, Looks, shifted
 from void_server.membrane import Membrane, membrane
-from void_server.pixelmath import Field, PixelMath, spread
+from void_server.pixelmath import Field, PixelMath, per_channel
 from void_server.plan import Plan
 from void_server.tiles import Box, strips
 from void_server.view import PlateFrames
@@ -135,12 +135,12 @@ class Stitcher:
         correction, difference = whole(held.field), whole(delta)
         encoded = np.empty(plate.shape, np.float32)
         for rows in strips(box.size):
-            generated, kept = np.clip(picture[rows] + correction[rows], 0, 1), spread(steady[rows])
+            generated, kept = np.clip(picture[rows] + correction[rows], 0, 1), per_channel(steady[rows])
             encoded[rows] = kept * (plate[rows] + difference[rows]) + (1 - kept) * generated
         pixels = self._colour.from_engine(encoded)
         if seen.real is not None:
             real = here(seen.real)
-            share = spread(part)
+            share = per_channel(part)
             mixed = pixels + (real - pixels) * share
             pixels = np.where(share >= 1, real, np.where(share > 0, mixed, pixels))
         change_here = whole(change)[..., 0]

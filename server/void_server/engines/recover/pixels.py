@@ -11,6 +11,7 @@ import numpy as np
 
 from void_server.engines import Mask, Picture
 from void_server.engines.recover.pyramid import Floats
+from void_server.pixelmath import per_channel
 
 
 def put(onto: Picture, picture: Picture, where: Mask) -> None:
@@ -27,7 +28,7 @@ def pasted(picture: Picture, where: Mask, other: Picture) -> Picture:
 
 def times(picture: Picture, weight: Floats) -> Picture:
     """Each pixel of three channels times its weight."""
-    return np.asarray(cv2.multiply(picture, cv2.merge((weight, weight, weight))), np.float32)
+    return np.asarray(cv2.multiply(picture, per_channel(weight)), np.float32)
 
 
 def difference(first: Picture, second: Picture, offset: Floats) -> Picture:
