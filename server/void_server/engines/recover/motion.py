@@ -210,16 +210,18 @@ def track(first: Proxy, second: Proxy, guess: Homography) -> Track:
         cv2.OPTFLOW_USE_INITIAL_FLOW,
     )  # fmt: skip
     end = np.asarray(found, np.float32)
+    column, row = np.round(end[:, 0, 0]).astype(int), np.round(end[:, 0, 1]).astype(int)
+    good = (there[:, 0] > 0) & (column >= 0) & (row >= 0) & (column < width) & (row < height)
+    good[good] &= second.usable[row[good], column[good]] > 0
+    start, end, indices = start[good], end[good], indices[good]
+    if len(start) < FEWEST_TRACKS:
+        return lost
     back, again, _ = cv2.calcOpticalFlowPyrLK(
         second.luma, first.luma, end, start.copy(), None, None, WINDOW, PYRAMID_LEVELS, criteria,
         cv2.OPTFLOW_USE_INITIAL_FLOW,
     )  # fmt: skip
-    good = (np.abs(back - start).max(axis=(1, 2)) < ROUND_TRIP) & (there[:, 0] > 0) & (again[:, 0] > 0)
-    column, row = np.round(end[:, 0, 0]).astype(int), np.round(end[:, 0, 1]).astype(int)
-    good &= (column >= 0) & (row >= 0) & (column < width) & (row < height)
-    good[good] &= second.usable[row[good], column[good]] > 0
-    start, end = start[good], end[good]
-    indices = indices[good]
+    good = (np.abs(back - start).max(axis=(1, 2)) < ROUND_TRIP) & (again[:, 0] > 0)
+    start, end, indices = start[good], end[good], indices[good]
     if len(start) < FEWEST_TRACKS:
         return lost
     still = np.abs(end - start).max(axis=(1, 2)) < STILL
