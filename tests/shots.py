@@ -200,9 +200,13 @@ class Ran:
 
 
 def run_in_process(
-    request: RemovalRequest, workers: int = 2, machine: Config | None = None, stop_after: int | None = None
+    request: RemovalRequest,
+    workers: int = 2,
+    machine: Config | None = None,
+    stop_after: int | None = None,
+    warm: Any = None,
 ) -> Ran:
-    """Run all steps of a job in this process; VoidErrors come out as they are."""
+    """Run all steps of a job in this process; VoidErrors come out as they are. `warm` is what a worker keeps."""
     from void_server.eventlog import EventLog
     from void_server.jobfolder import JobFolder
     from void_server.runner import Job
@@ -217,7 +221,7 @@ def run_in_process(
         return stop_after is not None and told > stop_after
 
     try:
-        with Job(request, folder, log, machine or Config(), workers, cancelled) as job:
+        with Job(request, folder, log, machine or Config(), workers, cancelled, warm=warm) as job:
             job.run()
     finally:
         log.close()

@@ -1,0 +1,63 @@
+"""What a job reads: every plate once, whoever of its workers asks first."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shots import Shot, build_shot, run_in_process
+
+from void_plugin.request import Output
+from void_server.colour import PINNED_CONFIG, Config
+from void_server.engines import Kept
+from void_server.exr import ImageFile, ImageFiles, Part
+from void_server.runner import Warm
+from void_server.tiles import Box
+
+
+class CountedFiles(ImageFiles):
+    """Image files that count how often each was decoded."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers)
+        self.decoded: Counter[str] = Counter()
+        self._counting = threading.Lock()
+
+    def read(self, file: ImageFile, part: Part, channels: Sequence[str], box: Box | None = None) -> Any:
+        with self._counting:
+            self.decoded[Path(file.path).name] += 1
+        return super().read(file, part, channels, box)
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Shot:
+    return build_shot(tmp_path / "moving", count=16, pan=3)
+
+
+@pytest.mark.parametrize(
+    ("engine", "kind", "workers"),
+    [
+        ("identity", "patch", 1),
+        ("identity", "comp", 3),
+        ("identity-raster", "patch", 3),
+        ("identity-raster", "comp", 3),
+    ],
+)
+def test_every_plate_is_decoded_once_for_solving_and_composing(
+    shot: Shot, engine: str, kind: str, workers: int
+) -> None:
+    request = shot.request(engine=engine, outputs=(Output(kind, shot.out(kind)),))
+    run_in_process(request, workers=workers)  # plans, which later runs keep
+    for path in (shot.folder / "out").rglob("*.exr"):
+        path.unlink()
+    (job,) = (shot.folder / "out" / ".void").iterdir()
+    for path in [*job.rglob("fill.*"), *job.rglob("manifest.json"), *job.rglob("frames/*")]:
+        path.unlink()
+    with CountedFiles(workers) as files:
+        run_in_process(request, workers=workers, warm=Warm(files, Config(PINNED_CONFIG), Kept()))
+        plates = {name: times for name, times in files.decoded.items() if name.startswith("plate")}
+    assert len(plates) == 16 and set(plates.values()) == {1}
