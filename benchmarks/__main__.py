@@ -23,7 +23,7 @@ SHORT = (
     "jobs.py",
     "transfer.py --megabytes 256 --rounds 3",
     "exr.py --rounds 3",
-    "pipeline.py --frames 12 --rounds 5",
+    "pipeline.py --rounds 5",
     "compose.py --frames 12 --rounds 3 --skip-memory",
     "tiny_void.py",
     "overall.py --width 960 --frames 24 --rounds 3",
