@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from void_plugin.errors import RequestError
 from void_plugin.request import RemovalRequest
 from void_server.footage import EMPTY_MATTE, Matte, cropped
-from void_server.quadmask import OBJECT_THRESHOLD, exact
+from void_server.quadmask import OBJECT_THRESHOLD, distances_in
 from void_server.tiles import ROI_CONTEXT, Box, box_of
 
 DYNAMIC = ("drop", "path")
@@ -154,7 +154,7 @@ def contact(core: NDArray[np.bool_], box: Box, canvas: Box) -> Matte:
     outside = np.ones(around.size, np.uint8)
     inner = box.moved(-around.x0, -around.y0)
     outside[inner.rows, inner.columns] = ~core
-    near = exact(cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)) <= grow
+    near = distances_in(outside) <= grow
     foot = _foot(core, box)
     ground = Box(foot.x0 - spread, foot.y0, foot.x1 + spread, foot.y1 + spread).within(around)
     if ground is not None:

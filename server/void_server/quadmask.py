@@ -79,6 +79,11 @@ def weights(core: NDArray[np.bool_], holdout: FloatMask | None, reach: Reach) ->
     return weight
 
 
+def distances_in(mask: NDArray[np.uint8]) -> FloatMask:
+    """How far each pixel of a mask is from the nearest one outside it, in pixels; 0 outside."""
+    return exact(cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+
+
 def exact(distances: NDArray[Any]) -> FloatMask:
     """Distances between pixels as the roots of whole numbers that they are; what is farther than 4096 is that far.
 

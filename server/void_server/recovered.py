@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from void_server.engines import KEEP, REMOVE, Fill, Unit
 from void_server.fills import Fills
 from void_server.plan import Plan
-from void_server.quadmask import exact
+from void_server.quadmask import distances_in
 from void_server.tiles import Box, onto
 from void_server.view import PlateFrames
 
@@ -49,7 +49,7 @@ def share(plan: Plan, fill: Fill | None, labels: NDArray[np.uint8], area: Box) -
     if not usable.any():
         return np.zeros(area.size, np.float32)
     padded = np.pad((usable | untouched).astype(np.uint8), 1, mode="edge")
-    distance = exact(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1])
+    distance = distances_in(padded)[1:-1, 1:-1]
     part = np.clip(distance / max(JOIN * scale, 1.0), 0, 1).astype(np.float32)
     return np.where(usable, part * part * (3 - 2 * part), 0).astype(np.float32)
 

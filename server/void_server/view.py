@@ -136,9 +136,7 @@ class PlateFrames(Frames):
 
     def hole(self, frame: int) -> Box | None:
         crop = self._crop(frame)
-        if crop is None:
-            return None
-        return None if crop.hole is None else crop.hole.moved(-self.canvas.x0, -self.canvas.y0)
+        return None if crop is None or crop.hole is None else crop.hole.moved(-self.canvas.x0, -self.canvas.y0)
 
     def _crop(self, frame: int) -> _Crop | None:
         crop = self._crops.get(frame, lambda _: self._make_crop(frame))
