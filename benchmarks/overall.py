@@ -26,6 +26,7 @@ from benching.command import answer, build_parser, scratch
 from benching.figures import Figure, in_turn, seconds
 from benching.regions import NotedFiles, run, warm
 from benching.tables import Table, Verdict
+from recovering.methods import quiet
 
 from void_plugin.config import Config
 from void_plugin.frames import FrameRange
@@ -46,10 +47,6 @@ from void_server.tiles import Box
 WORKERS = 2
 LIMIT = 1.15
 SETTINGS = RenderSettings(recover_affected="fill")
-
-
-def quiet(done: float, text: str, *, window: int = 0, pass_number: int = 0) -> None:
-    """Hears no progress."""
 
 
 def write_shot(folder: Path, count: int, width: int) -> RemovalRequest:
