@@ -83,6 +83,7 @@ def by_recover(shot: Shot, grain: str) -> Outcome:
     units = [Unit(i, str(i), tuple(numbers[i : i + UNIT_FRAMES]), roi) for i in range(0, len(numbers), UNIT_FRAMES)]
     frames.analysis = engine.analyse(frames, quiet, lambda: False)
     results = dict.fromkeys(numbers, shot.plates[0])
+    filled = np.isin(np.arange(256), engine.fills()).astype(np.uint8)
 
     def solved(unit: Unit) -> list[Fill]:
         fills = {fill.frame: fill for fill in engine.solve(unit, frames, quiet, lambda: False, MemoryShelf())}
@@ -90,8 +91,8 @@ def by_recover(shot: Shot, grain: str) -> Outcome:
             results[number] = shot.plates[numbers.index(number)].copy()
             if number in fills:
                 box = fills[number].box
-                hole = np.isin(frames.labels(number, box), engine.fills())
-                results[number][box.rows, box.columns][hole] = fills[number].pixels[hole]
+                hole = cv2.LUT(np.ascontiguousarray(frames.labels(number, box)), filled)
+                cv2.copyTo(fills[number].pixels, hole, results[number][box.rows, box.columns])
         return list(fills.values())
 
     with ThreadPoolExecutor(WORKERS) as pool:

@@ -16,6 +16,7 @@ import numpy as np
 from void_server.engines import Mask
 from void_server.engines.recover.costs import lowest_plane
 from void_server.engines.recover.motion import Homography
+from void_server.engines.recover.pixels import put, put_number
 from void_server.engines.recover.pyramid import Floats, soften
 from void_server.engines.recover.tone import median, pixels_under
 from void_server.tiles import Box, box_of
@@ -120,20 +121,20 @@ def _laid(image: Floats, motion: Homography, outside: tuple[float, ...], box: Bo
 def _misses(luma: Floats, shown: Mask) -> Floats:
     """Per frame the levels by which it misses what the others show of a plane; infinite where none does."""
     weights = shown.astype(np.float32)
-    middle = (luma * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1)
+    number = weights.sum(axis=0)
+    level = luma * weights
+    middle = level.sum(axis=0) / np.maximum(number, 1)
     # Proxies follow the light of what each frame shows, so the same wall differs by a few levels.
-    level = np.empty_like(luma)
-    for index, (picture, mask) in enumerate(zip(luma, shown, strict=True)):
+    for own, weight, mask in zip(level, weights, shown, strict=True):
         picked = pixels_under(mask)
-        offset = median(picture.take(picked) - middle.take(picked)) if len(picked) else 0.0
-        np.subtract(picture, np.float32(offset), out=level[index])
-    level *= weights
-    others = weights.sum(axis=0) - weights
+        if len(picked):
+            cv2.scaleAdd(weight, -median(own.take(picked) - middle.take(picked)), own, own)
+    others = number - weights
     mean = level.sum(axis=0) - level
     mean /= np.maximum(others, 1)
-    level -= mean
-    np.minimum(np.abs(level, out=level), MOST_MISS, out=level)
-    level[~(shown & (others > 0))] = np.inf
+    level = np.asarray(cv2.absdiff(level, mean), np.float32)
+    np.minimum(level, MOST_MISS, out=level)
+    put_number(level, np.inf, ~(shown & (others > 0)))
     return level
 
 
@@ -160,12 +161,13 @@ def _evidence(
             motion = across(frame, plane, other)
             if motion is not None:
                 miss = misses[other][frame]
-                there = np.isfinite(miss)
-                pair = cv2.merge((np.where(there, miss, MOST_MISS).astype(np.float32), there.astype(np.float32)))
+                pair = cv2.merge((np.minimum(miss, MOST_MISS), np.isfinite(miss).astype(np.float32)))
                 laid, told = cv2.split(_laid(np.asarray(pair, np.float32), motion, (MOST_MISS, 0.0), area))
-                best = np.where(told > 0.99, np.minimum(best, np.minimum(laid, most)), best)
-        best = np.where(np.isfinite(best), best, doubt)
-        total += np.where(known[frame], best - np.minimum(own[frame], most), 0)
+                put(best, np.minimum(best, np.minimum(laid, most)), told > 0.99)
+        put_number(best, float(doubt), np.isinf(best))
+        best -= np.minimum(own[frame], most)
+        put_number(best, 0.0, ~known[frame])
+        total += best
         count += known[frame]
     mean = soften(total, PIXEL_SIGMA) / np.maximum(soften(count, PIXEL_SIGMA), 0.5)
     mean = np.asarray(cv2.medianBlur(mean, 5), np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_server.engines import Mask
+from void_server.engines.recover.pixels import put, put_number
 from void_server.engines.recover.pyramid import Floats, enlarge, reduce, soften
 
 WORST = 40.0
@@ -47,7 +48,7 @@ def pair_costs(luma: Floats, seen: Mask) -> dict[tuple[int, int], Floats]:
             # A tenth of the patch: less is a rim of a matte, where neighbours decide.
             rim = weight <= 0.1
             mean /= np.maximum(weight, 0.1, out=weight)
-            mean[rim] = np.inf
+            put_number(mean, np.inf, rim)
             costs[first, second] = mean
     return costs
 
@@ -55,18 +56,24 @@ def pair_costs(luma: Floats, seen: Mask) -> dict[tuple[int, int], Floats]:
 def best_two(costs: Sequence[Floats], shape: tuple[int, ...]) -> Floats:
     """Mean of the two lowest: a true match is confirmed by two frames, others may be covered. Where only two frames
     show a place their one cost counts; where fewer do it is infinite."""
-    lowest = second = np.full(shape, np.inf, np.float32)
+    lowest, second, room = np.full((3, *shape), np.inf, np.float32)
     for cost in costs:
-        second = np.minimum(second, np.maximum(lowest, cost))
-        lowest = np.minimum(lowest, cost)
-    return np.where(np.isfinite(second), 0.5 * (lowest + second), lowest).astype(np.float32)
+        np.minimum(second, np.maximum(lowest, cost, out=room), out=second)
+        np.minimum(lowest, cost, out=lowest)
+    put(second, lowest, np.isinf(second))
+    second += lowest
+    second *= np.float32(0.5)
+    return np.asarray(second, np.float32)
 
 
 def undecided(costs: Floats) -> Floats:
     """The costs per plane, where a plane that was never compared (infinite) is neither for nor against: it ties."""
     best = costs.min(axis=0)
-    best[~np.isfinite(best)] = 0.0
-    return np.where(np.isfinite(costs), costs, best).astype(np.float32)
+    put_number(best, 0.0, np.isinf(best))
+    tied = costs.copy()
+    for cost in tied:
+        put(cost, best, np.isinf(cost))
+    return tied
 
 
 def lowest_plane(costs: Floats) -> tuple[NDArray[np.int64], Floats]:

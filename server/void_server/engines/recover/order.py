@@ -10,12 +10,17 @@ from void_server.engines.recover.pyramid import Floats
 
 
 def sort_rows(values: Floats) -> Floats:
-    """Sort along the first axis, in place, and return the values."""
-    for low, high in _exchanges(len(values)):
-        smaller = np.minimum(values[low], values[high])
-        np.maximum(values[low], values[high], out=values[high])
-        values[low] = smaller
-    return values
+    """At least one row of values, sorted along the first axis.
+
+    The values given serve as room to work in: what they hold afterwards is of no use.
+    """
+    rows, spare = list(values), np.empty_like(values[0])
+    for low, high in _exchanges(len(rows)):
+        # The room of the lower row is the next one to be written to: nothing is copied.
+        smaller = np.minimum(rows[low], rows[high], out=spare)
+        np.maximum(rows[low], rows[high], out=rows[high])
+        rows[low], spare = smaller, rows[low]
+    return np.stack(rows)
 
 
 def _exchanges(count: int) -> Iterator[tuple[int, int]]:

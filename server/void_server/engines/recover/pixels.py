@@ -14,12 +14,18 @@ from void_server.engines.recover.pyramid import Floats
 from void_server.pixelmath import per_channel
 
 
-def put(onto: Picture, picture: Picture, where: Mask) -> None:
+def put(onto: Floats, picture: Floats, where: Mask) -> None:
     """Write a picture over another under a mask, in place."""
     cv2.copyTo(picture, where.view(np.uint8), onto)
 
 
-def pasted(picture: Picture, where: Mask, other: Picture) -> Picture:
+def put_number(onto: Floats, number: float, where: Mask) -> None:
+    """Write a number under a mask of the same shape, in place."""
+    rows = onto.reshape(len(onto), -1)
+    put(rows, np.full_like(rows, number), where.reshape(rows.shape))
+
+
+def pasted(picture: Floats, where: Mask, other: Floats) -> Floats:
     """The picture under a mask and another one elsewhere, as a new picture."""
     result = other.copy()
     put(result, picture, where)

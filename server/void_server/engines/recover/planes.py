@@ -22,6 +22,7 @@ from void_server.engines.recover.costs import (
     undecided,
 )
 from void_server.engines.recover.motion import OFF_PLANE, Homography, Track, fit, moved, several_motions
+from void_server.engines.recover.pixels import put, put_number
 from void_server.engines.recover.pyramid import Floats, enlarge, reduce, soften
 from void_server.engines.recover.shot import Shot
 from void_server.tiles import Box
@@ -150,10 +151,10 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
     for plane, motion in enumerate(motions):
         if motion is not None and anchor is not None:
             across = np.linalg.inv(corner) @ np.linalg.inv(motion) @ anchor @ corner
-            known = np.isfinite(costs[plane])
-            pair = cv2.merge((np.where(known, costs[plane], WORST).astype(np.float32), known.astype(np.float32)))
+            known = np.isfinite(costs[plane]).astype(np.float32)
+            pair = cv2.merge((np.minimum(costs[plane], WORST), known))
             laid, shown = cv2.split(onto(np.asarray(pair, np.float32), across, (WORST, 0.0)))
-            aligned[plane] = np.where(shown > 0.99, laid, np.inf)
+            put(aligned[plane], np.asarray(laid, np.float32), np.asarray(shown) > 0.99)
     aligned = undecided(aligned)
     half = max(2, height // 2), max(2, width // 2)
     likely = agree(np.stack([reduce(cost, half) for cost in aligned]), NEIGHBOURHOOD / 2)
@@ -215,7 +216,7 @@ def _scores(
         kept = []
         for (first, second), cost in pairs[plane].items():
             counts = np.minimum(cost, WORST)
-            counts[~(shown[first, plane] & shown[second, plane])] = WORST
+            put_number(counts, WORST, ~(shown[first, plane] & shown[second, plane]))
             kept.append(counts)
         costs.append(best_two(kept, members.shape[2:]))
     shares = support / np.maximum(seen[1:].sum(axis=0, dtype=np.uint8), 1)
@@ -224,7 +225,8 @@ def _scores(
     for plane in range(count):
         data[plane] += FRONT_BONUS * order.index(plane) + COVERED * (1 - shares[plane])
     # What the target itself shows needs no guess.
-    data = np.where(seen[0, 0], np.minimum(members[0], WORST), data)
+    for plane in range(count):
+        put(data[plane], np.minimum(members[0, plane], WORST), seen[0, 0])
     return np.asarray(-np.log(np.maximum(agree(data, NEIGHBOURHOOD), 1e-6)), np.float32)
 
 

@@ -11,6 +11,7 @@ from void_plugin.errors import Cancelled
 from void_server.engines import Frames, IsCancelled, Mask, Picture
 from void_server.engines.recover.changes import Cells, out_of_date
 from void_server.engines.recover.merge import MEMBRANE_CELL, MOST_OFFSET, Merged
+from void_server.engines.recover.motion import Bytes
 from void_server.engines.recover.order import sort_rows
 from void_server.engines.recover.pixels import brighten, put
 from void_server.engines.recover.pyramid import Floats, carry_into, enlarge
@@ -72,13 +73,16 @@ def merge_still(
         if (gains != 1.0).any():
             brighten(rows[index], gains)
         means[index] = cells.means(there, usable) * gains[:, None]
-    stale = out_of_date(means, sources, target).take(cells.of, axis=1)
-    # A place that only they show is theirs.
-    shown &= ~(stale & (shown & ~stale).any(axis=0))
+    stale = out_of_date(means, sources, target)
+    if stale.any():
+        stale = stale.take(cells.of, axis=1)
+        # A place that only they show is theirs.
+        shown &= ~(stale & (shown & ~stale).any(axis=0))
     nothing = np.full(rows.shape[1:], np.inf, np.float32)
     for row, missing in zip(rows, ~shown[:, None], strict=True):
         put(row, nothing, missing)
-    counts = shown.sum(axis=0)
+    # At most 24 sources: a byte counts them.
+    counts = shown.sum(axis=0, dtype=np.uint8)
     average = np.zeros((len(places), 3), np.float32)
     spreads = np.zeros((len(places), 3), np.float32)
     for first in range(0, len(places), CHUNK):
@@ -99,13 +103,15 @@ def merge_still(
     return Merged(colour + offset, seen.reshape(hole.shape), error, grain)
 
 
-def _steady_mean(light: Floats, counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[Floats, Floats]:
+def _steady_mean(light: Floats, counts: Bytes) -> tuple[Floats, Floats]:
     """Mean of the samples near the median of each pixel, and their deviation. Missing samples are infinite."""
     ordered = sort_rows(light.copy())
+    places, last = np.arange(len(counts)), counts.astype(np.float64) - 1
+    samples = ordered.reshape(-1, 3)
 
     def rank(share: float) -> Floats:
-        index = np.maximum(0, np.rint(share * (counts - 1))).astype(np.int64)
-        return np.asarray(np.take_along_axis(ordered, index[None, :, None], axis=0)[0], np.float32)
+        row = np.maximum(0, np.rint(share * last)).astype(np.int64)
+        return np.asarray(samples.take(row * len(counts) + places, axis=0), np.float32)
 
     # Where nothing is seen the answer is never used; it only has to be finite.
     ordered[:, counts == 0] = 0.0
@@ -115,9 +121,12 @@ def _steady_mean(light: Floats, counts: np.ndarray[tuple[int], np.dtype[np.int64
     # The order does not matter to a mean, so the sorted copy serves as the room to work in.
     np.subtract(light, middle, out=ordered)
     near = np.abs(ordered) <= OUTLIER * quartiles + 1e-7
-    number = near.sum(axis=0, dtype=np.int32)
-    ordered[~near] = 0
-    mean = middle + ordered.sum(axis=0) / np.maximum(number, 1)
+    number = near.sum(axis=0, dtype=np.uint8).astype(np.int32)
+    kept = np.zeros_like(ordered)
+    cv2.copyTo(
+        ordered.reshape(len(light), -1), near.reshape(len(light), -1).view(np.uint8), kept.reshape(len(light), -1)
+    )
+    mean = middle + kept.sum(axis=0) / np.maximum(number, 1)
     return np.asarray(np.where(number > 0, mean, middle), np.float32), np.asarray(quartiles, np.float32)
 
 

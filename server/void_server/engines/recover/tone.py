@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_server.engines import Mask, Picture
+from void_server.engines.recover.pixels import brighten
 
 KNEE_SHARE = 0.5
 """The knee as a share of the shot's median light: below it the curve is nearly linear, so noise in the
@@ -92,7 +93,9 @@ def with_gain(encoded: Picture, gains: NDArray[np.float32], knee: float) -> Pict
     """Encoded pixels after a gain in linear light."""
     if float(np.abs(gains - 1.0).max()) < GAIN_TOLERANCE:
         return encoded
-    return encode(decode(encoded, knee) * gains, knee)
+    light = decode(encoded, knee)
+    brighten(light, gains)
+    return encode(light, knee)
 
 
 def pixels_under(mask: Mask, most: int = 20000) -> NDArray[np.int64]:
