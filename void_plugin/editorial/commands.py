@@ -74,7 +74,9 @@ def _submit(options: argparse.Namespace, run_one: Run) -> int:
     jobs = jobs_of(shots, version, options.version, making)
     if not jobs:
         raise RequestError("No shot can be sent; what stands in the way of each is said above.")
-    write_version(version, options.version, opened.path, cut, jobs)
+    kept = write_version(version, options.version, opened.path, cut, jobs)
+    if kept:
+        _say(f"{version.name} also holds {', '.join(kept)} from before; --version begins one without.")
     left_out = any(shot.problems for shot in shots)
     if options.dry_run:
         for job in jobs:
