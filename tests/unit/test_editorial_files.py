@@ -82,6 +82,22 @@ def test_an_unknown_schema_is_named(base: Any, tmp_path: Path, where: str) -> No
         open_timeline(written(tmp_path, data))
 
 
+def test_a_file_of_a_newer_opentimelineio_says_to_bring_ours_up_to_date(base: Any, tmp_path: Path) -> None:
+    text = to_text(base).replace('"Gap.1"', '"Gap.99"')
+    with pytest.raises(RequestError, match=r"Gap\.99, which is not known here\); bring OpenTimelineIO .* up to date"):
+        open_timeline(written(tmp_path, text))
+
+
+def test_the_rate_of_a_timeline_is_that_of_its_pictures() -> None:
+    base = edits.timeline([edits.clip("a", 100, 20)])
+    base.global_start_time = None
+    sound = otio.schema.Track("A1", kind="Audio")
+    samples = otio.opentime.TimeRange(otio.opentime.RationalTime(0, 48000), otio.opentime.RationalTime(48000, 48000))
+    sound.append(otio.schema.Clip("s", source_range=samples))
+    base.tracks.insert(0, sound)
+    assert Cut(base).rate == edits.RATE
+
+
 def test_an_unknown_schema_in_notes_is_kept_and_warned_of(base: Any, tmp_path: Path) -> None:
     data = json.loads(to_text(base))
     data["tracks"]["children"][0]["metadata"]["studio"] = {"OTIO_SCHEMA": "StudioThing.1", "name": "x"}

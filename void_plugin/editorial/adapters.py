@@ -7,7 +7,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from void_plugin.editorial.prescan import prescan
+from void_plugin.editorial.prescan import is_newer, prescan
 from void_plugin.errors import RequestError
 from void_plugin.localfiles import write_whole
 
@@ -61,7 +61,10 @@ def open_timeline(path: str, name: str = "", rate: float = 24.0) -> Opened:
                 f"{path} cannot be read at {rate:g} frames a second ({_said(error)}); give --rate."
             ) from error
         what = f"it holds {', '.join(unknown)}, which is not known here" if unknown else _said(error)
-        raise RequestError(f"{path} cannot be read ({what}); export it again, best as .otio.") from error
+        fix = "export it again, best as .otio"
+        if any(map(is_newer, unknown)):
+            fix = f"bring OpenTimelineIO {otio.__version__} up to date here (pip install -U opentimelineio)"
+        raise RequestError(f"{path} cannot be read ({what}); {fix}.") from error
     timeline = _timeline_in(read, path, name)
     if ending == ".edl":
         _straighten(timeline)

@@ -85,8 +85,9 @@ def path_of(url: str, folder: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "file":
         path = unquote(parts.path)
-        if re.match(r"/[A-Za-z]:[\\/]", path):
-            return path[1:].replace("\\", "/")
+        drive = re.match(r"/+(?=[A-Za-z]:[\\/])", path)  # Avid writes more slashes than one
+        if drive:
+            return path[drive.end() :].replace("\\", "/")
         return f"//{parts.netloc}{path}" if parts.netloc not in ("", "localhost") else path
     if parts.scheme and "://" in url:
         raise RequestError(f"The media {url} is no file; copy it to a disk and relink the clip.")

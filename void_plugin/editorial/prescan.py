@@ -34,6 +34,13 @@ def prescan(path: Path) -> list[str]:
     return sorted(name for name in schemas if not _known(name))
 
 
+def is_newer(name: str) -> bool:
+    """True for a schema that is known here in an older version."""
+    kind, _, version = name.partition(".")
+    known = otio.core.type_version_map().get(kind)
+    return known is not None and version.isdecimal() and int(version) > known
+
+
 def _text(path: Path) -> str:
     try:
         if path.suffix.lower() == ".otioz":

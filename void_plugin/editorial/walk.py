@@ -165,10 +165,12 @@ def retimes(item: Any) -> list[Any]:
 def _rate_of(timeline: Any) -> float:
     if timeline.global_start_time is not None:
         return float(timeline.global_start_time.rate)
-    for clip in timeline.find_clips():
+    # Pictures only: what is heard may be counted in samples.
+    clips = [clip for track in timeline.video_tracks() for clip in track.find_clips()] or timeline.find_clips()
+    for clip in clips:
         if clip.source_range is not None:
             return float(clip.source_range.duration.rate)
-    for clip in timeline.find_clips():
+    for clip in clips:
         if clip.media_reference.available_range is not None:
             return float(clip.media_reference.available_range.duration.rate)
     raise RequestError("The timeline holds no clip of known length; export it again with its clips.")
