@@ -127,7 +127,7 @@ def test_a_nest_or_a_gap_that_is_pointed_at_is_told(base: Any) -> None:
     for item in (one, empty):
         item.markers.append(otio.schema.Marker("VOID", Range(Time(0, RATE), Time(1, RATE)), "RED"))
     base.tracks[0].extend([empty, one])
-    found, skipped = pick(Cut(base), Wanted.usual())
+    _, skipped = pick(Cut(base), Wanted.usual())
     assert [(one.name, one.reason) for one in skipped] == [
         ("Gap", "no clip lies there"),
         ("compound", "it is a nest; mark the clips in it"),

@@ -17,6 +17,8 @@ from void_plugin.localfiles import disk_error
 
 HALF_BITS = 12
 """Code values of up to so many bits are written as half floats, which keep them to one part in 4096."""
+FIXED_DATE = "1970:01:01 00:00:00"
+"""OpenImageIO would stamp the present, and no two runs would write the same bytes."""
 _MOST_COUNTED = 30
 """Fastest rate whose frames the timecode of a picture file can number."""
 

@@ -234,7 +234,7 @@ def _request(group: Sequence[Shot], folder: Path, number: int, making: Making) -
         frames=_united(group, "delivered"),
         shot_range=_united(group, "looked_at"),
         handles=max(_handles(one) for one in group),
-        colour=note.colour or making.colour or (shot.movie.declared if shot.movie is not None else ""),
+        colour=note.colour or making.colour or shot.declared,
         prompt=note.prompt or making.prompt,
         engine=note.engine or making.engine,
         priority=making.priority,

@@ -20,8 +20,6 @@ from void_plugin.errors import FrameError
 from void_plugin.frames import Digest, FrameRange, ImageSequence, describe, spans
 from void_plugin.localfiles import write_whole
 
-FIXED_DATE = "1970:01:01 00:00:00"
-"""OpenImageIO would stamp the present, and no two runs would write the same bytes."""
 DECODER = 1
 """Number of this way of making pixels; frames that another has made are not taken for ours."""
 FACTS = "movie.json"
@@ -120,7 +118,7 @@ def _is_opaque(movie: Movie) -> bool:
 def _facts(movie: Movie, number: int) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "colorInteropID": movie.colour,
-        "DateTime": FIXED_DATE,
+        "DateTime": exrfiles.FIXED_DATE,
         "FramesPerSecond": movie.rate,
         "PixelAspectRatio": float(movie.pixel_aspect),
     }

@@ -5,6 +5,7 @@ frames do not follow at one rate has no frame numbers, and is refused.
 """
 
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from itertools import pairwise
 from typing import Any
 
 import av
-import numpy as np
 
 from void_plugin.editorial import colourtags
 from void_plugin.editorial.moviepixels import MATRICES, RGB, UNSPECIFIED, WEIGHTS, why_not
@@ -262,7 +262,7 @@ def _turn(path: str, frame: Any) -> int:
     """Degrees by which players turn a picture against the clock. Raises FrameError for what is no quarter turn."""
     for one in frame.side_data:
         if one.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d, *_ = (int(value) for value in np.frombuffer(bytes(one), np.int32))
+            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(one))
             if a * d < b * c or frame.rotation % 90:
                 raise FrameError(
                     f"The movie {path} is mirrored or turned askew by players; render it to EXR as it is to be seen, "

@@ -173,7 +173,7 @@ def _no_clips(cut: Cut, wanted: Wanted) -> Iterator[Skipped]:
             if isinstance(item, otio.schema.Clip | otio.schema.Transition):
                 continue
             nest = isinstance(item, otio.schema.Stack | otio.schema.Track)
-            if any(_reason(marker, wanted) for marker in item.markers) or nest and _named(item.name, wanted.clips):
+            if any(_reason(marker, wanted) for marker in item.markers) or (nest and _named(item.name, wanted.clips)):
                 what = "it is a nest; mark the clips in it" if nest else "no clip lies there"
                 yield Skipped(place.name, place.start, what)
 
