@@ -140,3 +140,7 @@ def test_drop_frame_timecode_is_written_unless_told_otherwise(cut: Path, capsys:
     for more, timecode in (((), "01:00:00;00"), (("--non-drop",), "00:59:56:12")):
         assert void("shots", "cut.otio", "--matte-root", "m", "--json", *more) == 0
         assert row(json.loads(capsys.readouterr().out))["timecode"] == timecode
+    base.global_start_time = Time(108000, 29.97)  # a whole hour only where no number was dropped
+    cut.write_text(to_text(base))
+    assert void("shots", "cut.otio", "--matte-root", "m", "--json") == 0
+    assert row(json.loads(capsys.readouterr().out))["timecode"] == "01:00:00:00"

@@ -48,7 +48,7 @@ class Choice:
             "version": self.number,
             "shots": [shot_row(self.cut, shot) for shot in self.shots],
             "skipped": [
-                {"name": one.name, "timecode": timecode(int(start + one.start), rate, True), "reason": one.reason}
+                {"name": one.name, "timecode": timecode(int(start + one.start), rate, self.cut.drops), "reason": one.reason}
                 for one in self.skipped
             ],
             "warnings": list(self.warnings),

@@ -177,7 +177,7 @@ def _wanted(options: argparse.Namespace) -> Wanted:
 
 
 def _when(cut: Cut, one: Skipped, options: argparse.Namespace) -> str:
-    return timecode(int(cut.start + one.start), cut.rate, not options.non_drop)
+    return timecode(int(cut.start + one.start), cut.rate, not options.non_drop and cut.drops)
 
 
 def _print_shots(cut: Cut, shots: Sequence[Shot], options: argparse.Namespace) -> None:

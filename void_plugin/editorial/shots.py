@@ -73,7 +73,7 @@ def find_shots(cut: Cut, folder: str, wanted: Wanted, wishes: Wishes) -> tuple[l
 
 def position(cut: Cut, place: Place, drop: bool = True) -> str:
     """The timecode at which the cut shows a clip."""
-    return timecode(int(cut.start + place.visible[0]), cut.rate, drop)
+    return timecode(int(cut.start + place.visible[0]), cut.rate, drop and cut.drops)
 
 
 def _shot(cut: Cut, folder: str, found: Pick, name: str, wishes: Wishes, movies: Movies) -> Shot:

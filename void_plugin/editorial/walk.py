@@ -7,7 +7,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from void_plugin.editorial.times import exact_rate, frames_of, tidy
+from void_plugin.editorial.times import can_drop, day_of, exact_rate, frames_of, tidy
 from void_plugin.errors import RequestError
 
 RESULTS_KEY = "void"
@@ -83,6 +83,12 @@ class Cut:
         """The first frame of the timeline, counted from midnight."""
         begin = self.timeline.global_start_time
         return ZERO if begin is None else frames_of(begin, self.rate)
+
+    @property
+    def drops(self) -> bool:
+        """False where its timecode cannot drop numbers: it begins at a whole hour that was counted without."""
+        hour = day_of(self.rate, False) // 24
+        return can_drop(self.rate) and (self.start == 0 or self.start % hour != 0)
 
     def places(self, lane: Lane) -> list[Place]:
         """The items of a track in order, transitions among them with no length of their own."""
