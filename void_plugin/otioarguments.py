@@ -56,7 +56,7 @@ def _add_picks(parser: argparse.ArgumentParser) -> None:
     add("--all-context", dest="context", action="store_const", const=None, help="look at all of the media")
     add("--matte-root", metavar="DIR", help="mattes as DIR/CLIP/CLIP.####.exr or DIR/CLIP.####.exr")
     add("--plate-root", metavar="DIR", help="EXR frames in place of clips that are none, named so")
-    add("--non-drop", action="store_true", help="write 29.97 and 59.94 timecode without dropped numbers, as for a timeline that begins at such a whole hour")
+    add("--non-drop", action="store_true", help="29.97 and 59.94 timecode without dropped numbers")
 
 
 def _add_submit(parser: argparse.ArgumentParser) -> None:
