@@ -28,7 +28,9 @@ def add_otio(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         _add_picks(command)
     shots.add_argument("--json", action="store_true", help="print JSON")
     _add_submit(submit)
-    conform.add_argument("--jobs", metavar="DIR", help="a version that was submitted; default the newest beside FILE")
+    conform.add_argument(
+        "--jobs", metavar="DIR", help="a version, or the folder of all; default the newest beside FILE"
+    )
     conform.add_argument("--out", "-o", metavar="FILE", help="default FILE_VOID_v001.otio beside the edit")
     conform.add_argument("--placement", choices=("above", "own"), default="above", help="above all, or its own track")
     conform.add_argument("--sequence-ref", choices=("image_sequence", "external"), help="default as the edit has it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import opentimelineio as otio
 import pytest
 
 from void_plugin.editorial.adapters import LOSSES, open_timeline, to_text, write_otio
-from void_plugin.editorial.picks import Wanted
+from void_plugin.editorial.picks import Wanted, pick
 from void_plugin.editorial.shots import Wishes, find_shots, position
 from void_plugin.editorial.walk import Cut
 from void_plugin.errors import RequestError
@@ -194,6 +195,34 @@ def test_the_rate_of_an_edl_is_what_the_user_says(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="give --rate"):
         open_timeline(path)
     assert Cut(open_timeline(path, rate=25).timeline).rate == 25
+
+
+@pytest.mark.parametrize(
+    ("rate", "start", "second"),
+    [("29.97", "01:00:00;00", 107892), ("29.97", "01:00:00:00", 108000), ("23.976", "01:00:00:00", 86400)],
+)
+def test_an_edl_of_television_is_read_at_the_rate_that_people_write(
+    tmp_path: Path, rate: str, start: str, second: int
+) -> None:
+    mark = start[8]
+    text = f"TITLE: cut\n\n001  A  V  C  {start} 01:00:02{mark}00 {start} 01:00:02{mark}00\n* FROM FILE: /p/a.mov\n"
+    cut = Cut(open_timeline(written(tmp_path, text, "c.edl"), rate=float(rate)).timeline)
+    (place,) = cut.clips()
+    assert (cut.start, place.duration) == (second, 2 * round(float(rate)))
+    assert cut.rate == Fraction(round(float(rate)) * 1000, 1001)
+
+
+def test_notes_of_an_fcp_xml_are_read_and_its_markers_count_as_their_clip(tmp_path: Path) -> None:
+    media = otio.opentime.TimeRange(edits.Time(86400, 24), edits.Time(500, 24))
+    shown = [otio.opentime.TimeRange(edits.Time(at, 24), edits.Time(20, 24)) for at in (86600, 86620)]
+    clips = [otio.schema.Clip("a.mov", otio.schema.ExternalReference("/p/a.mov", media), one) for one in shown]
+    otio.adapters.write_to_file(edits.timeline(clips), str(tmp_path / "cut.xml"))
+    # As Premiere writes it: on both pieces of a cut, counted from the start of the media.
+    marker = "<marker><comment>matte: m.####.exr</comment><name>VOID</name><in>225</in><out>-1</out></marker>"
+    text = (tmp_path / "cut.xml").read_text().replace("</clipitem>", f"{marker}</clipitem>")
+    timeline = open_timeline(written(tmp_path, text, "cut.xml")).timeline
+    (found,), _ = pick(Cut(timeline), Wanted.usual())
+    assert found.place.index == 1 and found.note.mattes == (("object_matte", "m.####.exr"),)
 
 
 def test_what_an_adapter_stumbles_over_is_a_sentence(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import opentimelineio as otio
 
 from void_plugin.editorial.prescan import is_newer, prescan
+from void_plugin.editorial.times import exact_rate
 from void_plugin.errors import RequestError
 from void_plugin.localfiles import write_whole
 
@@ -53,8 +54,10 @@ def open_timeline(path: str, name: str = "", rate: float = 24.0) -> Opened:
         how = _PACKAGES.get(ending, PLUGINS) if ending in LOSSES else "export the timeline as .otio"
         raise RequestError(f"Nothing here reads {ending or 'files without an ending'}: {how}.")
     unknown = prescan(place) if ending in (".otio", ".otioz", ".otiod") else []
+    # OpenTimelineIO knows television's rates only as fractions, and people write 29.97.
+    said = {"rate": float(exact_rate(rate))} if ending == ".edl" else {}
     try:
-        read = otio.adapters.read_from_file(os.fspath(place), **({"rate": rate} if ending == ".edl" else {}))
+        read = otio.adapters.read_from_file(os.fspath(place), **said)
     except Exception as error:  # adapters are other people's plug-ins, and raise whatever they like over a bad file
         if ending == ".edl":
             raise RequestError(
@@ -68,6 +71,8 @@ def open_timeline(path: str, name: str = "", rate: float = 24.0) -> Opened:
     timeline = _timeline_in(read, path, name)
     if ending == ".edl":
         _straighten(timeline)
+    if ending == ".xml":
+        _settle_markers(timeline)
     if not any(track.kind == otio.schema.TrackKind.Video for track in timeline.find_children(otio.schema.Track)):
         raise RequestError(f"{path} has no video track; export the timeline with its picture.")
     if not timeline.find_clips():
@@ -127,3 +132,20 @@ def _straighten(timeline: Any) -> None:
                 start = shown.start_time
                 timeline.global_start_time = otio.opentime.RationalTime(-start.value, start.rate)
             track.source_range = None
+
+
+def _settle_markers(timeline: Any) -> None:
+    """Give markers of an FCP XML their comment as such, and let them count as their clip does, not from its media."""
+    clips = timeline.find_clips()
+    for item in (timeline.tracks, *clips):
+        for marker in item.markers:
+            said = marker.metadata.get("fcp_xml")
+            comment = said.get("comment") if hasattr(said, "get") else None
+            marker.comment = marker.comment or str(comment or "")
+    for clip in clips:
+        media = clip.media_reference.available_range
+        for marker in clip.markers:
+            marked = marker.marked_range
+            if media is not None and marked.start_time <= media.duration:
+                start = media.start_time.rescaled_to(marked.start_time.rate) + marked.start_time
+                marker.marked_range = otio.opentime.TimeRange(start, marked.duration)

@@ -16,6 +16,7 @@ from void_plugin.editorial import adapters, check
 from void_plugin.editorial.collect import collect
 from void_plugin.editorial.conform import Conform
 from void_plugin.editorial.jobs import (
+    FILE,
     Making,
     folder_of,
     jobs_of,
@@ -91,7 +92,8 @@ def _submit(options: argparse.Namespace, run_one: Run) -> int:
 def _conform(options: argparse.Namespace) -> int:
     opened = _opened(options)
     base = opened.path.parent / f"{stem_of(opened.path)}_VOID"
-    version = load_version(Path(options.jobs) if options.jobs else newest_version(base))
+    folder = Path(options.jobs) if options.jobs else base
+    version = load_version(folder if (folder / FILE).is_file() else newest_version(folder))
     out = Path(options.out or opened.path.parent / f"{stem_of(opened.path)}_VOID_v{version.number:03d}.otio")
     if out.suffix.lower() != ".otio":
         raise RequestError(f"The conformed timeline is written as OTIO; end {out} with .otio.")
