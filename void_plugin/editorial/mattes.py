@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass
 
+import opentimelineio as otio
+
 from void_plugin.editorial.folders import mattes_in
 from void_plugin.editorial.footage import media_of_movie
 from void_plugin.editorial.media import MOVIES, Media, media_of
@@ -75,8 +77,9 @@ def _names(place: Place) -> list[str]:
 
 def _on_track(cut: Cut, shot: Pick, plate: Media, folder: str, movies: Movies) -> Matte | None:
     first, end = shot.place.visible
-    for place in cut.clips():
-        if (place.lane.track.name or "").casefold() != MATTE_TRACK.casefold() or not place.item.enabled:
+    lanes = [lane for lane in cut.lanes if (lane.track.name or "").casefold() == MATTE_TRACK.casefold()]
+    for place in (place for lane in lanes for place in cut.places(lane)):
+        if not isinstance(place.item, otio.schema.Clip) or not place.item.enabled:
             continue
         if place.visible[0] > first or place.visible[1] < end:
             continue

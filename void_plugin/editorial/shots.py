@@ -5,12 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import opentimelineio as otio
+
 from void_plugin.editorial.folders import sequence_at
 from void_plugin.editorial.footage import media_of_movie
 from void_plugin.editorial.mattes import Matte, mattes_of
 from void_plugin.editorial.media import Media, media_of
 from void_plugin.editorial.movies import ASSUMED, Movie, Movies
-from void_plugin.editorial.picks import Pick, Skipped, Wanted, pick
+from void_plugin.editorial.picks import MATTE_TRACK, Pick, Skipped, Wanted, pick
 from void_plugin.editorial.ranges import SourceRange, source_range
 from void_plugin.editorial.scans import is_scan
 from void_plugin.editorial.times import timecode
@@ -195,15 +197,15 @@ def _warn(cut: Cut, shot: Shot) -> None:
 def _above(cut: Cut, place: Place) -> str:
     """The name of a clip that is switched on and lies over a part of another; empty where there is none."""
     first, end = place.visible
-    for other in cut.clips():
-        if other.path[:1] <= place.path[:1] or not other.lane.shown or not other.item.enabled:
+    for lane in cut.lanes:
+        if lane.path[0] <= place.path[0] or not lane.shown or is_results(cut.timeline.tracks[lane.path[0]]):
             continue
-        if is_results(cut.timeline.tracks[other.path[0]]):
+        if (lane.track.name or "").casefold() == MATTE_TRACK.casefold():
             continue
-        if (other.lane.track.name or "").casefold() == "void matte":
-            continue
-        if other.visible[0] < end and first < other.visible[1]:
-            return other.name
+        for other in cut.places(lane):
+            over = other.visible[0] < end and first < other.visible[1]
+            if over and isinstance(other.item, otio.schema.Clip) and other.item.enabled:
+                return other.name
     return ""
 
 

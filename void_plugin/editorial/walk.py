@@ -70,13 +70,15 @@ class Place:
 
 
 class Cut:
-    """The picture side of a timeline."""
+    """The picture side of a timeline, as it was when it was first looked at."""
 
     def __init__(self, timeline: Any) -> None:
         self.timeline = timeline
         self.written_rate = _rate_of(timeline)
         self.rate = exact_rate(self.written_rate)
         self.lanes = list(_lanes(timeline.tracks, self.rate))
+        # Every shot asks what lies over it, and OpenTimelineIO is slow to say how long a thousand clips are.
+        self._places: dict[tuple[int, ...], list[Place]] = {}
 
     @property
     def start(self) -> Fraction:
@@ -92,11 +94,14 @@ class Cut:
 
     def places(self, lane: Lane) -> list[Place]:
         """The items of a track in order, transitions among them with no length of their own."""
+        if lane.path in self._places:
+            return self._places[lane.path]
         found, at = [], lane.offset
         for index, child in enumerate(lane.track):
             duration = ZERO if isinstance(child, otio.schema.Transition) else duration_of(child, self.rate)
             found.append(Place(lane, index, child, at, duration))
             at += duration
+        self._places[lane.path] = found
         return found
 
     def clips(self) -> Iterator[Place]:
