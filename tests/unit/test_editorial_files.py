@@ -13,6 +13,7 @@ import opentimelineio as otio
 import pytest
 
 from void_plugin.editorial.adapters import LOSSES, open_timeline, to_text, write_otio
+from void_plugin.editorial.check import check
 from void_plugin.editorial.picks import Wanted, pick
 from void_plugin.editorial.shots import Wishes, find_shots, position
 from void_plugin.editorial.walk import Cut
@@ -117,6 +118,17 @@ def test_a_timeline_that_contains_itself_is_refused_before_it_can_crash_anything
     data["tracks"]["children"][0]["children"].append(stack if deep else ring)
     with pytest.raises(RequestError, match="contains itself"):
         open_timeline(written(tmp_path, data))
+
+
+def test_numbers_that_json_does_not_know_are_read(tmp_path: Path) -> None:
+    text = (SAMPLES / "big_int.otio").read_text(encoding="utf-8")
+    assert ": Inf," in text and ": NaN" in text
+    opened = open_timeline(written(tmp_path, text))
+    assert opened.timeline.find_clips()[0].metadata["float"]["floatinf"] == float("inf")
+    opened.timeline.tracks.metadata["odd"] = float("nan")
+    assert [one.text for one in check(opened.timeline, opened.timeline, "")] == [
+        "it holds no results that the edit did not hold."
+    ]
 
 
 def test_an_empty_timeline_and_one_of_sound_alone_are_told(tmp_path: Path) -> None:

@@ -119,19 +119,20 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
         take(f"{tmp_path}/a.%04d.dpx", [1], Fraction(24), tmp_path / "plates", quiet)
 
 
-def test_a_clip_of_tiff_with_png_mattes_is_a_shot(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["folder", "note", "track"])
+def test_a_clip_of_tiff_with_png_mattes_is_a_shot(tmp_path: Path, where: str) -> None:
     for number in range(1001, 1031):
         scan(tmp_path / "p" / "a" / f"a.{number}.tif", codes(number, 3, 65535), "uint16")
         scan(tmp_path / "m" / "a" / f"a.{number}.png", codes(number, 1, 255), "uint8")
-    clip = edits.clip("a", 10, 5, media=30, folder=str(tmp_path / "p"))
-    clip.media_reference.name_suffix = ".tif"
-    clip.markers.append(otio.schema.Marker("VOID", Range(Time(11, RATE), Time(1, RATE)), "RED"))
-    (shot,), _ = find_shots(
-        Cut(edits.timeline([clip])),
-        str(tmp_path),
-        Wanted.usual(),
-        Wishes(handles=2, context=1, matte_root=str(tmp_path / "m")),
-    )
+    plate, matte = (edits.clip("a", 10, 5, media=30, folder=f"{tmp_path}/{kind}") for kind in "pm")
+    plate.media_reference.name_suffix, matte.media_reference.name_suffix = ".tif", ".png"
+    marker = otio.schema.Marker("VOID", Range(Time(11, RATE), Time(1, RATE)), "RED")
+    marker.comment = "matte: m/a/a.####.png" if where == "note" else ""
+    plate.markers.append(marker)
+    base = edits.timeline([plate], [matte]) if where == "track" else edits.timeline([plate])
+    base.tracks[-1].name = "VOID MATTE" if where == "track" else ""
+    wishes = Wishes(handles=2, context=1, matte_root=str(tmp_path / "m") if where == "folder" else "")
+    (shot,), _ = find_shots(Cut(base), str(tmp_path), Wanted.usual(), wishes)
     assert not shot.problems and any("taken for g24_rec709_display" in text for text in shot.warnings)
     take_plates([shot], tmp_path / "plates", quiet)
     (job,) = jobs_of([shot], tmp_path / "v001", 1, Making())

@@ -80,12 +80,12 @@ def _plain(value: Any) -> str:
     return "" if value is None else str(json.loads(otio.adapters.write_to_string(value, "otio_json")))
 
 
-def _shell(stack: Any) -> Any:
+def _shell(stack: Any) -> str:
     """A stack without its tracks and without the markers that a conform sets."""
     data = json.loads(to_text(stack))
     data["children"] = []
     data["markers"] = [marker for marker in data["markers"] if "failed" not in (marker["metadata"].get("void") or {})]
-    return data
+    return json.dumps(data, sort_keys=True)  # as text, for a number that is none equals not even itself
 
 
 def _track_text(track: Any) -> str:
