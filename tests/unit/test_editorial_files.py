@@ -67,6 +67,9 @@ def test_a_file_that_is_not_there_or_of_no_known_kind_says_so(tmp_path: Path) ->
     if "aaf" not in otio.adapters.suffixes_with_defined_adapters(read=True):
         with pytest.raises(RequestError, match="pip install OpenTimelineIO-Plugins"):
             open_timeline(written(tmp_path, "", "cut.aaf"))
+    (tmp_path / "cut.fcpxmld").mkdir()  # a folder around Info.fcpxml
+    with pytest.raises(RequestError, match=r"otio-fcpx-xml-adapter|Info\.fcpxml"):
+        open_timeline(str(tmp_path / "cut.fcpxmld"))
 
 
 @pytest.mark.parametrize("where", ["children", "effects", "media"])

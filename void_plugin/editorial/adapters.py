@@ -18,7 +18,6 @@ LOSSES = {
     "letters; transitions are folded into clip lengths, so check them. Export OTIO for anything but a plain cut.",
     ".xml": "FCP XML holds no image sequences, only their first file; speed changes may be lost. Check the ranges.",
     ".fcpxml": "FCPX XML loses effects and most transitions, and turns storylines into nests. Check the ranges.",
-    ".fcpxmld": "FCPX XML loses effects and most transitions, and turns storylines into nests. Check the ranges.",
     ".aaf": "AAF names media by their package, not by file, and may lose speed changes and effects; relink clips "
     "(plate: PATTERN in a note, or --plate-root).",
     ".ale": "An ALE lists clips without a cut and without media.",
@@ -27,7 +26,7 @@ LOSSES = {
     ".otio": "",
 }
 """What is lost on the way into OTIO, by ending; nothing where it is the format's own."""
-_PACKAGES = {".fcpxml": "pip install otio-fcpx-xml-adapter", ".fcpxmld": "pip install otio-fcpx-xml-adapter"}
+_PACKAGES = {".fcpxml": "pip install otio-fcpx-xml-adapter"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,9 @@ def open_timeline(path: str, name: str = "", rate: float = 24.0) -> Opened:
     place = Path(path)
     if not place.exists():
         raise RequestError(f"{path} does not exist; correct the path.")
-    ending = place.suffix.lower()
+    source, ending = place, place.suffix.lower()
+    if ending == ".fcpxmld":  # a folder, of which adapters know the file inside
+        source, ending = place / "Info.fcpxml", ".fcpxml"
     if ending not in otio.adapters.suffixes_with_defined_adapters(read=True) and ending[1:] not in _suffixes():
         how = _PACKAGES.get(ending, PLUGINS) if ending in LOSSES else "export the timeline as .otio"
         raise RequestError(f"Nothing here reads {ending or 'files without an ending'}: {how}.")
@@ -57,7 +58,7 @@ def open_timeline(path: str, name: str = "", rate: float = 24.0) -> Opened:
     # OpenTimelineIO knows television's rates only as fractions, and people write 29.97.
     said = {"rate": float(exact_rate(rate))} if ending == ".edl" else {}
     try:
-        read = otio.adapters.read_from_file(os.fspath(place), **said)
+        read = otio.adapters.read_from_file(os.fspath(source), **said)
     except Exception as error:  # adapters are other people's plug-ins, and raise whatever they like over a bad file
         if ending == ".edl":
             raise RequestError(
