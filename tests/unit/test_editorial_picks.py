@@ -183,6 +183,7 @@ def external(url: str, length: int = 100, start: float = 0, available: bool = Tr
         ("C:\\p\\sh.[0001-0100].exr", "C:/p/sh.%04d.exr", 1),
         ("file:///C:/p/sh.[0001-0100].exr", "C:/p/sh.%04d.exr", 1),
         ("file:////C:/p/sh.[0001-0100].exr", "C:/p/sh.%04d.exr", 1),
+        ("file://C:/p/sh.[0001-0100].exr", "C:/p/sh.%04d.exr", 1),
         ("file://server/p/sh_001001.exr", "//server/p/sh_%06d.exr", 1001),
         ("plates/sh.1001.exr", "/edit/plates/sh.%04d.exr", 1001),
         ("/p/sh.####.exr", "/p/sh.%04d.exr", 0),
