@@ -72,7 +72,6 @@ def write_movie(
     picture: Callable[[str, tuple[int, int], int], Planes] = numbered,
     times: Sequence[int] = (),
     prepare: Callable[[Any], None] = lambda stream: None,
-    interlaced: bool = False,
 ) -> Path:
     """A movie of `frames` pictures; `picture` makes the planes of each, `times` says when they are shown, in frames."""
     with av.open(str(path), "w") as container:

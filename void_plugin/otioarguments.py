@@ -28,7 +28,9 @@ def add_otio(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         _add_picks(command)
     shots.add_argument("--json", action="store_true", help="print JSON")
     _add_submit(submit)
-    conform.add_argument("--jobs", metavar="DIR", help="a version that was submitted; default the newest beside FILE")
+    conform.add_argument(
+        "--jobs", metavar="DIR", help="a version, or the folder of all; default the newest beside FILE"
+    )
     conform.add_argument("--out", "-o", metavar="FILE", help="default FILE_VOID_v001.otio beside the edit")
     conform.add_argument("--placement", choices=("above", "own"), default="above", help="above all, or its own track")
     conform.add_argument("--sequence-ref", choices=("image_sequence", "external"), help="default as the edit has it")
@@ -56,7 +58,7 @@ def _add_picks(parser: argparse.ArgumentParser) -> None:
     add("--all-context", dest="context", action="store_const", const=None, help="look at all of the media")
     add("--matte-root", metavar="DIR", help="mattes as DIR/CLIP/CLIP.####.exr or DIR/CLIP.####.exr")
     add("--plate-root", metavar="DIR", help="EXR frames in place of clips that are none, named so")
-    add("--non-drop", action="store_true", help="write 29.97 and 59.94 timecode without dropped numbers")
+    add("--non-drop", action="store_true", help="29.97 and 59.94 timecode without dropped numbers")
 
 
 def _add_submit(parser: argparse.ArgumentParser) -> None:

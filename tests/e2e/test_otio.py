@@ -13,6 +13,7 @@ from typing import Any
 
 import edits
 import numpy as np
+import OpenImageIO as oiio
 import opentimelineio as otio
 import pytest
 from edits import RATE, Range, Time
@@ -138,6 +139,32 @@ def test_an_edit_goes_all_the_way_and_its_own_tracks_stay_as_they_were(void: Voi
     assert void("check", "cut_VOID_v001.otio", "--against", "cut.otio").returncode == 0
     assert void("conform", "cut.otio").returncode == 1, "nothing is overwritten unless told so"
     assert void("conform", "cut.otio", "--overwrite").returncode == 0
+
+
+def test_tiff_with_png_mattes_goes_all_the_way_and_comes_back_as_exr(void: Void, edit: Path, tmp_path: Path) -> None:
+    for path in [*(tmp_path / "plates" / "sh010").glob("*.exr"), *(tmp_path / "mattes" / "sh010").glob("*.exr")]:
+        planes = load_exr(path).planes
+        names, ending = ("RGB", ".tif") if "plates" in str(path) else ("A", ".png")
+        values = np.stack([np.clip(planes[name].astype(np.float32), 0, 1) for name in names], axis=-1)
+        spec = oiio.ImageSpec(values.shape[1], values.shape[0], len(names), "uint16")
+        output = oiio.ImageOutput.create(str(path.with_suffix(ending)))
+        assert output.open(str(path.with_suffix(ending)), spec) and output.write_image(values)
+        output.close()
+        path.unlink()
+    edit.write_text(edit.read_text().replace('"name_suffix": ".exr"', '"name_suffix": ".tif"'))
+
+    made = void("submit", "cut.otio", *SUBMIT)
+    assert made.returncode == 0, made.stderr
+    assert "taken for g24_rec709_display, or name another with --colour" in made.stderr
+    conformed = void("conform", "cut.otio")
+    assert conformed.returncode == 0, conformed.stderr
+    result = read(tmp_path / "cut_VOID_v001.otio").tracks[1][1]
+    reference = result.media_reference
+    assert (reference.name_suffix, reference.start_frame) == (".exr", 1002)
+    assert reference.available_range == Range(Time(86401, RATE), Time(14, RATE))
+    plates = tmp_path / "cut_VOID" / "plates"
+    assert {path.name[:5] for path in plates.iterdir()} == {"sh010"} and len(list(plates.rglob("*.exr"))) == 2 * 16
+    assert void("check", "cut_VOID_v001.otio", "--against", "cut.otio").returncode == 0
 
 
 def read(path: Path) -> Any:

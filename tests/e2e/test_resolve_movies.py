@@ -24,13 +24,15 @@ from void_plugin.editorial.movies import open_movie
 class Filmed(Moving):
     """The same scene, whose plate is a ProRes movie and whose matte is numbered as its frames."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, turn: int = 0) -> None:
+        """`turn` is by how many degrees players turn the movie against the clock."""
         super().__init__(folder)
         self.movie = folder / "media" / "sh010.mov"
         pixels = self.plate["path"]
         write_movie(
             self.movie, "prores_ks", "yuv444p10le", FRAMES, size=SIZE, rate=Fraction(24),
             options={"profile": "4444"}, picture=self._picture,
+            prepare=lambda stream: stream.set_display_rotation(turn),
         )  # fmt: skip
         self.plate.update(kind="movie", path=str(self.movie), pixels=pixels, name="sh010.mov")
         (folder / "mattes").mkdir()
@@ -93,6 +95,13 @@ def test_a_movie_that_resolve_shows_otherwise_is_rendered_by_it(
     filmed.plate.update(changes)
     (row,) = runs("remove", Bench(filmed.scene.data), matte=filmed.mattes, dry_run=True)["rows"]
     assert row["plate"] == "rendered by Resolve" and any(words in text for text in row["warnings"]), row
+
+
+def test_a_movie_that_players_turn_is_rendered_as_resolve_shows_it(tmp_path: Path, runs: Runs) -> None:
+    filmed = Filmed(tmp_path, turn=180)
+    (row,) = runs("remove", Bench(filmed.scene.data), matte=filmed.mattes, dry_run=True)["rows"]
+    assert row["plate"] == "rendered by Resolve", row
+    assert any("players turn its movie by 180 degrees" in text for text in row["warnings"]), row
 
 
 def test_a_round_trip_of_a_movie_measures_what_two_decoders_make_of_it(tmp_path: Path, runs: Runs) -> None:

@@ -49,6 +49,8 @@ def media(bench: Bench, item: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_clip_goes_out_and_its_result_comes_back_over_it(tmp_path: Path, alone: Runs) -> None:
     moving = Moving(tmp_path)
+    seen = {"PAR": "CinemaScope", "Data Level": "Video", "Input Color Space": "ARRI LogC4", "Alpha mode": "Straight"}
+    moving.plate["properties"].update(seen)
     bench = bench_of(moving)
     before = bench.state()
     result = alone("remove", bench, matte=moving.matte["path"], handles=1, place=True)
@@ -60,6 +62,7 @@ def test_a_clip_goes_out_and_its_result_comes_back_over_it(tmp_path: Path, alone
     clip = media(bench, item)
     assert clip["first"] + item["offset"] == FIRST + LEFT
     assert clip["first"] == FIRST + LEFT - 1 and clip["last"] == FIRST + LEFT + LENGTH
+    assert {key: clip["properties"][key] for key in seen} == seen
     plate, matte = ImageSequence(moving.plate["path"]), ImageSequence(moving.matte["path"])
     for number in range(clip["first"], clip["last"] + 1):
         assert same_far_away(*(Path(path) for path in (plate.path(number), clip["path"] % number, matte.path(number))))

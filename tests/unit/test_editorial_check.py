@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from copy import deepcopy
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import edits
 import opentimelineio as otio
 import pytest
 from edits import RATE, Range, Time
+from reels import write_movie
 
 from void_plugin.editorial.check import EXR, check
 from void_plugin.editorial.conform import Conform, Result
@@ -205,3 +207,18 @@ def test_a_missing_and_a_broken_file_are_named(conformed: Any, edit: Any, tmp_pa
     (tmp_path / "a.1031.exr").write_bytes(b"")
     found = said(conformed, edit)
     assert "lacks frames 1030" in found and "no EXR at frames 1031" in found
+
+
+@pytest.mark.parametrize(("timecode", "found"), [("00:00:00:05", 0), ("00:00:00:06", 1)])
+def test_a_movie_of_what_was_shot_after_midnight_has_the_time_of_its_frames(
+    tmp_path: Path, timecode: str, found: int
+) -> None:
+    day = 24 * 60 * 60 * RATE
+    clip = edits.clip("a", day + 7, 6, media=30, origin=day - 5)
+    base = edits.timeline([clip])
+    path = write_movie(tmp_path / "a.mov", "prores_ks", "yuv422p10le", 10, rate=Fraction(RATE), timecode=timecode)
+    made = FrameRange(1011, 1020)
+    result = Result(media_of(clip, ""), "/clean/a.%04d.exr", made, movie=str(path), facts={"made": str(made)})
+    out = Conform(base, 1).run({(0, 0): result}, {}).timeline
+    findings = check(out, base, "")
+    assert len(findings) == found and all("begin at the timecode" in one.text for one in findings), findings

@@ -79,7 +79,7 @@ def test_submit_runs_what_can_be_sent_and_tells_the_rest(cut: Path, capsys: pyte
     ("arguments", "said"),
     [
         (("conform", "cut.otio"), "holds no submitted version; run void otio submit first"),
-        (("conform", "cut.otio", "--jobs", "v001", "-o", "cut.edl"), "holds no shots.json"),
+        (("conform", "cut.otio", "--jobs", "v001", "-o", "cut.edl"), "v001 holds no submitted version"),
         (("check", "cut.otio", "--against", "none.otio"), "none.otio does not exist"),
         (("shots", "none.otio"), "none.otio does not exist"),
     ],
@@ -99,6 +99,16 @@ def test_the_edit_itself_is_never_overwritten(cut: Path, capsys: pytest.CaptureF
         assert "exists" in capsys.readouterr().err
     assert void("conform", "cut.otio", "-o", "cut.edl") == 1
     assert "written as OTIO" in capsys.readouterr().err and cut.read_bytes() == before
+
+
+@pytest.mark.parametrize("jobs", ["cut_VOID", "cut_VOID/v001"])
+def test_a_version_is_named_by_its_folder_or_by_that_of_all(
+    cut: Path, capsys: pytest.CaptureFixture[str], jobs: str
+) -> None:
+    assert void("submit", "cut.otio", "--matte-root", "m", "--dry-run") == 0
+    assert void("conform", "cut.otio", "--jobs", jobs) == 1  # nothing was made yet
+    told = capsys.readouterr()
+    assert "a has no result: It has not been made yet" in told.err and "0 results on no track" in told.out
 
 
 def test_a_check_of_the_edit_against_itself_finds_no_results(cut: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,3 +150,7 @@ def test_drop_frame_timecode_is_written_unless_told_otherwise(cut: Path, capsys:
     for more, timecode in (((), "01:00:00;00"), (("--non-drop",), "00:59:56:12")):
         assert void("shots", "cut.otio", "--matte-root", "m", "--json", *more) == 0
         assert row(json.loads(capsys.readouterr().out))["timecode"] == timecode
+    base.global_start_time = Time(108000, 29.97)  # a whole hour only where no number was dropped
+    cut.write_text(to_text(base))
+    assert void("shots", "cut.otio", "--matte-root", "m", "--json") == 0
+    assert row(json.loads(capsys.readouterr().out))["timecode"] == "01:00:00:00"

@@ -179,6 +179,16 @@ def test_a_result_changes_only_media_name_metadata_and_adds_its_marker() -> None
     assert not reference.target_url_base.endswith("/") and "://" not in reference.target_url_base
 
 
+def test_a_clip_that_shows_all_of_its_media_stays_as_long_as_it_is() -> None:
+    item = clip("a", 0, 10, media=60)
+    item.source_range = None
+    base = timeline([item, clip("b", 100, 10)])
+    result = Result(result_for(item).media, "/clean/a/a.%04d.exr", FrameRange(1001, 1059))
+    out = Conform(base, 1).run({(0, 0): result, (0, 1): result_for(base.tracks[0][1])}, {}).timeline
+    assert out.tracks[1][0].source_range == Range(Time(0, RATE), Time(60, RATE))
+    assert [place.start for place in Cut(out).clips()] == [0, 60, 0, 60]
+
+
 def test_a_part_of_the_media_keeps_its_numbers_and_its_time() -> None:
     original = clip("a", 100, 20)
     result = result_for(original)

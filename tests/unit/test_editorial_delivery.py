@@ -95,6 +95,21 @@ def test_rate_and_timecode_are_exact(
         assert stream.metadata["timecode"] == text
 
 
+@pytest.mark.parametrize("drop", [True, False])
+def test_whether_numbers_are_dropped_is_as_the_frames_have_it(tmp_path: Path, drop: bool) -> None:
+    pattern = frames(tmp_path, more={"smpte:TimeCode": exrfiles.time_code(108000, NTSC30, drop)})
+    deliver("prores4444", source(pattern, rate=NTSC30, start=108000, drop=not drop))
+    assert open_movie(str(movie_path(pattern, "prores4444"))).drop is drop
+
+
+def test_a_movie_that_begins_after_midnight_is_made_once(tmp_path: Path) -> None:
+    pattern, day = frames(tmp_path), 24 * 86400
+    deliver("prores4444", source(pattern, rate=Fraction(24), start=day + 7))
+    made = os.stat(movie_path(pattern, "prores4444")).st_mtime_ns
+    deliver("prores4444", source(pattern, rate=Fraction(24), start=day + 7))
+    assert os.stat(movie_path(pattern, "prores4444")).st_mtime_ns == made
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("colour", "matrix", "tags"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import opentimelineio as otio
 import pytest
 
 from void_plugin.editorial.adapters import LOSSES, open_timeline, to_text, write_otio
-from void_plugin.editorial.picks import Wanted
+from void_plugin.editorial.check import check
+from void_plugin.editorial.picks import Wanted, pick
 from void_plugin.editorial.shots import Wishes, find_shots, position
 from void_plugin.editorial.walk import Cut
 from void_plugin.errors import RequestError
@@ -65,6 +67,9 @@ def test_a_file_that_is_not_there_or_of_no_known_kind_says_so(tmp_path: Path) ->
     if "aaf" not in otio.adapters.suffixes_with_defined_adapters(read=True):
         with pytest.raises(RequestError, match="pip install OpenTimelineIO-Plugins"):
             open_timeline(written(tmp_path, "", "cut.aaf"))
+    (tmp_path / "cut.fcpxmld").mkdir()  # a folder around Info.fcpxml
+    with pytest.raises(RequestError, match=r"otio-fcpx-xml-adapter|Info\.fcpxml"):
+        open_timeline(str(tmp_path / "cut.fcpxmld"))
 
 
 @pytest.mark.parametrize("where", ["children", "effects", "media"])
@@ -80,6 +85,22 @@ def test_an_unknown_schema_is_named(base: Any, tmp_path: Path, where: str) -> No
         track["children"][0]["media_references"]["DEFAULT_MEDIA"] = odd
     with pytest.raises(RequestError, match=r"it holds StudioThing\.1, which is not known here"):
         open_timeline(written(tmp_path, data))
+
+
+def test_a_file_of_a_newer_opentimelineio_says_to_bring_ours_up_to_date(base: Any, tmp_path: Path) -> None:
+    text = to_text(base).replace('"Gap.1"', '"Gap.99"')
+    with pytest.raises(RequestError, match=r"Gap\.99, which is not known here\); bring OpenTimelineIO .* up to date"):
+        open_timeline(written(tmp_path, text))
+
+
+def test_the_rate_of_a_timeline_is_that_of_its_pictures() -> None:
+    base = edits.timeline([edits.clip("a", 100, 20)])
+    base.global_start_time = None
+    sound = otio.schema.Track("A1", kind="Audio")
+    samples = otio.opentime.TimeRange(otio.opentime.RationalTime(0, 48000), otio.opentime.RationalTime(48000, 48000))
+    sound.append(otio.schema.Clip("s", source_range=samples))
+    base.tracks.insert(0, sound)
+    assert Cut(base).rate == edits.RATE
 
 
 def test_an_unknown_schema_in_notes_is_kept_and_warned_of(base: Any, tmp_path: Path) -> None:
@@ -100,6 +121,17 @@ def test_a_timeline_that_contains_itself_is_refused_before_it_can_crash_anything
     data["tracks"]["children"][0]["children"].append(stack if deep else ring)
     with pytest.raises(RequestError, match="contains itself"):
         open_timeline(written(tmp_path, data))
+
+
+def test_numbers_that_json_does_not_know_are_read(tmp_path: Path) -> None:
+    text = (SAMPLES / "big_int.otio").read_text(encoding="utf-8")
+    assert ": Inf," in text and ": NaN" in text
+    opened = open_timeline(written(tmp_path, text))
+    assert opened.timeline.find_clips()[0].metadata["float"]["floatinf"] == float("inf")
+    opened.timeline.tracks.metadata["odd"] = float("nan")
+    assert [one.text for one in check(opened.timeline, opened.timeline, "")] == [
+        "it holds no results that the edit did not hold."
+    ]
 
 
 def test_an_empty_timeline_and_one_of_sound_alone_are_told(tmp_path: Path) -> None:
@@ -178,6 +210,34 @@ def test_the_rate_of_an_edl_is_what_the_user_says(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="give --rate"):
         open_timeline(path)
     assert Cut(open_timeline(path, rate=25).timeline).rate == 25
+
+
+@pytest.mark.parametrize(
+    ("rate", "start", "second"),
+    [("29.97", "01:00:00;00", 107892), ("29.97", "01:00:00:00", 108000), ("23.976", "01:00:00:00", 86400)],
+)
+def test_an_edl_of_television_is_read_at_the_rate_that_people_write(
+    tmp_path: Path, rate: str, start: str, second: int
+) -> None:
+    mark = start[8]
+    text = f"TITLE: cut\n\n001  A  V  C  {start} 01:00:02{mark}00 {start} 01:00:02{mark}00\n* FROM FILE: /p/a.mov\n"
+    cut = Cut(open_timeline(written(tmp_path, text, "c.edl"), rate=float(rate)).timeline)
+    (place,) = cut.clips()
+    assert (cut.start, place.duration) == (second, 2 * round(float(rate)))
+    assert cut.rate == Fraction(round(float(rate)) * 1000, 1001)
+
+
+def test_notes_of_an_fcp_xml_are_read_and_its_markers_count_as_their_clip(tmp_path: Path) -> None:
+    media = otio.opentime.TimeRange(edits.Time(86400, 24), edits.Time(500, 24))
+    shown = [otio.opentime.TimeRange(edits.Time(at, 24), edits.Time(20, 24)) for at in (86600, 86620)]
+    clips = [otio.schema.Clip("a.mov", otio.schema.ExternalReference("/p/a.mov", media), one) for one in shown]
+    otio.adapters.write_to_file(edits.timeline(clips), str(tmp_path / "cut.xml"))
+    # As Premiere writes it: on both pieces of a cut, counted from the start of the media.
+    marker = "<marker><comment>matte: m.####.exr</comment><name>VOID</name><in>225</in><out>-1</out></marker>"
+    text = (tmp_path / "cut.xml").read_text().replace("</clipitem>", f"{marker}</clipitem>")
+    timeline = open_timeline(written(tmp_path, text, "cut.xml")).timeline
+    (found,), _ = pick(Cut(timeline), Wanted.usual())
+    assert found.place.index == 1 and found.note.mattes == (("object_matte", "m.####.exr"),)
 
 
 def test_what_an_adapter_stumbles_over_is_a_sentence(tmp_path: Path) -> None:

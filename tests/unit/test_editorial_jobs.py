@@ -145,6 +145,57 @@ def test_results_are_found_again_in_an_edit_that_was_slipped_and_reordered(base:
     assert "The cut now shows frames 1031-1040, and 1017-1034 were made" in found.failed[(0, 1)]
 
 
+def test_clips_of_one_name_that_have_moved_are_told_apart_by_what_they_show(base: Any, tmp_path: Path) -> None:
+    folder = str(tmp_path / "p")
+    base.tracks[0].append(edits.clip("a", 45, 10, media=60, folder=folder))
+    for job in submitted(base, tmp_path, handles=0):
+        deliver(job.request)
+    version = load_version(newest_version(tmp_path / "cut_VOID"))
+    later = edits.timeline([])
+    inserted = edits.clip("a", 0, 10, media=60, folder=folder)
+    later.tracks[0].extend([inserted, *(item.clone() for item in base.tracks[0])])
+    found = collect(Cut(later), str(tmp_path), version)
+    frames = {path: str(result.frames) for path, result in found.results.items()}
+    assert frames == {(0, 1): "1021-1030", (0, 2): "1021-1030", (0, 3): "1046-1055"} and not found.failed
+
+    # Now none shows what the third did, and none of its name lies where it lay.
+    later.tracks[0][3].source_range = Range(Time(46, RATE), Time(9, RATE))
+    found = collect(Cut(later), str(tmp_path), version)
+    assert set(found.results) == {(0, 1), (0, 2)}
+    assert any("a_2: the clip has moved, and which of the 3 that are called 'a'" in text for text in found.warnings)
+
+
+def test_clips_that_are_sent_one_after_the_other_under_one_number_all_get_their_results(
+    base: Any, tmp_path: Path
+) -> None:
+    version = folder_of(None, tmp_path / "cut.otio", 1)
+
+    def submit(name: str) -> list[str]:
+        shots, _ = find_shots(Cut(base), str(tmp_path), Wanted(clips=(name,)), Wishes(matte_root=f"{tmp_path}/m"))
+        jobs = jobs_of(shots, version, 1, Making())
+        kept = write_version(version, 1, tmp_path / "cut.otio", Cut(base), jobs)
+        for job in jobs:
+            deliver(job.request)
+        return kept
+
+    assert submit("a") == [] and submit("b") == ["a"] and submit("b") == ["a"]
+    assert set(collect(Cut(base), str(tmp_path), load_version(version)).results) == {(0, 0), (0, 1)}
+    # The same part of the same media once more: one removal, and both clips show it.
+    base.tracks[0].append(base.tracks[0][1].clone())
+    base.tracks[0][2].markers.append(otio.schema.Marker("VOID", Range(Time(21, RATE), Time(1, RATE)), "RED"))
+    shots, _ = find_shots(Cut(base), str(tmp_path), Wanted.usual(), Wishes(matte_root=f"{tmp_path}/m"))
+    write_version(version, 1, tmp_path / "cut.otio", Cut(base), jobs_of(shots, version, 1, Making()))
+    assert set(collect(Cut(base), str(tmp_path), load_version(version)).results) == {(0, 0), (0, 1), (0, 2)}
+    # Another timeline has other clips in the same places.
+    assert write_version(version, 1, tmp_path / "other.otio", Cut(base), jobs_of(shots, version, 1, Making())) == []
+
+
+def test_the_newest_version_is_that_of_the_highest_number(base: Any, tmp_path: Path) -> None:
+    for number in (999, 1000):
+        submitted(base, tmp_path, number)
+    assert newest_version(tmp_path / "cut_VOID").name == "v1000"
+
+
 def test_a_movie_comes_back_as_the_frames_that_were_taken_for_it(base: Any, tmp_path: Path) -> None:
     movie = otio.schema.ExternalReference("/footage/a.mov", Range(Time(86400, RATE), Time(60, RATE)))
     base.tracks[0][0].media_reference = movie

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +19,7 @@ from reels import NTSC24, NTSC30, number_of, numbered, write_movie
 
 from void_plugin.editorial import exrfiles
 from void_plugin.editorial.movieframes import decode
-from void_plugin.editorial.movies import open_movie
+from void_plugin.editorial.movies import Movie, open_movie
 from void_plugin.errors import FrameError, ServerError
 from void_plugin.frames import ImageSequence
 
@@ -213,18 +214,56 @@ def test_alpha_of_prores_4444_is_kept(tmp_path: Path) -> None:
     assert np.abs(pixels[..., 3] - due).max() < 0.001
 
 
-def test_pixel_aspect_and_rotation_are_told(tmp_path: Path) -> None:
+def test_pixel_aspect_is_told_and_kept(tmp_path: Path) -> None:
     def prepare(stream: Any) -> None:
         stream.codec_context.sample_aspect_ratio = Fraction(2)
-        stream.set_display_rotation(90)
 
     path = write_movie(tmp_path / "a.mov", "prores_ks", "yuv422p10le", 2, prepare=prepare)
     movie = open_movie(str(path))
     assert movie.pixel_aspect == 2
     assert any("times as wide" in text for text in movie.remarks)
-    assert any("turn it by" in text for text in movie.remarks)
     _, facts = exrfiles.read(ImageSequence(decode(movie, [1], tmp_path / "plates", quiet)).path(1))
     assert facts["PixelAspectRatio"] == 2.0
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_movie_that_players_turn_is_turned(tmp_path: Path, turn: int) -> None:
+    def prepare(stream: Any) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(2)
+        stream.set_display_rotation(turn)  # against the clock
+
+    def make(name: str, prepare: Any) -> Movie:
+        chart = write_movie(
+            tmp_path / name, "prores_ks", "yuv444p10le", 1, prepare=prepare, picture=lambda *which: reels.chart(*which)
+        )
+        return open_movie(str(chart))
+
+    upright, movie = make("a.mov", lambda stream: None), make("b.mov", prepare)
+    assert movie.turn == turn and any(f"turn it by {turn} degrees" in text for text in movie.remarks)
+    stored, _ = exrfiles.read(ImageSequence(decode(upright, [1], tmp_path / "plates", quiet)).path(1))
+    shown, facts = exrfiles.read(ImageSequence(decode(movie, [1], tmp_path / "plates", quiet)).path(1))
+    # What is at the right above stands at the left above after a quarter turn, at the left below after a half.
+    corners = {90: (0, 0), 180: (-1, 0), 270: (-1, -1)}
+    assert (shown[corners[turn]] == stored[0, -1]).all() and (np.rot90(shown, -turn // 90) == stored).all()
+    assert movie.size == shown.shape[:2] and movie.pixel_aspect == (2 if turn == 180 else Fraction(1, 2))
+    assert facts["PixelAspectRatio"] == float(movie.pixel_aspect)
+
+
+def test_a_movie_that_players_show_askew_is_refused(tmp_path: Path) -> None:
+    path = write_movie(
+        tmp_path / "a.mov", "prores_ks", "yuv444p10le", 1, prepare=lambda stream: stream.set_display_rotation(45)
+    )
+    with pytest.raises(FrameError, match="mirrored or turned askew by players; render it to EXR"):
+        open_movie(str(path))
+    # The matrix of the track, with its first number turned round: mirrored left and right.
+    path = write_movie(
+        tmp_path / "b.mov", "prores_ks", "yuv444p10le", 1, prepare=lambda stream: stream.set_display_rotation(180)
+    )
+    data, half = path.read_bytes(), struct.pack(">i", -65536)
+    at = data.index(half + bytes(12) + half)
+    path.write_bytes(data[: at + 16] + struct.pack(">i", 65536) + data[at + 20 :])
+    with pytest.raises(FrameError, match="mirrored or turned askew"):
+        open_movie(str(path))
 
 
 def test_frames_that_an_edit_list_hides_are_not_counted(tmp_path: Path) -> None:

@@ -121,6 +121,21 @@ def test_a_clip_in_a_nest_is_picked_unless_the_nest_is_retimed_or_dissolves() ->
     assert not found and "retimed" in skipped[0].reason
 
 
+def test_a_nest_or_a_gap_that_is_pointed_at_is_told(base: Any) -> None:
+    one = edits.nest("compound", [edits.clip("in", 100, 30)], 5, 20)
+    empty = edits.gap(4)
+    for item in (one, empty):
+        item.markers.append(otio.schema.Marker("VOID", Range(Time(0, RATE), Time(1, RATE)), "RED"))
+    base.tracks[0].extend([empty, one])
+    _, skipped = pick(Cut(base), Wanted.usual())
+    assert [(one.name, one.reason) for one in skipped] == [
+        ("Gap", "no clip lies there"),
+        ("compound", "it is a nest; mark the clips in it"),
+    ]
+    _, skipped = pick(Cut(base), Wanted(clips=("comp*",)))
+    assert [one.name for one in skipped] == ["compound"]
+
+
 # -- notes -----------------------------------------------------------------------------------------------------
 
 
@@ -167,6 +182,8 @@ def external(url: str, length: int = 100, start: float = 0, available: bool = Tr
         ("file:///p/my%20shot/sh.1001.exr", "/p/my shot/sh.%04d.exr", 1001),
         ("C:\\p\\sh.[0001-0100].exr", "C:/p/sh.%04d.exr", 1),
         ("file:///C:/p/sh.[0001-0100].exr", "C:/p/sh.%04d.exr", 1),
+        ("file:////C:/p/sh.[0001-0100].exr", "C:/p/sh.%04d.exr", 1),
+        ("file://C:/p/sh.[0001-0100].exr", "C:/p/sh.%04d.exr", 1),
         ("file://server/p/sh_001001.exr", "//server/p/sh_%06d.exr", 1001),
         ("plates/sh.1001.exr", "/edit/plates/sh.%04d.exr", 1001),
         ("/p/sh.####.exr", "/p/sh.%04d.exr", 0),

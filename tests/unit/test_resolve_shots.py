@@ -69,6 +69,23 @@ def test_the_clip_under_the_playhead_is_picked(scene: Scene) -> None:
     assert look(scene, "playhead") == []
 
 
+@pytest.mark.parametrize("name", ["VOID MATTE", "VOID"])
+def test_under_the_playhead_a_matte_or_a_result_is_looked_through(scene: Scene, name: str) -> None:
+    track = scene.add_track(name)
+    scene.place(scene.sequence("over", 24), 86400, 12, track=track)
+    assert names(look(scene, "playhead")) == ["sh010"]
+    scene.track(1)["items"][0]["enabled"] = False
+    assert look(scene, "playhead") == []
+
+
+def test_a_result_that_is_selected_is_no_shot_and_what_the_user_has_put_beside_it_is(scene: Scene) -> None:
+    track = scene.add_track("VOID")
+    result, theirs = scene.sequence("result", 24), scene.sequence("theirs", 24)
+    result["third_party"] = {"VOID": 'void:{"job":"job-7","kind":"result"}'}
+    scene.select(*(scene.place(clip, at, 12, track=track) for clip, at in ((result, 86400), (theirs, 86412))))
+    assert names(look(scene, "selected")) == ["theirs"]
+
+
 def test_clips_with_a_marker_void_are_picked_with_its_note(scene: Scene) -> None:
     items = scene.track(1)["items"]
     scene.mark(items[1], 2, "VOID", note="prompt: an empty street")

@@ -7,7 +7,8 @@ from typing import Any
 
 import opentimelineio as otio
 
-from void_plugin.editorial.prescan import prescan
+from void_plugin.editorial.prescan import is_newer, prescan
+from void_plugin.editorial.times import exact_rate
 from void_plugin.errors import RequestError
 from void_plugin.localfiles import write_whole
 
@@ -17,7 +18,6 @@ LOSSES = {
     "letters; transitions are folded into clip lengths, so check them. Export OTIO for anything but a plain cut.",
     ".xml": "FCP XML holds no image sequences, only their first file; speed changes may be lost. Check the ranges.",
     ".fcpxml": "FCPX XML loses effects and most transitions, and turns storylines into nests. Check the ranges.",
-    ".fcpxmld": "FCPX XML loses effects and most transitions, and turns storylines into nests. Check the ranges.",
     ".aaf": "AAF names media by their package, not by file, and may lose speed changes and effects; relink clips "
     "(plate: PATTERN in a note, or --plate-root).",
     ".ale": "An ALE lists clips without a cut and without media.",
@@ -26,7 +26,7 @@ LOSSES = {
     ".otio": "",
 }
 """What is lost on the way into OTIO, by ending; nothing where it is the format's own."""
-_PACKAGES = {".fcpxml": "pip install otio-fcpx-xml-adapter", ".fcpxmld": "pip install otio-fcpx-xml-adapter"}
+_PACKAGES = {".fcpxml": "pip install otio-fcpx-xml-adapter"}
 
 
 @dataclass(frozen=True)
@@ -48,23 +48,32 @@ def open_timeline(path: str, name: str = "", rate: float = 24.0) -> Opened:
     place = Path(path)
     if not place.exists():
         raise RequestError(f"{path} does not exist; correct the path.")
-    ending = place.suffix.lower()
+    source, ending = place, place.suffix.lower()
+    if ending == ".fcpxmld":  # a folder, of which adapters know the file inside
+        source, ending = place / "Info.fcpxml", ".fcpxml"
     if ending not in otio.adapters.suffixes_with_defined_adapters(read=True) and ending[1:] not in _suffixes():
         how = _PACKAGES.get(ending, PLUGINS) if ending in LOSSES else "export the timeline as .otio"
         raise RequestError(f"Nothing here reads {ending or 'files without an ending'}: {how}.")
     unknown = prescan(place) if ending in (".otio", ".otioz", ".otiod") else []
+    # OpenTimelineIO knows television's rates only as fractions, and people write 29.97.
+    said = {"rate": float(exact_rate(rate))} if ending == ".edl" else {}
     try:
-        read = otio.adapters.read_from_file(os.fspath(place), **({"rate": rate} if ending == ".edl" else {}))
+        read = otio.adapters.read_from_file(os.fspath(source), **said)
     except Exception as error:  # adapters are other people's plug-ins, and raise whatever they like over a bad file
         if ending == ".edl":
             raise RequestError(
                 f"{path} cannot be read at {rate:g} frames a second ({_said(error)}); give --rate."
             ) from error
         what = f"it holds {', '.join(unknown)}, which is not known here" if unknown else _said(error)
-        raise RequestError(f"{path} cannot be read ({what}); export it again, best as .otio.") from error
+        fix = "export it again, best as .otio"
+        if any(map(is_newer, unknown)):
+            fix = f"bring OpenTimelineIO {otio.__version__} up to date here (pip install -U opentimelineio)"
+        raise RequestError(f"{path} cannot be read ({what}); {fix}.") from error
     timeline = _timeline_in(read, path, name)
     if ending == ".edl":
         _straighten(timeline)
+    if ending == ".xml":
+        _settle_markers(timeline)
     if not any(track.kind == otio.schema.TrackKind.Video for track in timeline.find_children(otio.schema.Track)):
         raise RequestError(f"{path} has no video track; export the timeline with its picture.")
     if not timeline.find_clips():
@@ -124,3 +133,20 @@ def _straighten(timeline: Any) -> None:
                 start = shown.start_time
                 timeline.global_start_time = otio.opentime.RationalTime(-start.value, start.rate)
             track.source_range = None
+
+
+def _settle_markers(timeline: Any) -> None:
+    """Give markers of an FCP XML their comment as such, and let them count as their clip does, not from its media."""
+    clips = timeline.find_clips()
+    for item in (timeline.tracks, *clips):
+        for marker in item.markers:
+            said = marker.metadata.get("fcp_xml")
+            comment = said.get("comment") if hasattr(said, "get") else None
+            marker.comment = marker.comment or str(comment or "")
+    for clip in clips:
+        media = clip.media_reference.available_range
+        for marker in clip.markers:
+            marked = marker.marked_range
+            if media is not None and marked.start_time <= media.duration:
+                start = media.start_time.rescaled_to(marked.start_time.rate) + marked.start_time
+                marker.marked_range = otio.opentime.TimeRange(start, marked.duration)

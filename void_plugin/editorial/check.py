@@ -12,7 +12,7 @@ from void_plugin.editorial.adapters import to_text
 from void_plugin.editorial.media import Media, media_of
 from void_plugin.editorial.movies import open_movie
 from void_plugin.editorial.ranges import file_at, source_range, speed_of
-from void_plugin.editorial.times import frames_of
+from void_plugin.editorial.times import frames_of, same_time
 from void_plugin.editorial.walk import Cut, Place, facts_of, is_results, real_path
 from void_plugin.errors import FrameError, RequestError
 from void_plugin.frames import FrameRange, ImageSequence, describe
@@ -80,12 +80,12 @@ def _plain(value: Any) -> str:
     return "" if value is None else str(json.loads(otio.adapters.write_to_string(value, "otio_json")))
 
 
-def _shell(stack: Any) -> Any:
+def _shell(stack: Any) -> str:
     """A stack without its tracks and without the markers that a conform sets."""
     data = json.loads(to_text(stack))
     data["children"] = []
     data["markers"] = [marker for marker in data["markers"] if "failed" not in (marker["metadata"].get("void") or {})]
-    return data
+    return json.dumps(data, sort_keys=True)  # as text, for a number that is none equals not even itself
 
 
 def _track_text(track: Any) -> str:
@@ -207,7 +207,7 @@ def _movie(name: str, media: Media) -> Iterator[Finding]:
             f"{media.pattern} has {movie.count} frames of {float(movie.rate):.5g} a second, not the {media.count} of "
             f"{media.written_rate:g} that the timeline says.",
         )
-    elif movie.start != media.start:
+    elif not same_time(movie.start, int(media.start), movie.rate, movie.drop):
         yield Finding(name, f"{media.pattern} does not begin at the timecode that the timeline says.")
 
 

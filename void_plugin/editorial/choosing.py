@@ -41,14 +41,14 @@ class Choice:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
-        start, rate = self.cut.start, self.cut.rate
+        start, rate, drop = self.cut.start, self.cut.rate, self.cut.drops
         return {
             "timeline": self.path.name,
             "rate": self.cut.written_rate,
             "version": self.number,
             "shots": [shot_row(self.cut, shot) for shot in self.shots],
             "skipped": [
-                {"name": one.name, "timecode": timecode(int(start + one.start), rate, True), "reason": one.reason}
+                {"name": one.name, "timecode": timecode(int(start + one.start), rate, drop), "reason": one.reason}
                 for one in self.skipped
             ],
             "warnings": list(self.warnings),

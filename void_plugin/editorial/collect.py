@@ -1,7 +1,7 @@
 """What was made for the shots of a version, found again in a timeline that may have been cut on since."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from void_plugin.editorial.conform import Result
 from void_plugin.editorial.delivery import movie_path
-from void_plugin.editorial.jobs import Version
+from void_plugin.editorial.jobs import Version, source_of
 from void_plugin.editorial.media import media_of
 from void_plugin.editorial.ranges import source_range
 from void_plugin.editorial.submit import is_done, why_not_done
@@ -31,7 +31,7 @@ def collect(cut: Cut, folder: str, version: Version, kind: str = "") -> Collecte
     """The results of a version for the clips of a timeline; relative paths of media are taken from `folder`.
 
     `kind` makes results be referred to as movies of that kind, which are there already. A clip that was moved is found
-    by its name. Raises RequestError where none of the shots can be found.
+    by its name and by what it shows. Raises RequestError where none of the shots can be found.
     """
     results: dict[tuple[int, ...], Result] = {}
     failed: dict[tuple[int, ...], str] = {}
@@ -40,8 +40,14 @@ def collect(cut: Cut, folder: str, version: Version, kind: str = "") -> Collecte
         request = version.request(job["name"])
         done = is_done(request)
         for row in job["shots"]:
-            place = _found(cut, row)
-            if place is None:
+            named = [one for one in cut.clips() if one.name == row["clip"] and not _is_ours(cut, one)]
+            place = _found(cut, row, named)
+            if place is None and named:
+                warnings.append(
+                    f"{row['name']}: the clip has moved, and which of the {len(named)} that are called {row['clip']!r} "
+                    "it is cannot be told; it is left out. Submit the timeline again as a new version."
+                )
+            elif place is None:
                 warnings.append(f"{row['name']}: no clip {row['clip']!r} is in the timeline any more; it is left out.")
             elif not done:
                 failed[place.path] = why_not_done(request)
@@ -58,12 +64,15 @@ def collect(cut: Cut, folder: str, version: Version, kind: str = "") -> Collecte
     return Collected(results, failed, tuple(warnings))
 
 
-def _found(cut: Cut, row: Mapping[str, Any]) -> Place | None:
-    place = cut.place(real_path(cut.timeline, tuple(row["path"])))
-    if place is not None and place.name == row["clip"]:
-        return place
-    named = [one for one in cut.clips() if one.name == row["clip"] and not _is_ours(cut, one)]
-    return named[0] if len(named) == 1 else None
+def _found(cut: Cut, row: Mapping[str, Any], named: Sequence[Place]) -> Place | None:
+    """The clip of a shot among those of its name: best one that shows the same, and best where it lay."""
+    path = real_path(cut.timeline, tuple(row["path"]))
+    same = [place for place in named if source_of(place, cut.rate) == row.get("source")]
+    for places in (same, named):
+        there = [place for place in places if place.path == path]
+        if there or len(places) == 1:
+            return (there or places)[0]
+    return None
 
 
 def _is_ours(cut: Cut, place: Place) -> bool:

@@ -16,6 +16,7 @@ from void_plugin.editorial import adapters, check
 from void_plugin.editorial.collect import collect
 from void_plugin.editorial.conform import Conform
 from void_plugin.editorial.jobs import (
+    FILE,
     Making,
     folder_of,
     jobs_of,
@@ -74,7 +75,9 @@ def _submit(options: argparse.Namespace, run_one: Run) -> int:
     jobs = jobs_of(shots, version, options.version, making)
     if not jobs:
         raise RequestError("No shot can be sent; what stands in the way of each is said above.")
-    write_version(version, options.version, opened.path, cut, jobs)
+    kept = write_version(version, options.version, opened.path, cut, jobs)
+    if kept:
+        _say(f"{version.name} also holds {', '.join(kept)} from before; --version begins one without.")
     left_out = any(shot.problems for shot in shots)
     if options.dry_run:
         for job in jobs:
@@ -89,7 +92,8 @@ def _submit(options: argparse.Namespace, run_one: Run) -> int:
 def _conform(options: argparse.Namespace) -> int:
     opened = _opened(options)
     base = opened.path.parent / f"{stem_of(opened.path)}_VOID"
-    version = load_version(Path(options.jobs) if options.jobs else newest_version(base))
+    folder = Path(options.jobs) if options.jobs else base
+    version = load_version(folder if (folder / FILE).is_file() else newest_version(folder))
     out = Path(options.out or opened.path.parent / f"{stem_of(opened.path)}_VOID_v{version.number:03d}.otio")
     if out.suffix.lower() != ".otio":
         raise RequestError(f"The conformed timeline is written as OTIO; end {out} with .otio.")
@@ -175,7 +179,7 @@ def _wanted(options: argparse.Namespace) -> Wanted:
 
 
 def _when(cut: Cut, one: Skipped, options: argparse.Namespace) -> str:
-    return timecode(int(cut.start + one.start), cut.rate, not options.non_drop)
+    return timecode(int(cut.start + one.start), cut.rate, not options.non_drop and cut.drops)
 
 
 def _print_shots(cut: Cut, shots: Sequence[Shot], options: argparse.Namespace) -> None:

@@ -143,6 +143,7 @@ class Conform:
             copy.metadata[RESULTS_KEY] = {"role": "stub", "path": list(base_path(self.timeline, place.path))}
             return copy
         result = picked[place.index]
+        copy.source_range = copy.trimmed_range()  # a clip without one would be as long as what was made for it
         copy.name = f"{os.path.splitext(place.name)[0]}_{self.name.replace(' ', '_')}"
         key = copy.active_media_reference_key
         copy.set_media_references({key: self._media_reference(result)}, key)

@@ -17,7 +17,7 @@ import av
 from void_plugin.editorial import colourtags, exrfiles
 from void_plugin.editorial.moviepixels import WEIGHTS, to_frame
 from void_plugin.editorial.movies import open_movie
-from void_plugin.editorial.times import timecode
+from void_plugin.editorial.times import same_time, timecode
 from void_plugin.errors import FrameError, RequestError
 from void_plugin.frames import FrameRange, ImageSequence
 from void_plugin.localfiles import disk_error
@@ -111,8 +111,8 @@ def _is_there(path: Path, source: Source, files: ImageSequence) -> bool:
     except (OSError, FrameError):
         return False
     newest = max(os.stat(files.path(frame)).st_mtime_ns for frame in source.frames)
-    same = movie.count == len(source.frames) and movie.rate == source.rate and movie.start == source.start
-    return same and made >= newest
+    same = movie.count == len(source.frames) and movie.rate == source.rate
+    return same and same_time(movie.start, source.start, movie.rate, movie.drop) and made >= newest
 
 
 def _write(path: Path, kind: Kind, source: Source, files: ImageSequence) -> str:
@@ -135,7 +135,7 @@ def _write(path: Path, kind: Kind, source: Source, files: ImageSequence) -> str:
         context.color_range = _LIMITED
         aspect = float(facts.get("PixelAspectRatio", 1.0))
         context.sample_aspect_ratio = Fraction(aspect).limit_denominator(1000)
-        stream.metadata["timecode"] = timecode(source.start, source.rate, source.drop)
+        stream.metadata["timecode"] = timecode(source.start, source.rate, _drops(source, facts))
         if facts.get("reelName"):
             stream.metadata["reel_name"] = str(facts["reelName"])
         for index, number in enumerate(source.frames):
@@ -153,6 +153,12 @@ def _write(path: Path, kind: Kind, source: Source, files: ImageSequence) -> str:
     if not clipped:
         return ""
     return f"{source.shot}: {clipped} pixels lie beyond the levels of {kind.name} and are clipped in it."
+
+
+def _drops(source: Source, facts: Mapping[str, Any]) -> bool:
+    """Whether timecode drops numbers: as the frames themselves have it, and else as their media does."""
+    code = facts.get("smpte:TimeCode")
+    return source.drop if code is None else exrfiles.drops(code)
 
 
 def _identity(source: Source, facts: Mapping[str, Any]) -> str:

@@ -17,6 +17,10 @@ from void_plugin.localfiles import disk_error
 
 HALF_BITS = 12
 """Code values of up to so many bits are written as half floats, which keep them to one part in 4096."""
+FIXED_DATE = "1970:01:01 00:00:00"
+"""OpenImageIO would stamp the present, and no two runs would write the same bytes."""
+_DROP = 1 << 6
+"""The bit of a timecode that says it drops numbers."""
 _MOST_COUNTED = 30
 """Fastest rate whose frames the timecode of a picture file can number."""
 
@@ -94,4 +98,9 @@ def time_code(frame: int, rate: Fraction, drop: bool) -> tuple[int, int] | None:
     packed = 0
     for part, shift in zip(text.replace(";", ":").split(":"), (24, 16, 8, 0), strict=True):
         packed |= (int(part) // 10 << 4 | int(part) % 10) << shift
-    return (packed | (1 << 6 if ";" in text else 0), 0)
+    return (packed | (_DROP if ";" in text else 0), 0)
+
+
+def drops(code: Sequence[int]) -> bool:
+    """True where the timecode of an EXR drops numbers."""
+    return bool(int(code[0]) & _DROP)

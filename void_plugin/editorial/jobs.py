@@ -4,12 +4,14 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from void_plugin.editorial.reworked import reworked
 from void_plugin.editorial.shots import Shot, position
-from void_plugin.editorial.walk import Cut, base_path
+from void_plugin.editorial.times import frames_of
+from void_plugin.editorial.walk import Cut, Place, base_path
 from void_plugin.errors import RequestError
 from void_plugin.frames import FrameRange
 from void_plugin.localfiles import write_whole
@@ -98,9 +100,13 @@ def jobs_of(shots: Sequence[Shot], folder: Path, number: int, making: Making) ->
     return [Job(group[0].name, _request(group, folder, number, making), tuple(group)) for group in groups]
 
 
-def write_version(version: Path, number: int, timeline: Path, cut: Cut, jobs: Sequence[Job]) -> None:
-    """Write the job folders of all requests, and what they are for. Raises RequestError over another version's."""
-    rows = []
+def write_version(version: Path, number: int, timeline: Path, cut: Cut, jobs: Sequence[Job]) -> list[str]:
+    """Write the job folders of all requests, and what they are for; returns the names of shots kept from before.
+
+    What was written under this number for other clips of the timeline stays in it. Raises RequestError over results of
+    other settings.
+    """
+    rows: list[dict[str, Any]] = []
     for job in jobs:
         request_file = Path(job.request.job_folder()) / "request.json"
         _refuse_other(version, job, request_file)
@@ -116,6 +122,7 @@ def write_version(version: Path, number: int, timeline: Path, cut: Cut, jobs: Se
                 "shots": [shot_row(cut, shot) for shot in job.shots],
             }
         )
+    kept = _keep_earlier(rows, version, timeline)
     data = {
         "schema": SCHEMA,
         "version": number,
@@ -124,6 +131,7 @@ def write_version(version: Path, number: int, timeline: Path, cut: Cut, jobs: Se
         "jobs": rows,
     }
     write_whole(version / FILE, json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    return kept
 
 
 def shot_row(cut: Cut, shot: Shot, drop: bool = True) -> dict[str, Any]:
@@ -137,6 +145,7 @@ def shot_row(cut: Cut, shot: Shot, drop: bool = True) -> dict[str, Any]:
         "track": str(shot.place.lane.track.name or ""),
         "timecode": position(cut, shot.place, drop),
         "record": [float(first), float(end - first)],
+        "source": source_of(shot.place, cut.rate),
         "reasons": list(shot.pick.reasons),
         "problems": list(shot.problems),
         "warnings": list(shot.warnings),
@@ -159,6 +168,12 @@ def shot_row(cut: Cut, shot: Shot, drop: bool = True) -> dict[str, Any]:
     return row
 
 
+def source_of(place: Place, rate: Fraction) -> list[float]:
+    """What a clip shows, as it counts itself: start and length in frames of a rate. It moves along with the clip."""
+    trimmed = place.item.trimmed_range()
+    return [float(frames_of(trimmed.start_time, rate)), float(frames_of(trimmed.duration, rate))]
+
+
 def load_version(folder: Path) -> Version:
     """Read a version that was submitted. Raises RequestError where there is none, or a newer program's."""
     path = folder / FILE
@@ -177,10 +192,10 @@ def load_version(folder: Path) -> Version:
 
 def newest_version(base: Path) -> Path:
     """The folder of the newest version below a folder. Raises RequestError where there is none."""
-    found = sorted(path.parent for path in base.glob(f"v[0-9][0-9][0-9]*/{FILE}"))
+    found = [path.parent for path in base.glob(f"v[0-9]*/{FILE}") if path.parent.name[1:].isdecimal()]
     if not found:
         raise RequestError(f"{base} holds no submitted version; run void otio submit first, or name one with --jobs.")
-    return found[-1]
+    return max(found, key=lambda folder: int(folder.name[1:]))
 
 
 def _shared(group: Sequence[Shot], shot: Shot, making: Making) -> bool:
@@ -219,7 +234,7 @@ def _request(group: Sequence[Shot], folder: Path, number: int, making: Making) -
         frames=_united(group, "delivered"),
         shot_range=_united(group, "looked_at"),
         handles=max(_handles(one) for one in group),
-        colour=note.colour or making.colour or (shot.movie.declared if shot.movie is not None else ""),
+        colour=note.colour or making.colour or shot.declared,
         prompt=note.prompt or making.prompt,
         engine=note.engine or making.engine,
         priority=making.priority,
@@ -244,6 +259,33 @@ def _refuse_other(version: Path, job: Job, request_file: Path) -> None:
         raise RequestError(
             f"{version / job.name} holds results of other settings; give this one a number of its own, with --version."
         )
+
+
+def _keep_earlier(rows: list[dict[str, Any]], version: Path, timeline: Path) -> list[str]:
+    """Add to the removals of a version those that it had for other clips; returns the names of their shots.
+
+    Clips that are sent one after the other under one number would else lose the results of all but the last.
+    """
+    if not (version / FILE).is_file():
+        return []
+    earlier = load_version(version).data
+    if earlier["timeline"] != timeline.name:
+        return []
+    new = [shot for row in rows for shot in row["shots"]]
+    here, names = {tuple(shot["path"]) for shot in new}, {shot["name"] for shot in new}
+    by_name = {row["name"]: row for row in rows}
+    kept: list[str] = []
+    for job in earlier["jobs"]:
+        shots = [shot for shot in job["shots"] if tuple(shot["path"]) not in here]
+        mine = by_name.get(job["name"])
+        if not shots or (mine is not None and mine["request"] != job["request"]):
+            continue  # the same name for something else: it has no results, or it would have been refused
+        kept += [str(shot["name"]) for shot in shots if shot["name"] not in names]
+        if mine is None:
+            rows.append({**job, "shots": shots})
+        else:
+            mine["shots"] += shots
+    return kept
 
 
 def _below(path: Path, folder: Path) -> str:

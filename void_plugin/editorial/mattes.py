@@ -3,12 +3,15 @@
 import os
 from dataclasses import dataclass
 
+import opentimelineio as otio
+
 from void_plugin.editorial.folders import mattes_in
 from void_plugin.editorial.footage import media_of_movie
 from void_plugin.editorial.media import MOVIES, Media, media_of
 from void_plugin.editorial.movies import FIRST, Movie, Movies
 from void_plugin.editorial.picks import MATTE_TRACK, Pick
 from void_plugin.editorial.ranges import file_at
+from void_plugin.editorial.scans import ENDINGS, is_scan
 from void_plugin.editorial.walk import Cut, Place
 from void_plugin.errors import RequestError
 from void_plugin.frames import ImageSequence
@@ -51,7 +54,7 @@ def mattes_of(
     if found is not None:
         return {"object_matte": found}
     if root:
-        found_in = mattes_in(root, [name, *_names(pick.place)])
+        found_in = mattes_in(root, [name, *_names(pick.place)], (".exr", *ENDINGS))
         if "object_matte" in found_in:
             return {field: Matte(pattern) for field, pattern in found_in.items()}
     where = f" or as {root}/{name}/{name}.####.exr" if root else ", with --matte-root"
@@ -74,8 +77,9 @@ def _names(place: Place) -> list[str]:
 
 def _on_track(cut: Cut, shot: Pick, plate: Media, folder: str, movies: Movies) -> Matte | None:
     first, end = shot.place.visible
-    for place in cut.clips():
-        if (place.lane.track.name or "").casefold() != MATTE_TRACK.casefold() or not place.item.enabled:
+    lanes = [lane for lane in cut.lanes if (lane.track.name or "").casefold() == MATTE_TRACK.casefold()]
+    for place in (place for lane in lanes for place in cut.places(lane)):
+        if not isinstance(place.item, otio.schema.Clip) or not place.item.enabled:
             continue
         if place.visible[0] > first or place.visible[1] < end:
             continue
@@ -83,8 +87,8 @@ def _on_track(cut: Cut, shot: Pick, plate: Media, folder: str, movies: Movies) -
         if media.kind == "movie":
             movie = movies.open(media.pattern)
             media, _ = media_of_movie(media, place.item, movie)
-        elif media.kind != "sequence" or not media.pattern.lower().endswith(".exr"):
-            raise RequestError(f"The matte {place.name!r} is neither an EXR sequence nor a movie; render it as one.")
+        elif media.kind != "sequence" or not (media.pattern.lower().endswith(".exr") or is_scan(media.pattern)):
+            raise RequestError(f"The matte {place.name!r} is neither an image sequence nor a movie; render it as one.")
         pairs = [
             (file_at(cut, place, media, at), file_at(cut, shot.place, plate, at))
             for at in (shot.place.visible[0], shot.place.visible[1] - 1)

@@ -84,10 +84,10 @@ def path_of(url: str, folder: str) -> str:
         return url.replace("\\", "/")
     parts = urlsplit(url)
     if parts.scheme == "file":
-        path = unquote(parts.path)
-        if re.match(r"/[A-Za-z]:[\\/]", path):
-            return path[1:].replace("\\", "/")
-        return f"//{parts.netloc}{path}" if parts.netloc not in ("", "localhost") else path
+        host = "" if parts.netloc in ("", "localhost") else f"//{unquote(parts.netloc)}"
+        path = host + unquote(parts.path)
+        drive = re.match(r"/+(?=[A-Za-z]:[\\/])", path)  # programs differ in how many slashes they write before it
+        return path[drive.end() :].replace("\\", "/") if drive else path
     if parts.scheme and "://" in url:
         raise RequestError(f"The media {url} is no file; copy it to a disk and relink the clip.")
     return url if os.path.isabs(url) else os.path.join(folder, url).replace("\\", "/")

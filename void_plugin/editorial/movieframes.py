@@ -14,14 +14,12 @@ from typing import Any
 import numpy as np
 
 from void_plugin.editorial import exrfiles
-from void_plugin.editorial.moviepixels import to_rgb
+from void_plugin.editorial.moviepixels import Pixels, to_rgb
 from void_plugin.editorial.movies import FIRST, Movie, opened
 from void_plugin.errors import FrameError
 from void_plugin.frames import Digest, FrameRange, ImageSequence, describe, spans
 from void_plugin.localfiles import write_whole
 
-FIXED_DATE = "1970:01:01 00:00:00"
-"""OpenImageIO would stamp the present, and no two runs would write the same bytes."""
 DECODER = 1
 """Number of this way of making pixels; frames that another has made are not taken for ours."""
 FACTS = "movie.json"
@@ -38,7 +36,7 @@ def decode(movie: Movie, frames: Iterable[int], base: Path, say: Callable[[str],
     """
 
     def write(path: str, number: int, frame: Any) -> None:
-        exrfiles.write(path, to_rgb(frame, movie.matrix, movie.full), movie.bits, _facts(movie, number))
+        exrfiles.write(path, _pixels(movie, frame), movie.bits, _facts(movie, number))
 
     return _decode(movie, frames, 0, base, "", say, write)
 
@@ -54,7 +52,7 @@ def decode_matte(movie: Movie, frames: Iterable[int], shift: int, base: Path, sa
     opaque = _is_opaque(movie)
 
     def write(path: str, number: int, frame: Any) -> None:
-        pixels = to_rgb(frame, movie.matrix, movie.full)
+        pixels = _pixels(movie, frame)
         matte = np.clip(pixels[..., :1] if opaque else pixels[..., 3:], 0, 1)
         facts = {**_facts(movie, number), "colorInteropID": "data"}
         exrfiles.write(path, matte, movie.bits, facts, ("A",))
@@ -67,6 +65,7 @@ def pattern_for(movie: Movie, base: Path, shift: int = 0, use: str = "") -> str:
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(movie.path).stem).strip("_") or "movie"
     told = os.stat(movie.path)
     facts = [os.path.abspath(movie.path), told.st_size, told.st_mtime_ns, DECODER, shift, use]
+    facts += [movie.turn] if movie.turn else []
     digits = max(4, len(str(FIRST + movie.count - 1 + shift)))
     folder = f"{base.as_posix()}/{stem}-{Digest.of_text(json.dumps(facts)).sha256[:8]}"
     return f"{folder}/{stem}.%0{digits}d.exr"
@@ -103,18 +102,23 @@ def _decode(
     return pattern
 
 
+def _pixels(movie: Movie, frame: Any) -> Pixels:
+    """A frame as players show it, in RGB or RGBA."""
+    return np.rot90(to_rgb(frame, movie.matrix, movie.full), movie.turn // 90)
+
+
 def _is_opaque(movie: Movie) -> bool:
     """True where a movie has no alpha, or shows all through the one in its middle."""
     middle = FIRST + movie.count // 2
     _, frame = next(_run(movie, FrameRange(middle, middle)))
-    pixels = to_rgb(frame, movie.matrix, movie.full)
+    pixels = _pixels(movie, frame)
     return pixels.shape[2] < 4 or float(pixels[..., 3].min()) >= 1
 
 
 def _facts(movie: Movie, number: int) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "colorInteropID": movie.colour,
-        "DateTime": FIXED_DATE,
+        "DateTime": exrfiles.FIXED_DATE,
         "FramesPerSecond": movie.rate,
         "PixelAspectRatio": float(movie.pixel_aspect),
     }

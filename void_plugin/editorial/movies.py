@@ -5,6 +5,7 @@ frames do not follow at one rate has no frame numbers, and is refused.
 """
 
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,9 @@ class Movie:
     drop: bool
     reel: str
     size: tuple[int, int]
-    """Height and width as stored."""
+    """Height and width as players show it."""
+    turn: int
+    """Degrees by which players turn it against the clock: 0, 90, 180 or 270. Its frames are taken so turned."""
     pixel_aspect: Fraction
     matrix: int
     full: bool
@@ -86,14 +89,17 @@ def open_movie(path: str) -> Movie:
         remarks: list[str] = []
         matrix, full, colour = _encoding(path, frame, tags, remarks)
         start, drop = _timecode(container, stream, rate, remarks)
-        aspect = Fraction(stream.sample_aspect_ratio or 1)
+        aspect, turn = Fraction(stream.sample_aspect_ratio or 1), _turn(path, frame)
+        size = (frame.height, frame.width)
+        if turn % 180:
+            aspect, size = 1 / aspect, (frame.width, frame.height)
         parts = frame.format.components
         if counted:
             remarks.append("its times contradict the order of its pictures, so it is read from its start each time")
         if aspect != 1:
             remarks.append(f"its pixels are {float(aspect):.4g} times as wide as high; the EXR say so")
-        if frame.rotation % 360:
-            remarks.append(f"players turn it by {frame.rotation % 360} degrees; it is taken as it is stored")
+        if turn:
+            remarks.append(f"players turn it by {turn} degrees, and so are its EXR")
         if any(part.is_alpha for part in parts):
             remarks.append("its alpha is kept, and its colours are not multiplied by it")
         told = [container.metadata, *(one.metadata for one in container.streams)]
@@ -105,7 +111,8 @@ def open_movie(path: str) -> Movie:
             start=start,
             drop=drop,
             reel=next((str(one["reel_name"]) for one in told if one.get("reel_name")), ""),
-            size=(frame.height, frame.width),
+            size=size,
+            turn=turn,
             pixel_aspect=aspect,
             matrix=matrix,
             full=full,
@@ -249,6 +256,20 @@ def _refuse(path: str, stream: Any, frame: Any) -> None:
         raise FrameError(
             f"The movie {path} {problem}; render it to EXR, and name that with --plate-root.", "frame.unsupported"
         )
+
+
+def _turn(path: str, frame: Any) -> int:
+    """Degrees by which players turn a picture against the clock. Raises FrameError for what is no quarter turn."""
+    for one in frame.side_data:
+        if one.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(one))
+            if a * d < b * c or frame.rotation % 90:
+                raise FrameError(
+                    f"The movie {path} is mirrored or turned askew by players; render it to EXR as it is to be seen, "
+                    "and name that with --plate-root.",
+                    "frame.unsupported",
+                )
+    return int(frame.rotation) % 360
 
 
 def _encoding(path: str, frame: Any, tags: tuple[int, int, int, int], remarks: list[str]) -> tuple[int, bool, str]:

@@ -1,6 +1,6 @@
 """Which clips of a timeline are wanted, and why: by marker, colour, clip name, track name, or all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -73,6 +73,7 @@ def pick(cut: Cut, wanted: Wanted) -> tuple[list[Pick], list[Skipped]]:
                 skipped.append(Skipped(place.name, place.start, why))
             else:
                 picks[place.path] = found
+    skipped += _no_clips(cut, wanted)
     _by_timeline_marker(cut, wanted, picks, skipped)
     return [picks[path] for path in sorted(picks)], skipped
 
@@ -160,6 +161,21 @@ def _inside(cut: Cut, marker: Any, place: Place) -> bool:
             length = max(length, length * Fraction(abs(effect.time_scalar)))
     # Some programs count from the start of the media, others from the start of the clip.
     return begin - 1 <= at <= begin + length or 0 <= at < place.duration
+
+
+def _no_clips(cut: Cut, wanted: Wanted) -> Iterator[Skipped]:
+    """What is marked or named as a shot and is no clip."""
+    for lane in cut.lanes:
+        if is_results(cut.timeline.tracks[lane.path[0]]):
+            continue
+        for place in cut.places(lane):
+            item = place.item
+            if isinstance(item, otio.schema.Clip | otio.schema.Transition):
+                continue
+            nest = isinstance(item, otio.schema.Stack | otio.schema.Track)
+            if any(_reason(marker, wanted) for marker in item.markers) or (nest and _named(item.name, wanted.clips)):
+                what = "it is a nest; mark the clips in it" if nest else "no clip lies there"
+                yield Skipped(place.name, place.start, what)
 
 
 def _by_timeline_marker(cut: Cut, wanted: Wanted, picks: dict[tuple[int, ...], Pick], skipped: list[Skipped]) -> None:

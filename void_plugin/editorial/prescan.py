@@ -1,6 +1,7 @@
 """A look at the text of an OTIO file before OpenTimelineIO reads it: what it cannot read, and what would crash it."""
 
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ _INNER = "content.otio"
 """The timeline in a bundle."""
 _VALUES = frozenset(("RationalTime", "TimeRange", "TimeTransform", "V2d", "Box2d", "Color", "SerializableObjectRef"))
 """What is no object of its own and so in no list of versions."""
+_INFINITE = re.compile(r"\bInf\b")
+"""How OpenTimelineIO may write what JSON calls Infinity; in a name it does no harm here."""
 _MOST_BYTES = 1 << 30
 
 
@@ -24,7 +27,7 @@ def prescan(path: Path) -> list[str]:
     """
     text = _text(path)
     try:
-        data = json.loads(text)
+        data = json.loads(_INFINITE.sub("Infinity", text))
         if not isinstance(data, dict) or "OTIO_SCHEMA" not in data:
             raise RequestError(f"{path} is JSON but no OTIO; export the timeline as .otio.")
         _refuse_cycles(data, path)
@@ -32,6 +35,13 @@ def prescan(path: Path) -> list[str]:
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{path} is no OTIO that can be read ({error}); export it again.") from error
     return sorted(name for name in schemas if not _known(name))
+
+
+def is_newer(name: str) -> bool:
+    """True for a schema that is known here in an older version."""
+    kind, _, version = name.partition(".")
+    known = otio.core.type_version_map().get(kind)
+    return known is not None and version.isdecimal() and int(version) > known
 
 
 def _text(path: Path) -> str:

@@ -5,13 +5,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import opentimelineio as otio
+
 from void_plugin.editorial.folders import sequence_at
 from void_plugin.editorial.footage import media_of_movie
 from void_plugin.editorial.mattes import Matte, mattes_of
 from void_plugin.editorial.media import Media, media_of
 from void_plugin.editorial.movies import ASSUMED, Movie, Movies
-from void_plugin.editorial.picks import Pick, Skipped, Wanted, pick
+from void_plugin.editorial.picks import MATTE_TRACK, Pick, Skipped, Wanted, pick
 from void_plugin.editorial.ranges import SourceRange, source_range
+from void_plugin.editorial.scans import is_scan
 from void_plugin.editorial.times import timecode
 from void_plugin.editorial.walk import Cut, Place, is_results
 from void_plugin.errors import RequestError, VoidError
@@ -32,7 +35,7 @@ class Wishes:
     """None looks at all of the media."""
     matte_root: str = ""
     plate_root: str = ""
-    """Folder of EXR sequences to take for clips whose media is none, or a movie."""
+    """Folder of EXR sequences to take for clips whose media is none."""
     colour: str = ""
     """Colour space of the plates; empty takes what they say."""
 
@@ -46,6 +49,8 @@ class Shot:
     media: Media | None = None
     movie: Movie | None = None
     """The movie whose frames are its plate; None where these are files."""
+    declared: str = ""
+    """Colour space that its frames are taken for where nobody says another; empty for what the files say."""
     range: SourceRange | None = None
     mattes: Mapping[str, Matte] = field(default_factory=dict)
     """By input of the request."""
@@ -70,7 +75,7 @@ def find_shots(cut: Cut, folder: str, wanted: Wanted, wishes: Wishes) -> tuple[l
 
 def position(cut: Cut, place: Place, drop: bool = True) -> str:
     """The timecode at which the cut shows a clip."""
-    return timecode(int(cut.start + place.visible[0]), cut.rate, drop)
+    return timecode(int(cut.start + place.visible[0]), cut.rate, drop and cut.drops)
 
 
 def _shot(cut: Cut, folder: str, found: Pick, name: str, wishes: Wishes, movies: Movies) -> Shot:
@@ -78,7 +83,9 @@ def _shot(cut: Cut, folder: str, found: Pick, name: str, wishes: Wishes, movies:
     try:
         shot.media = _plate(found, name, folder, wishes, shot.warnings)
         if shot.media.kind == "movie":
-            _open(shot, movies, found.note.colour or wishes.colour)
+            _open(shot, movies)
+        if shot.movie is not None or is_scan(shot.media.pattern):
+            _declare(shot, found.note.colour or wishes.colour)
         handles = wishes.handles if found.note.handles is None else found.note.handles
         shot.range = source_range(cut, found.place, shot.media, handles, wishes.context)
         shot.mattes = mattes_of(cut, found, name, shot.media, folder, wishes.matte_root, movies)
@@ -108,9 +115,9 @@ def _plate(found: Pick, name: str, folder: str, wishes: Wishes, warnings: list[s
             raise RequestError(f"{name} has no plate at {instead}; render it, or correct the note of its marker.")
         warnings.append(f"its plate is {instead}, file {taken.first} for the first frame of {media.pattern}")
         return taken
-    if media.kind == "movie":
+    if media.kind == "movie" or (media.kind == "sequence" and is_scan(media.pattern)):
         return media
-    what = {"still": "is a single picture"}.get(media.kind, "are not EXR")
+    what = {"still": "is a single picture"}.get(media.kind, "are of a kind that is not read")
     where = f"--plate-root, as {name}/{name}.####.exr" if not wishes.plate_root else f"{wishes.plate_root}/{name}"
     raise RequestError(
         f"The media of {name}, {media.pattern}, {what}, and the engines take EXR sequences: render the whole of it to "
@@ -118,17 +125,23 @@ def _plate(found: Pick, name: str, folder: str, wishes: Wishes, warnings: list[s
     )
 
 
-def _open(shot: Shot, movies: Movies, colour: str) -> None:
+def _open(shot: Shot, movies: Movies) -> None:
     """Look into the movie that a shot shows. Raises VoidError where its frames cannot be taken one by one."""
     assert shot.media is not None
     path = shot.media.pattern
     shot.movie = movies.open(path)
     shot.media, remarks = media_of_movie(shot.media, shot.place.item, shot.movie)
     shot.warnings += [f"{os.path.basename(path)}: {text}" for text in (*shot.movie.remarks, *remarks)]
-    if not shot.movie.tagged and not colour:
+
+
+def _declare(shot: Shot, colour: str) -> None:
+    """Settle the colour space of what is no EXR, and say where it is assumed."""
+    assert shot.media is not None
+    shot.declared = shot.movie.declared if shot.movie is not None else ASSUMED
+    if not colour and not (shot.movie is not None and shot.movie.tagged):
         shot.warnings.append(
-            f"{os.path.basename(path)}: nothing in it says a colour space that has an id; taken for {ASSUMED}, or name "
-            "another with --colour"
+            f"{os.path.basename(shot.media.pattern)}: nothing in it says a colour space that has an id; taken for "
+            f"{ASSUMED}, or name another with --colour"
         )
 
 
@@ -184,15 +197,15 @@ def _warn(cut: Cut, shot: Shot) -> None:
 def _above(cut: Cut, place: Place) -> str:
     """The name of a clip that is switched on and lies over a part of another; empty where there is none."""
     first, end = place.visible
-    for other in cut.clips():
-        if other.path[:1] <= place.path[:1] or not other.lane.shown or not other.item.enabled:
+    for lane in cut.lanes:
+        if lane.path[0] <= place.path[0] or not lane.shown or is_results(cut.timeline.tracks[lane.path[0]]):
             continue
-        if is_results(cut.timeline.tracks[other.path[0]]):
+        if (lane.track.name or "").casefold() == MATTE_TRACK.casefold():
             continue
-        if (other.lane.track.name or "").casefold() == "void matte":
-            continue
-        if other.visible[0] < end and first < other.visible[1]:
-            return other.name
+        for other in cut.places(lane):
+            over = other.visible[0] < end and first < other.visible[1]
+            if over and isinstance(other.item, otio.schema.Clip) and other.item.enabled:
+                return other.name
     return ""
 
 

@@ -62,6 +62,13 @@ def day_of(rate: Fraction, drop: bool) -> int:
     return 144 * (base * 600 - 9 * (base // 15)) if drop else base * _DAY_SECONDS
 
 
+def same_time(one: int | None, other: int | None, rate: Fraction, drop: bool) -> bool:
+    """True for two frames counted from midnight that have one timecode; None is a time that nobody says."""
+    if one is None or other is None:
+        return one is other
+    return (one - other) % day_of(rate, drop) == 0
+
+
 def timecode(frame: int, rate: Fraction, drop: bool) -> str:
     """HH:MM:SS:FF of a frame counted from midnight; `drop` writes HH:MM:SS;FF. Starts again after a day."""
     base = _base(rate)

@@ -7,7 +7,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from void_plugin.editorial.times import exact_rate, frames_of, tidy
+from void_plugin.editorial.times import can_drop, day_of, exact_rate, frames_of, tidy
 from void_plugin.errors import RequestError
 
 RESULTS_KEY = "void"
@@ -70,13 +70,15 @@ class Place:
 
 
 class Cut:
-    """The picture side of a timeline."""
+    """The picture side of a timeline, as it was when it was first looked at."""
 
     def __init__(self, timeline: Any) -> None:
         self.timeline = timeline
         self.written_rate = _rate_of(timeline)
         self.rate = exact_rate(self.written_rate)
         self.lanes = list(_lanes(timeline.tracks, self.rate))
+        # Every shot asks what lies over it, and OpenTimelineIO is slow to say how long a thousand clips are.
+        self._places: dict[tuple[int, ...], list[Place]] = {}
 
     @property
     def start(self) -> Fraction:
@@ -84,13 +86,22 @@ class Cut:
         begin = self.timeline.global_start_time
         return ZERO if begin is None else frames_of(begin, self.rate)
 
+    @property
+    def drops(self) -> bool:
+        """False where its timecode cannot drop numbers: it begins at a whole hour that was counted without."""
+        hour = day_of(self.rate, False) // 24
+        return can_drop(self.rate) and (self.start == 0 or self.start % hour != 0)
+
     def places(self, lane: Lane) -> list[Place]:
         """The items of a track in order, transitions among them with no length of their own."""
+        if lane.path in self._places:
+            return self._places[lane.path]
         found, at = [], lane.offset
         for index, child in enumerate(lane.track):
             duration = ZERO if isinstance(child, otio.schema.Transition) else duration_of(child, self.rate)
             found.append(Place(lane, index, child, at, duration))
             at += duration
+        self._places[lane.path] = found
         return found
 
     def clips(self) -> Iterator[Place]:
@@ -165,10 +176,12 @@ def retimes(item: Any) -> list[Any]:
 def _rate_of(timeline: Any) -> float:
     if timeline.global_start_time is not None:
         return float(timeline.global_start_time.rate)
-    for clip in timeline.find_clips():
+    # Pictures only: what is heard may be counted in samples.
+    clips = [clip for track in timeline.video_tracks() for clip in track.find_clips()] or timeline.find_clips()
+    for clip in clips:
         if clip.source_range is not None:
             return float(clip.source_range.duration.rate)
-    for clip in timeline.find_clips():
+    for clip in clips:
         if clip.media_reference.available_range is not None:
             return float(clip.media_reference.available_range.duration.rate)
     raise RequestError("The timeline holds no clip of known length; export it again with its clips.")

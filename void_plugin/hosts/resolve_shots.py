@@ -8,14 +8,12 @@ from void_plugin.hosts.resolve_api import CODE, Item, MediaPool, Project, Resolv
 from void_plugin.hosts.resolve_context import gate, problem, rate_of_timeline
 from void_plugin.hosts.resolve_saver import names_of
 from void_plugin.hosts.resolve_sources import holes, is_offline, media_of, pattern_of
-from void_plugin.hosts.resolve_timecode import Rate
+from void_plugin.hosts.resolve_timecode import Rate, frame_of
 
 MATTE_TRACK = "VOID MATTE"
 """Any clip on a track of this name is the matte of what lies under it."""
 WORD = "VOID"
 """How the name of a marker begins that picks a clip."""
-
-
 RESTING = {
     "Pan": 0,
     "Tilt": 0,
@@ -74,13 +72,20 @@ def shots(resolve: Resolve, pick: str) -> Dict[str, Any]:
         raise HostError("Clips cannot be picked by {!r}, only by {}.".format(pick, ", ".join(sorted(PICKS))), CODE)
     found = shelf(timeline)
     rate, pool = rate_of_timeline(timeline), project.pool()
-    rows = [_row(found, one, rate, pool) for one in chooser(found) if not is_matte_track(found.names[one.track])]
+    rows = [_row(found, one, rate, pool) for one in chooser(found) if _is_shot(found, one)]
     return {"shots": [row for row in rows if row is not None]}
 
 
 def is_matte_track(name: str) -> bool:
     """True for the track that holds mattes."""
     return name.strip().upper() == MATTE_TRACK
+
+
+def _is_shot(found: Shelf, one: Placed) -> bool:
+    """False for mattes, and for results of ours: those are picked by the clip that they lie over."""
+    name, clip = found.names[one.track], one.item.media()
+    ours = _is_ours(name) and clip is not None and tags.values(clip.third_party(tags.KEY)) is not None
+    return not ours and not is_matte_track(name)
 
 
 # -- picking ---------------------------------------------------------------------------------------------------
@@ -93,9 +98,17 @@ def _selected(found: Shelf) -> List[Placed]:
 
 
 def _at_playhead(found: Shelf) -> List[Placed]:
+    """What is shown there; where that is a matte or on a track of results, what is shown below it."""
     item = found.timeline.current_item()
     wanted = item.id() if item is not None else None
-    return [one for one in found.placed if one.item.id() == wanted]
+    here = [one for one in found.placed if one.item.id() == wanted]
+    name = found.names[here[0].track] if here else ""
+    if not _is_ours(name) and not is_matte_track(name):
+        return here
+    frame = frame_of(found.timeline.playhead(), rate_of_timeline(found.timeline))
+    if frame is None or not here[0].start <= frame < here[0].end:  # past midnight, say
+        frame = here[0].start
+    return _topmost(found, frame)
 
 
 def _marked(found: Shelf) -> List[Placed]:
@@ -104,10 +117,7 @@ def _marked(found: Shelf) -> List[Placed]:
     start = found.timeline.start()
     for marker in found.timeline.markers():
         if _is_wish(marker.name, marker.data):
-            frame = start + marker.frame
-            under = [one for one in found.placed if one.start <= frame < one.end and _is_shown(found, one)]
-            if under:
-                wanted.append(max(under, key=lambda one: one.track).item.id())
+            wanted += [one.item.id() for one in _topmost(found, start + marker.frame)]
     return [one for one in found.placed if one.item.id() in wanted]
 
 
@@ -122,6 +132,12 @@ PICKS: Dict[str, Callable[[Shelf], List[Placed]]] = {
     "markers": _marked,
     "all": _all,
 }
+
+
+def _topmost(found: Shelf, frame: int) -> List[Placed]:
+    """The highest clip that is shown at a frame; none over a gap."""
+    under = [one for one in found.placed if one.start <= frame < one.end and _is_shown(found, one)]
+    return [max(under, key=lambda one: one.track)] if under else []
 
 
 def _is_shown(found: Shelf, one: Placed) -> bool:

@@ -41,7 +41,7 @@ class Placing:
     pattern: str = ""
     """Of the result, below the version folder."""
     tags: Mapping[str, str] = field(default_factory=dict)
-    """How the editor is to read the result: fps, input_colour, data_level, alpha_mode, reel."""
+    """How the editor is to read the result: fps, input_colour, data_level, alpha_mode, par, reel."""
     copies: bool = False
     """True where the result gets grade and sizing of its clip, since they are not in its pixels."""
     flaws: tuple[str, ...] = ()

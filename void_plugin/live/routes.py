@@ -143,6 +143,8 @@ def _movie_of(shot: LiveShot, films: Films) -> "tuple[Movie | None, str]":
         why = f"Resolve counts {len(source.files)} frames in its movie, which has {movie.count}"
     elif not same_rate(source.fps, float(movie.rate)):
         why = f"Resolve plays its movie at {source.fps:g} frames a second, and it has {float(movie.rate):.5g}"
+    elif movie.turn:
+        why = f"players turn its movie by {movie.turn} degrees"
     elif source.size not in (None, movie.size):
         why = "Resolve reads its movie at another size"
     elif source.tags.get("data_level", "").strip().lower() not in LEVELS[movie.full]:

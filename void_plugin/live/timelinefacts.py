@@ -71,7 +71,7 @@ class Source:
     """(height, width)."""
     colour: str
     tags: Mapping[str, str]
-    """fps, input_colour, data_level, alpha_mode and reel as the host wants them back."""
+    """fps, input_colour, data_level, alpha_mode, par and reel as the host wants them back."""
     altered: tuple[str, ...] = ()
     """Attributes of it by which the editor changes its picture, such as a LUT."""
 
@@ -84,7 +84,7 @@ class Source:
             files = FrameRange(int(data["first"]), int(data["last"]))
         elif kind == "movie" and data.get("frames"):
             files = FrameRange(1, int(data["frames"]))
-        names = ("input_colour", "data_level", "alpha_mode", "reel")
+        names = ("input_colour", "data_level", "alpha_mode", "par", "reel")
         tags = {name: str(data.get(name) or "") for name in names}
         return cls(
             kind,

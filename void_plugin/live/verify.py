@@ -21,6 +21,8 @@ from void_plugin.programs import ask_server
 SETTLE_SECONDS = 5.0
 """How long the last files may take to appear once the editor says that it is done."""
 LOOK_SECONDS = 120.0
+AT_ONCE = 100
+"""Frames that are looked at with one start of a program."""
 _POLL_SECONDS = 0.2
 GREY = 0.5
 """A matte whose brightest value is below this was probably changed by colour management."""
@@ -53,6 +55,8 @@ class Judge:
         first, middle, last = frames.first, (frames.first + frames.last) // 2, frames.last
         try:
             seen = self.look(pattern, sorted({first, middle, last}))
+            if not any(row["most"] > 0 for row in seen):  # what is to go may come and go between those
+                seen = self._brightest(pattern, frames) or seen
         except ServerError as error:  # a client without void-server: the server's own reading will tell
             return Rendered(pattern, frames, (f"The {what} was not looked at: {error.message}",))
         for row in seen:
@@ -71,6 +75,15 @@ class Judge:
         if what == "matte" and most < GREY:
             warnings = (f"The matte is nowhere brighter than {most:.2f}; switch colour management off for it.",)
         return Rendered(pattern, frames, warnings)
+
+    def _brightest(self, pattern: str, frames: FrameRange) -> list[dict[str, Any]]:
+        """The frames that hold anything of the first few that do; empty where all are black."""
+        for begin in range(frames.first, frames.last + 1, AT_ONCE):
+            self._check()
+            rows = self.look(pattern, list(range(begin, min(begin + AT_ONCE, frames.last + 1))))
+            if found := [row for row in rows if row["most"] > 0]:
+                return found
+        return []
 
     def look(self, pattern: str, frames: list[int], against: str = "") -> list[dict[str, Any]]:
         """What some frames hold, and by how much they differ from others of the same numbers.
