@@ -32,7 +32,8 @@ from void_server.engines.recover.grain import noise_ratio
 from void_server.engines.recover.invent import invent
 from void_server.engines.recover.pixels import pasted
 from void_server.engines.recover.reveal import complete, reveal
-from void_server.engines.recover.shot import Shot, survey
+from void_server.engines.recover.shot import Shot
+from void_server.engines.recover.survey import survey
 from void_server.engines.recover.tone import decode
 
 LARGEST_LIGHT = 65504.0
