@@ -57,6 +57,17 @@ def test_a_task_gets_its_folders_as_the_worker_knows_them(bench: LocalBench) -> 
         assert f"{name}={there / folder}" in call["root"]
 
 
+def test_a_worker_that_knows_the_storage_by_another_name_alone_finds_all_of_a_job(bench: LocalBench) -> None:
+    bundle, there = bench.bundle(), bench.folder / "mnt"
+    (bench.folder / "show").rename(there)
+    site = replace(bench.site, path_mapping=(PathMapping(str(bench.folder / "show"), str(there)),))
+    command = task_command(bundle, site, "Solve", [bundle.steps[0].tasks[0]])
+    environment = {**bench.environment, "TMPDIR": str(bench.folder)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (bench.folder / "show").exists()
+
+
 @pytest.mark.parametrize("memory", CHOICES["memory"])
 def test_each_way_of_using_memory_asks_for_its_own_and_tells_the_worker(memory: str) -> None:
     request = request_of(engine="void")
