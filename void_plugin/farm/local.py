@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from void_plugin.errors import FarmError
@@ -70,7 +71,10 @@ class Local(Farm):
         return JobStatus(ref, status.state, status.fraction, status.text, status.steps, str(result))
 
     def cancel(self, ref: JobRef) -> None:
-        self.records.find(ref)
+        record = self.records.find(ref)
+        if self._job(ref.id).read().has_ended:
+            return
+        self.records.save(replace(record, facts={**record.facts, "cancelled": True}))
         self._job(ref.id).ask_to_cancel()
 
     def logs(self, ref: JobRef) -> Iterator[str]:
