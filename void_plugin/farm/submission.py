@@ -100,7 +100,9 @@ class Submission:
         planner = Planner(self.config, self.environment, self.farm.site, workers)
         pool = ThreadPoolExecutor(at_once)
         try:
-            planned = [pool.submit(self._planned, planner, earlier, *each) for each in zip(files, requests, strict=True)]
+            planned = [
+                pool.submit(self._planned, planner, earlier, *each) for each in zip(files, requests, strict=True)
+            ]
             shots: list[Shot] = []
             for file, shot in zip(files, planned, strict=True):
                 tell(file)
@@ -124,8 +126,7 @@ class Submission:
         return replace(shot, ref=self.farm.submit(bundle, shot.options))
 
     def _planned(self, planner: Planner, earlier: Earlier, file: str, request: RemovalRequest) -> Shot:
-        """A shot with its plan and its tasks, which the farm was not asked about yet; one that is there is left alone.
-        """
+        """A shot with its plan and its tasks, which the farm was not asked about yet; one that is there is left alone."""
         priority = request.priority if self.priority is None else self.priority
         options = replace(self.options, priority=min(100, priority))
         try:
