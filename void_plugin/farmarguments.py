@@ -38,7 +38,11 @@ def add_farm(commands: Any) -> None:
     ):
         action = actions.add_parser(name, help=text)
         action.add_argument(
-            "jobs", nargs=nargs, metavar="JOB", help="as `void submit` names it, for example slurm:1234"
+            "jobs",
+            nargs=nargs,
+            metavar="JOB",
+            help="as `void submit` names it, for example slurm:1234, or the folder "
+            "of its results or its version, also of somebody else's job",
         )
         action.add_argument("--json", action="store_true", help="print JSON")
         if name == "status":

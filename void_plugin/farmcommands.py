@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from void_plugin.config import Config
 from void_plugin.errors import FarmError, VoidError
 from void_plugin.farm import FARMS, Farm, open_farm
 from void_plugin.farm.jobs import Finding, JobRef, JobStatus, Options, errors_in
-from void_plugin.farm.records import Records
+from void_plugin.farm.records import Records, records_below
 from void_plugin.farm.site import Site, load_site
 from void_plugin.farm.submission import Shot, Submission
 from void_plugin.farm.template import Wanted
@@ -74,10 +75,11 @@ def run(options: argparse.Namespace, config: Config, environment: Mapping[str, s
 
     if options.action == "doctor":
         return _doctor(options, site, farm_of, options.farms or [*FARMS, *config.farms])
-    refs = [JobRef.parse(text) for text in options.jobs]
+    refs = [ref for text in options.jobs for ref in _named(text, environment)]
     if options.action == "logs":
-        for line in farm_of(refs[0].farm).logs(refs[0]):
-            print(json.dumps({"line": line}) if options.json else line)
+        for ref in refs:
+            for line in farm_of(ref.farm).logs(ref):
+                print(json.dumps({"line": line}) if options.json else line)
         return True
     if options.action == "wait":
         return _wait(refs, lambda ref: farm_of(ref.farm), environment, options.json)
@@ -164,6 +166,16 @@ def _size(count: int) -> str:
 
 def _say(finding: Finding, what: str) -> None:
     print(f"{finding.level}: {what}: {finding.text}", file=sys.stderr)
+
+
+def _named(text: str, environment: Mapping[str, str]) -> list[JobRef]:
+    """The jobs that somebody means by a name, or by a folder, who need not have submitted them."""
+    if not os.path.isdir(text):
+        return [JobRef.parse(text)]
+    found = records_below(text)
+    for record in found:
+        Records(environment, record.ref.farm).adopt(record)
+    return [record.ref for record in found]
 
 
 # -- following -----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What was submitted before and is still on the farm: it is not submitted twice, and two jobs do not write one result."""
+"""What was submitted before and is still on the farm: it is not submitted twice, and no two jobs write one result."""
 
 from __future__ import annotations
 

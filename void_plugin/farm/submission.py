@@ -126,7 +126,7 @@ class Submission:
         return replace(shot, ref=self.farm.submit(bundle, shot.options))
 
     def _planned(self, planner: Planner, earlier: Earlier, file: str, request: RemovalRequest) -> Shot:
-        """A shot with its plan and its tasks, which the farm was not asked about yet; one that is there is left alone."""
+        """A shot with its plan and its tasks, which the farm was not asked about yet; what is there is left alone."""
         priority = request.priority if self.priority is None else self.priority
         options = replace(self.options, priority=min(100, priority))
         try:
