@@ -38,9 +38,12 @@ def submit(options: argparse.Namespace, config: Config, environment: Mapping[str
     )
     say = (lambda text: None) if options.json else (lambda text: print(f"Planning {text}", file=sys.stderr))
     shots = submission.prepare(options.requests, say)
-    if any(errors_in(shot.findings) for shot in shots) or options.dry_run:
+    wrong = sum(bool(errors_in(shot.findings)) for shot in shots)
+    if wrong or options.dry_run:
         _show(shots, farm, options.json)
-        return not any(errors_in(shot.findings) for shot in shots)
+        if wrong and not options.dry_run:
+            print(f"Nothing was submitted: {wrong} of {len(shots)} shots cannot be, as they are.", file=sys.stderr)
+        return not wrong
     before = [shot.ref for shot in shots]
     shots, stopped = _submit(submission, shots)
     _show(shots, farm, options.json)

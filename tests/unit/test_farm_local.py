@@ -93,6 +93,11 @@ def test_nothing_of_a_session_is_left(bench: LocalBench) -> None:
     assert not job.sessions.exists() and not job.runner_log.read_text()
 
 
+def test_tags_of_workers_say_nothing_where_there_is_one(bench: LocalBench) -> None:
+    (finding,) = bench.farm().check(bench.bundle(), Options(tags=("a100",)))
+    assert (finding.level, finding.code) == ("warning", "tags")
+
+
 def test_jobs_run_one_after_the_other_and_one_that_is_cancelled_lets_nobody_pass(bench: LocalBench) -> None:
     bundle, farm, go = bench.bundle(until=str(bench.folder / "go")), bench.farm(), bench.folder / "go"
     first, second, third = (farm.submit(bundle, Options()) for _ in range(3))

@@ -159,7 +159,9 @@ def test_what_is_wrong_with_a_request_is_an_error_before_anything_is_planned(
 def test_an_error_in_one_shot_keeps_all_back(capsys: pytest.CaptureFixture[str]) -> None:
     bad = saved("sh020", plate=ImageInput("nowhere.%04d.exr"))
     assert cli.main(["submit", saved(), bad]) == 1
-    assert "error: sh020: No file" in capsys.readouterr().err and not bundles()
+    said = capsys.readouterr().err
+    assert "error: sh020: No file" in said and not bundles()
+    assert said.splitlines()[-1] == "Nothing was submitted: 1 of 2 shots cannot be, as they are."
 
 
 @pytest.mark.parametrize(("cores", "shots", "threads"), [(2, 4, "1"), (5, 2, "2")])

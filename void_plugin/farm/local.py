@@ -46,7 +46,10 @@ class Local(Farm):
     poll_seconds = 0.5
 
     def check(self, bundle: Bundle, options: Options) -> list[Finding]:
-        return [] if _is_installed() else [Finding("error", MISSING, "farm.program")]
+        found = [] if _is_installed() else [Finding("error", MISSING, "farm.program")]
+        if options.tags:
+            found.append(Finding("warning", "The farm local has this machine alone; --tags is not used.", "tags"))
+        return found
 
     def translate(self, bundle: Bundle, options: Options) -> Artefacts:
         """Nothing to translate: the bundle is run as it is."""
