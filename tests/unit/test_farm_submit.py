@@ -17,6 +17,7 @@ import pytest
 from farmbenches import WORKER
 
 from void_plugin import cli
+from void_plugin.farm import Records
 from void_plugin.farm.submission import collect
 from void_plugin.frames import FrameRange
 from void_plugin.request import ImageInput, Output, RemovalRequest
@@ -333,7 +334,8 @@ def limited(count: int) -> list[str]:
     """Three requests, and a farm that takes only so many jobs."""
     configure(farms={"silent": "fakes.silent_farm:SilentFarm", "moody": "fakes.moody_farm:MoodyFarm"})
     Path("limit").write_text(str(count))
-    return [saved(name) for name in ("sh010", "sh020", "sh030")]
+    Path("site.toml").write_text("[farm]\nengine = 'recover'\n")
+    return [saved(name, engine="auto") for name in ("sh010", "sh020", "sh030")]
 
 
 def jobs_of(capsys: pytest.CaptureFixture[str]) -> list[str | None]:
@@ -355,6 +357,25 @@ def test_where_a_farm_refuses_one_of_many_shots_what_is_there_is_told_and_left_a
     assert cli.main(["submit", *paths, "--farm", "moody", "--json"]) == 0
     assert jobs_of(capsys) == ["moody:1", "moody:2", "moody:3"]
     assert bundles() == ["1", "1", "1", "2"], "one of them was refused"
+
+
+def test_a_folder_stands_for_the_newest_job_whose_results_lie_there_as_they_lie_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, *_ = limited(9)
+    assert cli.main(["submit", path, "--farm", "moody"]) == 0 == cli.main(["farm", "cancel", "moody:1"])
+    assert cli.main(["submit", path, "--farm", "moody"]) == 0
+    Path("out").rename("mounted")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
+    capsys.readouterr()
+    assert cli.main(["farm", "status", "mounted", "--json"]) == 0
+    (status,) = told(capsys)
+    assert status["ref"] == "moody:2"
+    (record,) = Records(os.environ, "moody").all()
+    assert Path(record.bundle, "template.json").is_file() and Path(record.job_folder).parts[-3:-1] == (
+        "mounted",
+        ".void",
+    )
 
 
 def test_what_was_cancelled_or_has_ended_is_submitted_anew(capsys: pytest.CaptureFixture[str]) -> None:

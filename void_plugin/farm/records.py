@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +87,12 @@ class Records:
 
 
 def records_below(folder: str) -> list[Record]:
-    """The newest job of each job folder in a folder, whoever submitted it, oldest first.
+    """The newest job of each job folder in a folder, whoever submitted it, with its folders as they lie here.
 
-    Raises FarmError where there is none, or one cannot be read.
+    The oldest comes first. Raises FarmError where there is none, or one cannot be read.
     """
-    found = [_read(path) for below in _BELOW for path in Path(folder).glob(f"{below}/{COPY}".lstrip("/"))]
+    copies = [path for below in _BELOW for path in Path(folder).absolute().glob(f"{below}/{COPY}".lstrip("/"))]
+    found = [replace(_read(path), bundle=str(path.parent), job_folder=str(path.parents[2])) for path in copies]
     newest = {record.job_folder: record for record in sorted(found, key=lambda record: record.submitted)}
     if not newest:
         raise FarmError(
