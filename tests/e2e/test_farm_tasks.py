@@ -319,6 +319,17 @@ def test_verifying_what_was_never_composed_names_the_frames(shot: Shot) -> None:
     assert not (job.folder / "result.json").exists(), "a result is whole or not there"
 
 
+def test_a_frame_of_an_older_plan_does_not_count_as_composed(shot: Shot) -> None:
+    job = farm_job(shot)
+    job.must("solve")
+    job.must("compose", "--frames", "1001-1008")
+    (manifest,) = job.folder.glob("frames/*.1007.json")
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "key": "of-another"}))
+    done = job.task("verify")
+    assert done.code == 65 and "Frames 1007 of" in done.of("fail")[0]
+    assert not (job.folder / "result.json").exists()
+
+
 def test_a_file_that_is_not_what_was_composed_takes_the_result_back(shot: Shot) -> None:
     job = farm_job(shot)
     job.must("solve")
