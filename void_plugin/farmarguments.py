@@ -38,9 +38,15 @@ def add_farm(commands: Any) -> None:
     ):
         action = actions.add_parser(name, help=text)
         action.add_argument(
-            "jobs", nargs=nargs, metavar="JOB", help="as `void submit` names it, for example slurm:1234"
+            "jobs",
+            nargs=nargs,
+            metavar="JOB",
+            help="as `void submit` names it, for example slurm:1234, or the folder "
+            "of its results or its version, also of somebody else's job",
         )
         action.add_argument("--json", action="store_true", help="print JSON")
+        if name == "status":
+            action.add_argument("--all", action="store_true", help="without JOB: not only the newest of each farm")
     doctor = actions.add_parser("doctor", help="what of a farm is here, and what is not")
     doctor.add_argument("farms", nargs="*", metavar="FARM", help="default all that are known")
     doctor.add_argument("--json", action="store_true", help="print JSON")

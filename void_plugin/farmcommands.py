@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from void_plugin.config import Config
 from void_plugin.errors import FarmError, VoidError
 from void_plugin.farm import FARMS, Farm, open_farm
 from void_plugin.farm.jobs import Finding, JobRef, JobStatus, Options, errors_in
-from void_plugin.farm.records import Records
+from void_plugin.farm.records import Records, records_below
 from void_plugin.farm.site import Site, load_site
 from void_plugin.farm.submission import Shot, Submission
 from void_plugin.farm.template import Wanted
@@ -20,7 +21,7 @@ from void_plugin.farmversion import land
 from void_plugin.progress import print_table, span
 
 LISTED = 20
-"""Jobs of a farm that `void farm status` asks about, the newest."""
+"""Jobs of a farm that `void farm status` asks about, the newest, unless it is to ask about all."""
 
 
 def submit(options: argparse.Namespace, config: Config, environment: Mapping[str, str]) -> bool:
@@ -37,21 +38,32 @@ def submit(options: argparse.Namespace, config: Config, environment: Mapping[str
     )
     say = (lambda text: None) if options.json else (lambda text: print(f"Planning {text}", file=sys.stderr))
     shots = submission.prepare(options.requests, say)
-    if any(errors_in(shot.findings) for shot in shots) or options.dry_run:
+    wrong = sum(bool(errors_in(shot.findings)) for shot in shots)
+    if wrong or options.dry_run:
         _show(shots, farm, options.json)
-        return not any(errors_in(shot.findings) for shot in shots)
-    shots, refused = _submit(submission, shots)
+        if wrong and not options.dry_run:
+            print(f"Nothing was submitted: {wrong} of {len(shots)} shots cannot be, as they are.", file=sys.stderr)
+        return not wrong
+    before = [shot.ref for shot in shots]
+    shots, stopped = _submit(submission, shots)
     _show(shots, farm, options.json)
-    if refused is not None:
-        raise refused
     refs = [shot.ref for shot in shots if shot.ref is not None]
+    if stopped is not None:
+        if len(shots) > 1:
+            print(
+                f"{len(refs)} of {len(shots)} shots are on the farm and go on. Submit all again for the others; what "
+                "is on the farm is left alone.",
+                file=sys.stderr,
+            )
+        raise stopped
     if not options.wait:
         return True
     try:
         return _wait(refs, lambda ref: farm, environment, options.json)
     except KeyboardInterrupt:
         for ref in refs:
-            farm.cancel(ref)
+            if ref not in before:
+                farm.cancel(ref)
         print("Cancelled. Finished units are kept; submitting again resumes.", file=sys.stderr)
         _wait(refs, lambda ref: farm, environment, options.json)
         raise
@@ -66,10 +78,11 @@ def run(options: argparse.Namespace, config: Config, environment: Mapping[str, s
 
     if options.action == "doctor":
         return _doctor(options, site, farm_of, options.farms or [*FARMS, *config.farms])
-    refs = [JobRef.parse(text) for text in options.jobs]
+    refs = [ref for text in options.jobs for ref in _named(text, environment)]
     if options.action == "logs":
-        for line in farm_of(refs[0].farm).logs(refs[0]):
-            print(json.dumps({"line": line}) if options.json else line)
+        for ref in refs:
+            for line in farm_of(ref.farm).logs(ref):
+                print(json.dumps({"line": line}) if options.json else line)
         return True
     if options.action == "wait":
         return _wait(refs, lambda ref: farm_of(ref.farm), environment, options.json)
@@ -80,9 +93,12 @@ def run(options: argparse.Namespace, config: Config, environment: Mapping[str, s
         statuses = [farm_of(ref.farm).status(ref) for ref in refs]
         _show_status(statuses, environment, options.json)
         return all([_land(status.ref, environment) for status in statuses if status.state == "succeeded"])
-    known = [Records(environment, name) for name in (*FARMS, *config.farms)]
-    refs = [record.ref for records in known for record in records.all()[-LISTED:]]
-    statuses = [_status_of(ref, farm_of) for ref in refs]
+    known = [Records(environment, name).all() for name in (*FARMS, *config.farms)]
+    listed = [records if options.all else records[-LISTED:] for records in known]
+    statuses = [_status_of(record.ref, farm_of) for records in listed for record in records]
+    older = sum(map(len, known)) - len(statuses)
+    if older:
+        print(f"{older} older jobs are not listed; void farm status --all lists them too.", file=sys.stderr)
     _show_status(statuses, environment, options.json)
     return all([_land(status.ref, environment) for status in statuses if status.state == "succeeded"])
 
@@ -90,13 +106,16 @@ def run(options: argparse.Namespace, config: Config, environment: Mapping[str, s
 # -- submitting ----------------------------------------------------------------------------------------------
 
 
-def _submit(submission: Submission, shots: Sequence[Shot]) -> tuple[list[Shot], FarmError | None]:
-    """Submit one after the other until one is refused."""
+def _submit(submission: Submission, shots: Sequence[Shot]) -> tuple[list[Shot], BaseException | None]:
+    """Submit one after the other, until one is refused or Ctrl-C; why it did not come to its end."""
     done: list[Shot] = []
     for index, shot in enumerate(shots):
         try:
-            done.append(submission.submit(shot))
+            done.append(shot if shot.ref is not None else submission.submit(shot))
         except FarmError as error:
+            named = f"{shot.request.shot or shot.source}: {error.message}" if len(shots) > 1 else error.message
+            return [*done, *shots[index:]], FarmError(named, error.code)
+        except KeyboardInterrupt as error:
             return [*done, *shots[index:]], error
     return done, None
 
@@ -152,28 +171,53 @@ def _say(finding: Finding, what: str) -> None:
     print(f"{finding.level}: {what}: {finding.text}", file=sys.stderr)
 
 
+def _named(text: str, environment: Mapping[str, str]) -> list[JobRef]:
+    """The jobs that somebody means by a name, or by a folder, who need not have submitted them."""
+    if not os.path.isdir(text):
+        return [JobRef.parse(text)]
+    found = records_below(text)
+    for record in found:
+        Records(environment, record.ref.farm).adopt(record)
+    return [record.ref for record in found]
+
+
 # -- following -----------------------------------------------------------------------------------------------
 
 
 def _wait(
     refs: Sequence[JobRef], farm_of: Callable[[JobRef], Farm], environment: Mapping[str, str], as_json: bool
 ) -> bool:
-    """Follow jobs to their end; True where all succeeded. Raises KeyboardInterrupt as it comes."""
+    """Follow jobs to their end; True where all succeeded.
+
+    A farm that has answered once may be away for a while: a night is long. Raises FarmError where one does not know a
+    job or never answers, KeyboardInterrupt as it comes.
+    """
     farms = {ref: farm_of(ref) for ref in refs}
     last: dict[JobRef, JobStatus] = {}
+    away: dict[str, bool] = {}
     waiting, well = list(refs), True
     while waiting:
         for ref in list(waiting):
-            now = farms[ref].status(ref)
-            if now != last.get(ref):
-                _tell(now, as_json)
-            last[ref] = now
-            if now.has_ended or now.state == "unknown":
-                waiting.remove(ref)
+            try:
+                now = farms[ref].status(ref)
+                away[ref.farm] = False
+                if now != last.get(ref):
+                    _tell(now, as_json)
+                last[ref] = now
+                if not (now.has_ended or now.state == "unknown"):
+                    continue
                 last[ref] = farms[ref].brought(now)
-                if last[ref] != now:
-                    _tell(last[ref], as_json)
-                well = _land(ref, environment) and well
+            except FarmError as error:
+                if ref.farm not in away or not error.retryable:
+                    raise
+                if not away[ref.farm]:
+                    print(f"{error.message} Waiting goes on.", file=sys.stderr, flush=True)
+                away[ref.farm] = True
+                continue
+            waiting.remove(ref)
+            if last[ref] != now:
+                _tell(last[ref], as_json)
+            well = _land(ref, environment) and well
         if waiting:
             time.sleep(min(farms[ref].poll_seconds for ref in waiting))
     return well and all(status.state == "succeeded" for status in last.values())

@@ -161,6 +161,7 @@ def _steps(
     log: EventLog,
     stop: threading.Event,
 ) -> int:
+    from void_server.jobfolder import read_json
     from void_server.plan import Plan, plate_frames
     from void_server.planfacts import planned_line
     from void_server.runner import Job
@@ -191,7 +192,7 @@ def _steps(
             job.finish(plan)
         else:
             frames = plate_frames(plan, job.engine, job.footage, job.colour)
-            count = verify(folder, job.request, frames, job.files)
+            count = verify(read_json(folder.result)["frames"], job.request, frames, job.files)
             print(f"{count} files verified in {folder.path}", file=sys.stderr)
     return 0
 

@@ -6,6 +6,7 @@ Files are whole and are those that were written; windows are the plate's; outsid
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,16 @@ from void_plugin.frames import Digest
 from void_plugin.request import Output, RemovalRequest
 from void_server.exr import ImageFile, ImageFiles, Part
 from void_server.footage import Footage
-from void_server.jobfolder import JobFolder, read_json
 from void_server.view import PlateFrames
 
 
-def verify(folder: JobFolder, request: RemovalRequest, frames: PlateFrames, files: ImageFiles) -> int:
-    """Check all frames that result.json lists and return their number. Raises FrameError naming every bad one."""
-    listed: dict[str, dict[str, Any]] = read_json(folder.result)["frames"]
+def verify(
+    listed: Mapping[str, Mapping[str, Any]], request: RemovalRequest, frames: PlateFrames, files: ImageFiles
+) -> int:
+    """Check all frames that are listed as in result.json and return their number.
+
+    Raises FrameError naming every bad one.
+    """
     problems: list[str] = []
     checked = 0
     for number, kinds in sorted(listed.items(), key=lambda item: int(item[0])):
@@ -40,7 +44,7 @@ def verify(folder: JobFolder, request: RemovalRequest, frames: PlateFrames, file
 
 def _verify_frame(
     frame: int,
-    entry: dict[str, Any],
+    entry: Mapping[str, Any],
     output: Output,
     request: RemovalRequest,
     frames: PlateFrames,

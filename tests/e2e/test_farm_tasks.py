@@ -319,6 +319,33 @@ def test_verifying_what_was_never_composed_names_the_frames(shot: Shot) -> None:
     assert not (job.folder / "result.json").exists(), "a result is whole or not there"
 
 
+def test_a_frame_of_an_older_plan_does_not_count_as_composed(shot: Shot) -> None:
+    job = farm_job(shot)
+    job.must("solve")
+    job.must("compose", "--frames", "1001-1008")
+    (manifest,) = job.folder.glob("frames/*.1007.json")
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "key": "of-another"}))
+    done = job.task("verify")
+    assert done.code == 65 and "Frames 1007 of" in done.of("fail")[0]
+    assert not (job.folder / "result.json").exists()
+
+
+def test_a_file_that_is_not_what_was_composed_takes_the_result_back(shot: Shot) -> None:
+    job = farm_job(shot)
+    job.must("solve")
+    job.must("compose", "--frames", "1001-1008")
+    assert not (job.folder / "result.json").exists(), "nobody has looked at the files yet"
+    job.must("verify")
+    first = next((shot.folder / "out").glob("*.1003.exr"))
+    first.write_bytes(first.read_bytes()[:-1] + b"?")
+    done = job.task("verify")
+    assert done.code == 65 and f"({first}) is not the file that was written" in done.of("fail")[0], done.of("fail")
+    assert not (job.folder / "result.json").exists()
+    job.must("compose")
+    job.must("verify")
+    assert (job.folder / "result.json").exists()
+
+
 def moved(job: FarmJob, name: str) -> tuple[FarmJob, list[str]]:
     """The same files at another path, as another machine has them, and the words that say so."""
     place = job.shot.folder.with_name(name)
@@ -448,6 +475,14 @@ def test_frames_that_the_job_does_not_deliver_are_refused(shot: Shot) -> None:
     job.must("solve")
     done = job.task("compose", "--frames", "1007-1010")
     assert done.code == 64 and "1001-1008" in done.of("fail")[0]
+
+
+@pytest.mark.parametrize("step", ["compose", "verify"])
+def test_what_follows_solving_is_refused_where_the_job_was_planned_anew(shot: Shot, step: str) -> None:
+    job = farm_job(shot)
+    job.must("solve")
+    done = job.task(step, "--key", "of-another")
+    assert done.code == 65 and "is not the one that this task was submitted for" in done.of("fail")[0]
 
 
 def test_the_key_of_the_plan_and_that_of_a_unit_are_both_taken(shot: Shot) -> None:

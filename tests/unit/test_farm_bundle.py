@@ -16,8 +16,9 @@ from farms import plan_of, recover_units, request_of
 from void_plugin.config import CHOICES
 from void_plugin.errors import FarmError
 from void_plugin.farm import Site, task_command
+from void_plugin.farm.packing import seconds_of
 from void_plugin.farm.site import PathMapping
-from void_plugin.farm.template import VRAM_MIB, make_bundle
+from void_plugin.farm.template import VRAM_MIB, Wanted, make_bundle
 from void_plugin.frames import FrameRange
 from void_plugin.request import ImageInput
 
@@ -57,6 +58,17 @@ def test_a_task_gets_its_folders_as_the_worker_knows_them(bench: LocalBench) -> 
         assert f"{name}={there / folder}" in call["root"]
 
 
+def test_a_worker_that_knows_the_storage_by_another_name_alone_finds_all_of_a_job(bench: LocalBench) -> None:
+    bundle, there = bench.bundle(), bench.folder / "mnt"
+    (bench.folder / "show").rename(there)
+    site = replace(bench.site, path_mapping=(PathMapping(str(bench.folder / "show"), str(there)),))
+    command = task_command(bundle, site, "Solve", [bundle.steps[0].tasks[0]])
+    environment = {**bench.environment, "TMPDIR": str(bench.folder)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (bench.folder / "show").exists()
+
+
 @pytest.mark.parametrize("memory", CHOICES["memory"])
 def test_each_way_of_using_memory_asks_for_its_own_and_tells_the_worker(memory: str) -> None:
     request = request_of(engine="void")
@@ -72,6 +84,22 @@ def test_equal_requests_have_equal_bundles_whatever_they_are_called_by() -> None
     plan = plan_of(request_of(), recover_units(FrameRange(1001, 1048)))
     first, second = (make_bundle(request_of(request_id=name), plan, Site(), "/b") for name in ("a" * 32, ""))
     assert first.files == second.files and first.bundle == second.bundle
+
+
+@pytest.mark.parametrize(
+    ("keeps", "solved", "gpus", "loads"),
+    [(False, 0, 1, 3), (False, 2, 1, 1), (True, 0, 1, 1), (True, 3, 1, 0), (False, 0, 2, 3)],
+)
+def test_gpu_hours_count_every_gpu_and_loading_where_something_is_left_to_solve(
+    keeps: bool, solved: int, gpus: int, loads: int
+) -> None:
+    request = request_of(engine="void")
+    units = [replace(unit, device="cuda", engine="void") for unit in recover_units(FrameRange(1001, 1012))]
+    units = [replace(unit, solved=unit.index < solved) for unit in units]
+    wanted = Wanted(gpus=gpus, units_per_task=1)
+    made = make_bundle(request, plan_of(request, units), Site(), "/b", wanted=wanted, keeps_sessions=keeps)
+    each = seconds_of(units[0], request, Site().rates)
+    assert made.gpu_seconds == pytest.approx(gpus * ((3 - solved) * each + loads * Site().rates.load))
 
 
 def test_every_action_ends_after_some_time() -> None:

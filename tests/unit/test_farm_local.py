@@ -93,6 +93,36 @@ def test_nothing_of_a_session_is_left(bench: LocalBench) -> None:
     assert not job.sessions.exists() and not job.runner_log.read_text()
 
 
+def test_tags_of_workers_say_nothing_where_there_is_one(bench: LocalBench) -> None:
+    (finding,) = bench.farm().check(bench.bundle(), Options(tags=("a100",)))
+    assert (finding.level, finding.code) == ("warning", "tags")
+
+
+def test_jobs_run_one_after_the_other_and_one_that_is_cancelled_lets_nobody_pass(bench: LocalBench) -> None:
+    bundle, farm, go = bench.bundle(until=str(bench.folder / "go")), bench.farm(), bench.folder / "go"
+    first, second, third = (farm.submit(bundle, Options()) for _ in range(3))
+    started(bench)
+    for ref, before in ((second, first), (third, second)):
+        status = bench.until(farm, ref, lambda status: bool(status.text))
+        assert (status.state, status.text) == ("queued", f"It waits for {before}.")
+    farm.cancel(second)
+    assert bench.ended(farm, second).state == "cancelled"
+    bench.until(farm, third, lambda status: status.text == f"It waits for {first}.")
+    assert len(bench.calls()) == 1, "nobody else has begun"
+    go.touch()
+    assert bench.ended(farm, third).state == "succeeded" == farm.status(first).state
+    assert [call["what"] for call in bench.calls()] == ["begun", "done"] * 10
+
+
+def test_a_job_whose_runner_is_killed_keeps_nobody_waiting(bench: LocalBench) -> None:
+    bundle, farm = bench.bundle(until=str(bench.folder / "go")), bench.farm()
+    first, second = (farm.submit(bundle, Options()) for _ in range(2))
+    started(bench)
+    os.kill(runner_of(LocalJob(farm.records.folder / first.id)), signal.SIGKILL)
+    (bench.folder / "go").touch()
+    assert bench.ended(farm, second).state == "succeeded"
+
+
 def test_a_bundle_that_cannot_run_is_refused_at_submit(bench: LocalBench) -> None:
     bundle = bench.bundle()
     template = json.loads(Path(bundle.template).read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from void_plugin.errors import FarmError
 from void_plugin.farm import Bundle, Farm, JobRef, JobStatus, Options, Site, StepStatus, open_farm
 from void_plugin.farm.opencue import name_for_cuebot
 from void_plugin.farm.packing import LOADS, seconds_of
+from void_plugin.farm.site import PathMapping
 from void_plugin.farm.sitetable import GpuKind, smallest
 from void_plugin.farm.taskscript import task_script
 from void_plugin.farm.telling import in_sequence
@@ -55,6 +57,21 @@ def test_the_smallest_kind_that_is_enough_is_taken() -> None:
     kinds = [GpuKind("b", 80000), GpuKind("a", 48000), GpuKind("c", 24000)]
     assert [smallest(kinds, asked) for asked in (1, 24000, 24001, 48001)] == [kinds[2], kinds[2], kinds[1], kinds[0]]
     assert smallest(kinds, 80001) is None and smallest([], 1) is None
+
+
+@pytest.mark.parametrize("name", ["slurm", "opencue", "deadline10"])
+def test_a_worker_is_told_of_no_path_that_it_knows_by_another_name(name: str) -> None:
+    site = Site(path="site.toml", path_mapping=(PathMapping("/shows", "/mnt/shows"),))
+    bundle = fixed_bundles()["packed"].bundle
+    artefacts = open_farm(name, site, {}).translate(bundle, Options())
+    # Parameters are mapped on the worker, and submitting reads the files here.
+    parameters = r"--job-param '[^']*'|--path-mapping-rules '[^']*'"
+    texts = [re.sub(parameters, "", text) for text in artefacts.files.values()]
+    texts += [word for command in artefacts.commands for word in command if word.startswith("--")]
+    found = [line for text in texts for line in text.splitlines() if re.search(r"(?<!/mnt)/shows", line)]
+    # What Deadline shows to people is as they know it.
+    assert [line for line in found if not line.startswith(("Comment=", "OutputDirectory"))] == []
+    assert any("/mnt/shows/xy/sh010/comp/.void" in text for text in texts)
 
 
 @pytest.mark.parametrize("name", ["opencue", "deadline10"])

@@ -78,6 +78,12 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, named: str) -> 
     assert path in error.value.message and named in error.value.message
 
 
+def test_the_deepest_folder_that_is_mapped_decides_where_a_path_lies_for_workers() -> None:
+    site = Site(path_mapping=(PathMapping("/shows", "/mnt/s"), PathMapping("/shows/xy", "/fast/xy")))
+    told = [site.there(path) for path in ("/shows/a/b", "/shows/xy/c", "/showshow/a", "/shows")]
+    assert told == ["/mnt/s/a/b", "/fast/xy/c", "/showshow/a", "/mnt/s"]
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(FarmError, match="nowhere"):
         load_site(str(tmp_path / "nowhere.toml"))

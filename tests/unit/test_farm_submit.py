@@ -17,6 +17,7 @@ import pytest
 from farmbenches import WORKER
 
 from void_plugin import cli
+from void_plugin.farm import Records
 from void_plugin.farm.submission import collect
 from void_plugin.frames import FrameRange
 from void_plugin.request import ImageInput, Output, RemovalRequest
@@ -159,7 +160,9 @@ def test_what_is_wrong_with_a_request_is_an_error_before_anything_is_planned(
 def test_an_error_in_one_shot_keeps_all_back(capsys: pytest.CaptureFixture[str]) -> None:
     bad = saved("sh020", plate=ImageInput("nowhere.%04d.exr"))
     assert cli.main(["submit", saved(), bad]) == 1
-    assert "error: sh020: No file" in capsys.readouterr().err and not bundles()
+    said = capsys.readouterr().err
+    assert "error: sh020: No file" in said and not bundles()
+    assert said.splitlines()[-1] == "Nothing was submitted: 1 of 2 shots cannot be, as they are."
 
 
 @pytest.mark.parametrize(("cores", "shots", "threads"), [(2, 4, "1"), (5, 2, "2")])
@@ -325,6 +328,115 @@ def test_submitting_again_is_a_new_job_in_the_same_job_folder(capsys: pytest.Cap
     path = saved()
     assert cli.main(["submit", path, "--wait", "--json"]) == 0 == cli.main(["submit", path, "--wait"])
     assert bundles() == ["1", "2"] and job_folder()
+
+
+def limited(count: int) -> list[str]:
+    """Three requests, and a farm that takes only so many jobs."""
+    configure(farms={"silent": "fakes.silent_farm:SilentFarm", "moody": "fakes.moody_farm:MoodyFarm"})
+    Path("limit").write_text(str(count))
+    Path("site.toml").write_text("[farm]\nengine = 'recover'\n")
+    return [saved(name, engine="auto") for name in ("sh010", "sh020", "sh030")]
+
+
+def jobs_of(capsys: pytest.CaptureFixture[str]) -> list[str | None]:
+    return [shot["job"] for shot in told(capsys)["shots"]]
+
+
+def test_where_a_farm_refuses_one_of_many_shots_what_is_there_is_told_and_left_alone_when_submitted_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    paths = limited(2)
+    assert cli.main(["submit", *paths, "--farm", "moody", "--json"]) == 1
+    said = capsys.readouterr()
+    assert [shot["job"] for shot in json.loads(said.out)["shots"]] == ["moody:1", "moody:2", None]
+    assert "2 of 3 shots are on the farm and go on. Submit all again" in said.err
+    assert said.err.splitlines()[-1] == "sh030: The moody farm is full."
+    limited(3)
+    assert cli.main(["submit", *paths, "--farm", "moody", "--dry-run"]) == 0
+    assert "sh010: It is on the farm already as moody:1 (queued, 0%)" in capsys.readouterr().err
+    assert cli.main(["submit", *paths, "--farm", "moody", "--json"]) == 0
+    assert jobs_of(capsys) == ["moody:1", "moody:2", "moody:3"]
+    assert bundles() == ["1", "1", "1", "2"], "one of them was refused"
+
+
+def test_a_folder_stands_for_the_newest_job_whose_results_lie_there_as_they_lie_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, *_ = limited(9)
+    assert cli.main(["submit", path, "--farm", "moody"]) == 0 == cli.main(["farm", "cancel", "moody:1"])
+    assert cli.main(["submit", path, "--farm", "moody"]) == 0
+    Path("out").rename("mounted")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
+    capsys.readouterr()
+    assert cli.main(["farm", "status", "mounted", "--json"]) == 0
+    (status,) = told(capsys)
+    assert status["ref"] == "moody:2"
+    (record,) = Records(os.environ, "moody").all()
+    assert Path(record.bundle, "template.json").is_file() and Path(record.job_folder).parts[-3:-1] == (
+        "mounted",
+        ".void",
+    )
+
+
+def test_what_was_cancelled_or_has_ended_is_submitted_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    paths = limited(9)
+    assert cli.main(["submit", *paths, "--farm", "moody"]) == 0
+    assert cli.main(["farm", "cancel", "moody:1"]) == 0
+    Path("moody:2").write_text("failed")
+    capsys.readouterr()
+    assert cli.main(["submit", *paths, "--farm", "moody", "--json"]) == 0
+    assert jobs_of(capsys) == ["moody:4", "moody:5", "moody:3"]
+
+
+def test_a_job_that_still_writes_the_same_files_with_other_settings_is_warned_about(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    limited(9)
+    assert cli.main(["submit", saved(), "--farm", "moody"]) == 0
+    assert cli.main(["submit", saved(prompt="an empty street"), "--farm", "moody", "--dry-run"]) == 0
+    said = capsys.readouterr().err
+    assert "warning: sh010: The job moody:1 (queued) was submitted with other settings" in said
+    assert "void farm cancel moody:1" in said
+    assert cli.main(["farm", "cancel", "moody:1"]) == 0
+    assert cli.main(["submit", saved(prompt="an empty street"), "--farm", "moody", "--dry-run"]) == 0
+    assert "other settings" not in capsys.readouterr().err
+
+
+def test_ctrl_c_between_many_shots_tells_which_are_on_the_farm() -> None:
+    paths = limited(9)
+    Path("hold").write_text("2")
+    command = [sys.executable, "-m", "void_plugin.cli", "submit", *paths, "--farm", "moody", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        wait_until(Path("held").exists)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    assert child.returncode == 130 and "Traceback" not in err
+    assert [shot["job"] for shot in json.loads(out)["shots"]] == ["moody:1", None, None]
+    assert "1 of 3 shots are on the farm" in err
+
+
+def test_a_farm_that_is_away_for_a_while_does_not_end_the_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    paths = limited(9)
+    Path("answers").write_text(json.dumps(["queued", "away", "away", "succeeded"]))
+    assert cli.main(["submit", paths[0], "--farm", "moody", "--wait"]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("The moody farm is away. Waiting goes on.") == 1
+    Path("answers").write_text(json.dumps(["away"]))
+    assert cli.main(["farm", "wait", "moody:1"]) == 1, "it was never there"
+
+
+def test_status_says_how_many_older_jobs_it_leaves_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("void_plugin.farmcommands.LISTED", 2)
+    assert cli.main(["submit", *limited(9), "--farm", "moody"]) == 0
+    capsys.readouterr()
+    assert cli.main(["farm", "status"]) == 0
+    said = capsys.readouterr()
+    assert "1 older jobs are not listed" in said.err and len(said.out.splitlines()) == 2
+    assert cli.main(["farm", "status", "--all"]) == 0
+    said = capsys.readouterr()
+    assert said.err == "" and len(said.out.splitlines()) == 3
 
 
 def test_a_job_that_fails_ends_the_wait_with_1_and_its_reason(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deadlines import PROGRAM, Repository
 from farmbenches import WORKER
 from farmruns import about, eventually
 
@@ -525,6 +526,32 @@ def test_a_wrangler_who_asks_for_the_job_makes_it_a_version(desk: Desk, output: 
     assert read_manifest(folder)["version"] == 1 and not (folder / "inputs").exists()
     again = void("farm", action[0], *names)
     assert again.returncode == 0 and again.stderr == ""
+
+
+def test_a_wrangler_with_another_account_names_the_folder_of_the_version(
+    desk: Desk, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Repository() as repository:
+        openjd = json.dumps([sys.executable, "-m", "openjd"])
+        (tmp_path / "site.toml").write_text(
+            f"[farm]\ncommand = {json.dumps(WORKER)}\nopenjd = {openjd}\n"
+            f"[farm.deadline10]\ncommand = {json.dumps(PROGRAM)}\n"
+        )
+        monkeypatch.setenv("FAKE_DEADLINE", repository.url)
+        folder, (job,) = submitted(
+            Desk({**desk.environment, "FAKE_DEADLINE": repository.url}), output, farm="deadline10"
+        )
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "wrangler"))
+        unknown = void("farm", "wait", job)
+        assert unknown.returncode == 1 and "name the folder of its results" in unknown.stderr
+        done = void("farm", "wait", str(folder))
+        assert done.returncode == 0 and f"The version {folder} is complete." in done.stderr, done
+        assert done.stdout.startswith(f"{job}\t") and read_manifest(folder)["version"] == 1
+        (place,) = folder.glob("patch/main/.void/*")
+        for named in (job, str(place), str(folder / "patch/main")):
+            assert "did verify" in void("farm", "logs", named).stdout
+    nothing = void("farm", "status", str(tmp_path))
+    assert nothing.returncode == 1 and "No job was submitted for" in nothing.stderr
 
 
 def test_a_version_that_cannot_be_made_is_told_to_the_wrangler(desk: Desk, output: Path) -> None:

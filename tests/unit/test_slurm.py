@@ -40,7 +40,7 @@ def solve(**table: Any) -> dict[str, str]:
     """What sbatch is told of the step with GPUs."""
     bundle = packed()
     step = next(step for step in bundle.steps if step.name == "Solve")
-    words = sbatch_options(bundle, slurm_site(site(**table)), step, Options())
+    words = sbatch_options(bundle, Site(), slurm_site(site(**table)), step, Options())
     return dict(word.lstrip("-").partition("=")[::2] for word in words)
 
 
@@ -127,7 +127,7 @@ def test_an_urgent_job_has_the_qos_for_it() -> None:
     bundle, table = packed(), slurm_site(site(qos="night", urgent_qos="rush"))
 
     def said(priority: int) -> list[str]:
-        words = sbatch_options(bundle, table, bundle.steps[0], Options(priority=priority))
+        words = sbatch_options(bundle, Site(), table, bundle.steps[0], Options(priority=priority))
         return [word for word in words if word.startswith(("--qos", "--nice"))]
 
     assert said(51) == ["--qos=rush"]
@@ -142,7 +142,7 @@ def test_tags_are_for_steps_with_gpus_and_for_all_where_there_are_none() -> None
         return [
             step.name
             for step in bundle.steps
-            if "--constraint=ib" in sbatch_options(bundle, SlurmSite(), step, options)
+            if "--constraint=ib" in sbatch_options(bundle, Site(), SlurmSite(), step, options)
         ]
 
     assert tagged("packed") == ["Solve"]

@@ -93,7 +93,10 @@ class Farm(ABC):
 
     @abstractmethod
     def cancel(self, ref: JobRef) -> None:
-        """Ask for a job to be stopped; tasks write a checkpoint first. One that has ended is left as it is."""
+        """Ask for a job to be stopped; tasks write a checkpoint first. One that has ended is left as it is.
+
+        From then on `cancelled` is true among the facts of its record, for as long as it takes to stop.
+        """
 
     @abstractmethod
     def logs(self, ref: JobRef) -> Iterator[str]:

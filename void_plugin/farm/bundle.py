@@ -51,7 +51,8 @@ class Bundle:
     """A job that lies ready to be submitted."""
 
     folder: str
-    """Absolute path of the folder that holds the files; workers must see it, except where the bundle travels."""
+    """Absolute path, on this machine, of the folder that holds the files; workers must see it, by this name or by the
+    one that path mapping gives it, except where the bundle travels."""
     name: str
     """What the job is called in the queue: shot, engine and frames."""
     shot: str
@@ -84,7 +85,7 @@ def task_command(bundle: Bundle, site: Site, step: str, tasks: Sequence[TaskValu
 
     Everything is in the arguments: no file beside the bundle's template is read.
     """
-    command = [*site.openjd, "run", bundle.template, "--step", step, "--extensions", "TASK_CHUNKING"]
+    command = [*site.openjd, "run", site.there(bundle.template), "--step", step, "--extensions", "TASK_CHUNKING"]
     command += ["--job-param", _compact(dict(bundle.parameters)), "--tasks", _compact([dict(task) for task in tasks])]
     if site.path_mapping:
         command += ["--path-mapping-rules", _compact(mapping_rules(site))]

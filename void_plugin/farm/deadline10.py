@@ -171,8 +171,8 @@ class Deadline10(Farm):
     def _plugin_info(self, bundle: Bundle, step: Step) -> dict[str, str]:
         return {
             "Executable": SHELL,
-            "Arguments": f"<QUOTE>{script_path(bundle, self.name, step)}<QUOTE> <STARTFRAME>",
-            "StartupDirectory": bundle.folder,
+            "Arguments": f"<QUOTE>{script_path(bundle, self.site, self.name, step)}<QUOTE> <STARTFRAME>",
+            "StartupDirectory": self.site.there(bundle.folder),
             "Shell": "default",
             "ShellExecute": "false",
             "SingleFramesOnly": "true",

@@ -10,7 +10,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -115,9 +115,10 @@ class DeadlineCloud(Farm):
         return self.status(status.ref)
 
     def cancel(self, ref: JobRef) -> None:
-        self.records.find(ref)
+        record = self.records.find(ref)
         if not self.status(ref).has_ended:
             self._run(["job", "cancel", *self._place(), "--job-id", ref.id, "--yes"])
+            self.records.save(replace(record, facts={**record.facts, "cancelled": True}))
 
     def logs(self, ref: JobRef) -> Iterator[str]:
         self.records.find(ref)

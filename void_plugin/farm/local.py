@@ -1,11 +1,13 @@
-"""The farm `local`: this machine runs the bundle, one task after the other, in a process of its own.
+"""The farm `local`: this machine runs one bundle after the other, and of each one task after the other.
 
-It is what a worker of a real farm does, with the same runtime (openjd-sessions), so that what runs here runs there.
+Each job has a process of its own, which waits for its turn: side by side they would want the same cores and GPU. It is
+what a worker of a real farm does, with the same runtime (openjd-sessions), so that what runs here runs there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib.metadata
 import importlib.util
 import os
@@ -13,10 +15,13 @@ import secrets
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
 from void_plugin.errors import FarmError
 from void_plugin.farm import Farm
@@ -41,7 +46,10 @@ class Local(Farm):
     poll_seconds = 0.5
 
     def check(self, bundle: Bundle, options: Options) -> list[Finding]:
-        return [] if _is_installed() else [Finding("error", MISSING, "farm.program")]
+        found = [] if _is_installed() else [Finding("error", MISSING, "farm.program")]
+        if options.tags:
+            found.append(Finding("warning", "The farm local has this machine alone; --tags is not used.", "tags"))
+        return found
 
     def translate(self, bundle: Bundle, options: Options) -> Artefacts:
         """Nothing to translate: the bundle is run as it is."""
@@ -56,7 +64,11 @@ class Local(Farm):
         try:
             job.folder.mkdir(parents=True)
             job.write(JobStatus(JobRef(self.name, job_id), "queued"))
-            self._start(job, bundle, options)
+            with self._last_in_line() as line:
+                job.stand_behind(line.read())
+                self._start(job, bundle, options)
+                line.seek(0)
+                line.write(job_id)  # always as long as the one before it
         except OSError as error:
             raise FarmError(f"The job cannot be started in {job.folder}: {error.strerror or error}.") from error
         return self.records.add(job_id, bundle, {})
@@ -70,7 +82,10 @@ class Local(Farm):
         return JobStatus(ref, status.state, status.fraction, status.text, status.steps, str(result))
 
     def cancel(self, ref: JobRef) -> None:
-        self.records.find(ref)
+        record = self.records.find(ref)
+        if self._job(ref.id).read().has_ended:
+            return
+        self.records.save(replace(record, facts={**record.facts, "cancelled": True}))
         self._job(ref.id).ask_to_cancel()
 
     def logs(self, ref: JobRef) -> Iterator[str]:
@@ -101,6 +116,17 @@ class Local(Farm):
 
     def _job(self, job_id: str) -> LocalJob:
         return LocalJob(self.records.folder / job_id)
+
+    @contextlib.contextmanager
+    def _last_in_line(self) -> Iterator[TextIO]:
+        """Hold the file that names the job of this machine that was submitted last.
+
+        The one that is submitted next has to find it at work, so the file is held until its process has it in hand.
+        """
+        path = self.records.folder.with_name(f"{self.name}.{socket.gethostname()}.last")
+        with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="ascii") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield stream
 
     def _sweep(self) -> None:
         """Remove what killed runners have left of their sessions."""

@@ -73,6 +73,22 @@ class LocalJob:
             stream.flush()
             yield
 
+    def stand_behind(self, name: str) -> None:
+        """Note the job of this machine after which this one is to run; empty for none."""
+        self._before.write_text(name, encoding="ascii")
+
+    def line(self) -> Iterator[LocalJob]:
+        """The jobs that are before this one, the nearest first, each to be looked at once the one given last has ended.
+
+        Those are all that may still run: whatever has begun was the first of its line.
+        """
+        job = self
+        while job._before.is_file() and (name := job._before.read_text(encoding="ascii")):
+            job = LocalJob(self.folder.parent / name)
+            yield job
+            if job.log.exists():
+                return
+
     def is_held(self) -> bool:
         """True while a process runs the job."""
         try:
@@ -95,6 +111,10 @@ class LocalJob:
     @property
     def _state(self) -> Path:
         return self.folder / "state.json"
+
+    @property
+    def _before(self) -> Path:
+        return self.folder / "before"
 
     @property
     def _lock(self) -> Path:

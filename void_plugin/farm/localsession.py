@@ -15,6 +15,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except FarmError as error:
             os.write(options.tell, error.message.encode())
             return 1
-        runner.tell("running")
+        runner.tell("queued")
         os.write(options.tell, READY.encode())
         os.close(options.tell)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -110,7 +111,12 @@ class Runner:
         self._asked_to_stop = True
 
     def run(self) -> str:
-        """Run all steps and return how the job ended: succeeded, failed or cancelled."""
+        """Run all steps once it is this job's turn, and return how it ended: succeeded, failed or cancelled."""
+        try:
+            self._await_turn()
+        except Stopped:
+            self.tell("cancelled")
+            return "cancelled"
         self._job.sessions.mkdir()
         handler = _log_to(self._job.log)
         session = Session(
@@ -144,6 +150,18 @@ class Runner:
         done = sum(step.done for step in steps) + progress
         ref = JobRef("local", self._job.folder.name)
         self._job.write(JobStatus(ref, state, round(done / whole, 4), text, steps))
+
+    def _await_turn(self) -> None:
+        """Wait while a job runs that was submitted before. Raises Stopped where this one is not to go on."""
+        for earlier in self._job.line():
+            if earlier.is_held():
+                self.tell("queued", f"It waits for {JobRef('local', earlier.folder.name)}.")
+            while earlier.is_held():
+                if self._is_stopping:
+                    raise Stopped
+                time.sleep(POLL_SECONDS)
+        if self._is_stopping:
+            raise Stopped
 
     # -- steps and tasks -------------------------------------------------------------------------------------
 

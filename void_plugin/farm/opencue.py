@@ -142,7 +142,7 @@ class OpenCue(Farm):
         table, needs = self._table, step.needs
         return {
             "name": step.name,
-            "command": f"{SHELL} {shlex.quote(script_path(bundle, self.name, step))} #IFRAME#",
+            "command": f"{SHELL} {shlex.quote(script_path(bundle, self.site, self.name, step))} #IFRAME#",
             "range": f"0-{len(step.tasks) - 1}",
             "cores": needs.cores,
             "memory": f"{needs.memory_mib}m",

@@ -40,6 +40,11 @@ class Packed:
     """All that is not solved yet, one after the other, without loading the model."""
 
     @property
+    def loads(self) -> int:
+        """Tasks that have something left to solve: the others end without loading a model."""
+        return sum(not all(unit.solved for unit in task) for task in self.tasks)
+
+    @property
     def most(self) -> int:
         """Units of the fullest task."""
         return max((len(task) for task in self.tasks), default=0)

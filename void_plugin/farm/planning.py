@@ -78,13 +78,17 @@ class Planner:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: threading.Event = field(default_factory=threading.Event)
 
+    def meant(self, request: RemovalRequest) -> RemovalRequest:
+        """The request as it is planned: what `auto` means may be the site's to say, and decides the job folder."""
+        is_sites = request.engine == "auto" and bool(self.site.engine)
+        return replace(request, engine=self.site.engine) if is_sites else request
+
     def plan(self, request: RemovalRequest) -> Plan:
         """Plan a request in its job folder. Raises the error that planning ended with, Cancelled after `end`.
 
         What `auto` means is decided here once, by the site or by what this machine can run: workers follow the plan.
         """
-        if request.engine == "auto" and self.site.engine:
-            request = replace(request, engine=self.site.engine)
+        request = self.meant(request)
         with tempfile.TemporaryDirectory(prefix="void-") as folder:
             file = Path(folder) / "request.json"
             file.write_text(request.rooted().to_json(), encoding="utf-8")

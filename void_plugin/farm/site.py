@@ -16,6 +16,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import PurePosixPath
 from typing import Any
 
 from void_plugin import config
@@ -89,6 +90,13 @@ class Site:
                     "farm.site",
                 )
         return table
+
+    def there(self, path: str) -> str:
+        """A path as workers know it; of several folders that hold it the deepest decides, as in OpenJD."""
+        for mapping in sorted(self.path_mapping, key=lambda each: -len(PurePosixPath(each.here).parts)):
+            if PurePosixPath(path).is_relative_to(mapping.here):
+                return str(PurePosixPath(mapping.there) / PurePosixPath(path).relative_to(mapping.here))
+        return path
 
 
 _LISTS = ("command", "openjd", "shared_roots")

@@ -56,7 +56,7 @@ class Slurm(Farm):
         for step in bundle.steps:
             script = f"{FOLDER}/{step.name}.sh"
             files[script] = batch_script(bundle, self.site, table, step, options)
-            words = ["sbatch", "--parsable", *sbatch_options(bundle, table, step, options)]
+            words = ["sbatch", "--parsable", *sbatch_options(bundle, self.site, table, step, options)]
             if step.after:
                 words.append(DEPENDENCY + ":".join(f"{{{name}}}" for name in step.after))
             commands.append((*words, f"{bundle.folder}/{script}"))
@@ -153,7 +153,7 @@ class Slurm(Farm):
                 )
 
     def _check_step(self, bundle: Bundle, step: Step, table: SlurmSite, options: Options) -> Iterator[Finding]:
-        words = sbatch_options(bundle, table, step, options)
+        words = sbatch_options(bundle, self.site, table, step, options)
         # The bundle's folder need not be there yet.
         words = [word for word in words if not word.startswith(("--chdir=", "--output="))]
         try:

@@ -45,7 +45,7 @@ def minutes(step: Step, table: SlurmSite) -> int:
     return min(wanted, table.time_limit) if table.time_limit else wanted
 
 
-def sbatch_options(bundle: Bundle, table: SlurmSite, step: Step, options: Options) -> list[str]:
+def sbatch_options(bundle: Bundle, site: Site, table: SlurmSite, step: Step, options: Options) -> list[str]:
     """What sbatch is told of a step, save what it waits for and its script.
 
     What matters is said here, where it wins over $SBATCH_… of the user and over the cluster's defaults.
@@ -57,7 +57,7 @@ def sbatch_options(bundle: Bundle, table: SlurmSite, step: Step, options: Option
     found = [
         f"--job-name={bundle.name} {step.name}",
         f"--array=0-{len(step.tasks) - 1}{throttle}",
-        f"--chdir={bundle.folder}/{FOLDER}",
+        f"--chdir={site.there(bundle.folder)}/{FOLDER}",
         f"--output={step.name}.%a.log",
         "--open-mode=append",
         f"--time={minutes(step, table)}",

@@ -14,6 +14,7 @@ from void_plugin.config import Config
 from void_plugin.errors import FarmError, VoidError
 from void_plugin.farm import Farm
 from void_plugin.farm.checks import check_bundle, check_request, check_together, input_files
+from void_plugin.farm.earlier import Earlier, left_alone
 from void_plugin.farm.jobs import Finding, JobRef, Options, errors_in
 from void_plugin.farm.planning import Planner
 from void_plugin.farm.template import Made, Wanted, make_bundle
@@ -44,7 +45,7 @@ class Shot:
     """None where an error was found before."""
     options: Options = field(default_factory=Options)
     ref: JobRef | None = None
-    """The job, once it is submitted."""
+    """The job, once it is submitted; one that was on the farm before comes without `made`."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `--json` prints them."""
@@ -92,13 +93,16 @@ class Submission:
         files = collect(sources)
         requests = [RemovalRequest.load(file) for file in files]
         together = list(check_together(requests))
+        earlier = Earlier(self.farm)
         cores = self.config.workers or os.cpu_count() or 1
         at_once = min(len(files), cores, MOST_AT_ONCE)
         workers = cores // at_once if at_once > 1 else self.config.workers
         planner = Planner(self.config, self.environment, self.farm.site, workers)
         pool = ThreadPoolExecutor(at_once)
         try:
-            planned = [pool.submit(self._planned, planner, *each) for each in zip(files, requests, strict=True)]
+            planned = [
+                pool.submit(self._planned, planner, earlier, *each) for each in zip(files, requests, strict=True)
+            ]
             shots: list[Shot] = []
             for file, shot in zip(files, planned, strict=True):
                 tell(file)
@@ -121,8 +125,8 @@ class Submission:
             raise FarmError(f"Cannot write the bundle {folder}: {error.strerror or error}.", "farm.bundle") from error
         return replace(shot, ref=self.farm.submit(bundle, shot.options))
 
-    def _planned(self, planner: Planner, file: str, request: RemovalRequest) -> Shot:
-        """A shot with its plan and its tasks, which the farm was not asked about yet."""
+    def _planned(self, planner: Planner, earlier: Earlier, file: str, request: RemovalRequest) -> Shot:
+        """A shot with its plan and its tasks, which the farm was not asked about yet; what is there is left alone."""
         priority = request.priority if self.priority is None else self.priority
         options = replace(self.options, priority=min(100, priority))
         try:
@@ -131,6 +135,10 @@ class Submission:
             if errors_in(findings):
                 return Shot(file, request, tuple(findings))
             request = with_frames(request)
+            folder = planner.meant(request).job_folder()
+            if (job := earlier.same(folder)) is not None:
+                return Shot(file, request, (*findings, left_alone(job)), ref=job.ref)
+            findings += earlier.rivals(folder)
             plan = planner.plan(request)
             made = make_bundle(
                 request,

@@ -69,9 +69,9 @@ def limit_seconds(step: Step) -> int:
     return step.timeout + AROUND_SECONDS
 
 
-def script_path(bundle: Bundle, farm: str, step: Step) -> str:
-    """Where the script of a step lies."""
-    return str(Path(bundle.folder) / script_name(farm, step))
+def script_path(bundle: Bundle, site: Site, farm: str, step: Step) -> str:
+    """Where the script of a step lies, as workers know it."""
+    return str(Path(site.there(bundle.folder)) / script_name(farm, step))
 
 
 def script_name(farm: str, step: Step) -> str:

@@ -56,7 +56,7 @@ class Made:
     files: Mapping[str, str]
     """By name below the bundle's folder."""
     gpu_seconds: float
-    """About how long GPUs are held, loading included."""
+    """About how long GPUs are held, loading included; of two that a task holds both count."""
     units: tuple[Unit, ...]
     """What the tasks solve."""
 
@@ -100,14 +100,13 @@ class _Maker:
                 step = self._solving(name, packed, tuple(step.name for step in steps))
                 steps.append(step)
                 documents.append(self._solving_document(step))
-                if step.needs.gpus:
-                    loads = 1 if self.keeps_sessions else len(packed.tasks)
-                    gpu_seconds += packed.seconds + loads * self.site.rates.load * (packed.seconds > 0)
+                loads = min(packed.loads, 1) if self.keeps_sessions else packed.loads
+                gpu_seconds += step.needs.gpus * (packed.seconds + loads * self.site.rates.load)
         frames = FrameRange.parse(self.plan.frames)
         steps.append(self._composing(frames, tuple(step.name for step in steps[-1:])))
         documents.append(self._composing_document(steps[-1], frames))
         steps.append(Step(VERIFY, ({},), _CPU, VERIFY_SECONDS, (COMPOSE,), float(len(frames))))
-        documents.append(_step(steps[-1], self._action(["verify"], VERIFY_SECONDS)))
+        documents.append(_step(steps[-1], self._action(["verify", "--key", self.plan.key], VERIFY_SECONDS)))
         template = {
             "specificationVersion": "jobtemplate-2023-09",
             "extensions": ["TASK_CHUNKING"],
@@ -228,7 +227,9 @@ class _Maker:
     def _composing_document(self, step: Step, frames: FrameRange) -> dict[str, Any]:
         chunked = {"defaultTaskCount": self.site.frames_per_task, "rangeConstraint": "CONTIGUOUS"}
         ranges = [{"name": FRAMES, "type": "CHUNK[INT]", "range": str(frames), "chunks": chunked}]
-        action = self._action(["compose", "--frames", f"{{{{Task.Param.{FRAMES}}}}}"], step.timeout)
+        action = self._action(
+            ["compose", "--frames", f"{{{{Task.Param.{FRAMES}}}}}", "--key", self.plan.key], step.timeout
+        )
         return _step(step, action, ranges)
 
     def _action(self, arguments: Sequence[str], timeout: int) -> dict[str, Any]:
