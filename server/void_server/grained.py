@@ -7,6 +7,7 @@ smooth difference was added have their grain already. Real pixels that were aver
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -14,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_plugin.settings import RenderSettings
+from void_server import leavings
+from void_server.align import Floats
 from void_server.engines import Picture
 from void_server.fills import Fills
 from void_server.grain import GrainModel
-from void_server.leavings import degrained
 from void_server.likeness import noise_share
 from void_server.pixelmath import per_channel
 from void_server.plan import GRAIN, Plan
@@ -31,6 +33,8 @@ DEGRAIN = 1.0
 """Gaussian sigma in plate pixels below which detail as weak as grain is taken for grain."""
 REACH = 12
 """Pixels from which a blur of `DEGRAIN`, and one twice as wide of what it leaves, take in a value."""
+SURROUNDINGS = max(leavings.REACH, 4)
+"""Pixels around those to be grained that have a say in them: by what a mean has left, or by the blur of luma."""
 FAINTEST = 0.02
 """Alpha below which grain is not made stronger any more to outweigh the plate's share."""
 
@@ -55,8 +59,19 @@ class Grainer:
         """New pixels with grain, in the same light, and the code of what is to be said; empty for nothing."""
         model = self._model
         grainless = new.grainless if new.lifted is None else np.maximum(new.grainless, new.lifted.where)
-        if model is None or model.is_silent or not (grainless > 0).any() or self._is_clean_plate(frame):
+        inside = box_of(grainless > 0)
+        if model is None or model.is_silent or inside is None or self._is_clean_plate(frame):
             return new.pixels, ""
+        if new.lifted is not None:
+            return self._all_of(model, frame, new, grainless)
+        # Often a few pixels among many real ones: no more is looked at than they depend on.
+        area = inside.grown(SURROUNDINGS).within(Box(0, 0, new.box.width, new.box.height)) or inside
+        found, said = self._all_of(model, frame, _part(new, area), grainless[area.rows, area.columns])
+        pixels = new.pixels.copy()
+        pixels[area.rows, area.columns] = found
+        return pixels, said
+
+    def _all_of(self, model: GrainModel, frame: int, new: Stitched, grainless: Floats) -> tuple[Picture, str]:
         unit, said = self._unit(model, frame, new)
         own, pixels = lifted_grain(model, new), new.pixels
         if (own > 1).any():
@@ -65,7 +80,7 @@ class Grainer:
         # Averaging leaves some grain, which with a locked-off camera would stand still under the new one; pixels of
         # a single frame keep all of theirs.
         kept = self._fills.facts(frame).get("grain_left", 0.0)
-        pixels, left = degrained(pixels, model, (new.recovered > 0) & (grainless > 0), kept)
+        pixels, left = leavings.degrained(pixels, model, (new.recovered > 0) & (grainless > 0), kept)
         own += left * per_channel(new.recovered * np.float32(kept))
         grained = add(pixels, model, unit, grainless, np.minimum(own, 1))
         # Mixing two grains leaves less of both: where the patch fades into the plate its own is made stronger, so
@@ -89,6 +104,15 @@ class Grainer:
     def _is_clean_plate(self, frame: int) -> bool:
         footage = self._frames.footage
         return footage.has("clean_plate") and not footage.sequence("clean_plate").missing([frame])
+
+
+def _part(new: Stitched, area: Box) -> Stitched:
+    """What was stitched, over a box of it."""
+    here = area.rows, area.columns
+    return replace(
+        new, box=area.moved(new.box.x0, new.box.y0), pixels=new.pixels[here], alpha=new.alpha[here],
+        recovered=new.recovered[here], change=new.change[here], grainless=new.grainless[here],
+    )  # fmt: skip
 
 
 def lifted_grain(model: GrainModel, new: Stitched) -> Picture:
