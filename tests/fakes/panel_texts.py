@@ -40,7 +40,7 @@ def main() -> None:
     if os.environ.get("DARK") == "1":
         palette = QPalette(QColor(45, 45, 48))
         application.setPalette(palette)
-    window = PanelWindow(Work(Sidecar([sys.executable, "-c", ""], dict(os.environ))), DecoderClient())
+    window = PanelWindow(Work(Sidecar([sys.executable, "-c", ""], dict(os.environ))), DecoderClient(), "")
     window.pages.setCurrentIndex(1)
     window.bar.kind.addItem("Mask overlay")
     window.bar.kind.setCurrentIndex(window.bar.kind.count() - 1)

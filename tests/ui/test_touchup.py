@@ -339,16 +339,61 @@ def test_mattes_from_key_frames_are_made_in_the_background_and_are_one_step(
     qtbot.waitUntil(lambda: np.array_equal(tints(window), clean), timeout=LONG)
 
 
-def test_a_painter_that_dies_is_told_and_started_again(qtbot: Any, panel: PanelWindow) -> None:
+def kill_painter(qtbot: Any, window: PanelWindow) -> None:
+    """Let the painter crash; returns once its end has been told."""
+    process = window.touchup.client.process_id
+    assert process is not None
+    with qtbot.waitSignal(window.touchup.client.died, timeout=LONG):
+        os.kill(process, signal.SIGKILL)
+    assert "is started again" in window.message.text()
+
+
+def test_a_painter_that_dies_takes_no_stroke_along(qtbot: Any, panel: PanelWindow) -> None:
     clean = tints(panel)
     paint(qtbot, panel, (40, 40), (60, 60))
-    process = panel.touchup.client.process_id
-    assert process is not None
-    os.kill(process, signal.SIGKILL)
-    qtbot.waitUntil(lambda: "strokes since the last save are lost" in panel.message.text(), timeout=LONG)
+    one = tints(panel)
+    paint(qtbot, panel, (20, 80), (100, 80))
+    both = tints(panel)
+    kill_painter(qtbot, panel)
+    qtbot.waitUntil(lambda: panel.message.text() == "What was painted on sh010 is back, on frames 1001.", timeout=LONG)
     settle(qtbot, panel)
-    qtbot.waitUntil(lambda: np.array_equal(tints(panel), clean), timeout=LONG)
+    qtbot.waitUntil(lambda: np.array_equal(tints(panel), both), timeout=LONG)
+    assert panel.touchup.has_unsaved(panel.shot)
+    for before in (one, clean):
+        panel.touchup.client.undo()
+        qtbot.waitUntil(lambda before=before: np.array_equal(tints(panel), before), timeout=LONG)
+
+
+def test_a_painter_that_dies_after_saving_goes_on_from_what_was_saved(
+    qtbot: Any, panel: PanelWindow, shot: Shot
+) -> None:
     paint(qtbot, panel, (40, 40), (60, 60))
+    save(qtbot, panel)
+    kill_painter(qtbot, panel)
+    settle(qtbot, panel)
+    paint(qtbot, panel, (20, 80), (100, 80))
+    answer = save(qtbot, panel)
+    assert Path(answer["folder"]).name == "v002"
+    matte = read(answer["patterns"]["remove"], 1001).pixels[..., 0]
+    assert matte[50, 50] == matte[80, 60] == 1
+
+
+def test_strokes_of_a_panel_that_has_crashed_come_back_with_the_request(
+    qtbot: Any, environment: dict[str, str], server: Server, shot: Shot
+) -> None:
+    path = write_request(shot)
+    with open_panel(environment, server.address, (1400, 860)) as window:
+        begin(qtbot, window, path)
+        paint(qtbot, window, (40, 40), (60, 60))
+        painted = tints(window)
+    with open_panel(environment, server.address, (1400, 860)) as window:
+        begin(qtbot, window, path)
+        qtbot.waitUntil(lambda: np.array_equal(tints(window), painted), timeout=LONG)
+        assert "is back" in window.message.text() and window.touchup.has_unsaved()
+        save(qtbot, window)
+    with open_panel(environment, server.address, (1400, 860)) as window:  # what is saved is in files, and only there
+        begin(qtbot, window, path)
+        assert steps(window) == (False, False) and not window.touchup.has_unsaved()
 
 
 def test_a_request_of_a_newer_version_is_told_and_the_open_one_stays(

@@ -22,9 +22,9 @@ _AGAIN_MS = 20
 class ChoosingWindow(PanelWindow):
     """The panel with *Send* in place of *Remove*; shots have a tick."""
 
-    def __init__(self, work: Work, decoder: DecoderClient, asked: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, work: Work, decoder: DecoderClient, unsaved: str, asked: Sequence[Mapping[str, Any]]) -> None:
         """`asked` names for each shot its `request` file and the `output` folder of its tests and previews."""
-        super().__init__(work, decoder)
+        super().__init__(work, decoder, unsaved)
         self.answer: dict[str, Any] | None = None
         """The requests to send, by the path of their file; None where the window was closed."""
         self._outputs = {str(one["request"]): str(one["output"]) for one in asked}

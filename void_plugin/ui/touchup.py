@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QMouseEvent, QShortcut
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
+from void_plugin.frames import describe
 from void_plugin.ui.brushbox import BrushBox
 from void_plugin.ui.keyframes import KeyframesBox
 from void_plugin.ui.painterclient import PainterClient
@@ -27,6 +28,8 @@ class _Canvas:
     shot: PanelShot
     keys: dict[int, dict[str, Any]] = field(default_factory=dict)
     unsaved: bool = False
+    is_open: bool = False
+    """True once the painter has been told of it."""
 
 
 class TouchUp(QScrollArea):
@@ -77,6 +80,8 @@ class TouchUp(QScrollArea):
         client.saved.connect(self._saved)
         client.ended.connect(self._ended)
         client.failed.connect(self.complained)
+        client.died.connect(self._died)
+        client.restored.connect(self._restored)
         brush.changed.connect(self._look_changed)
         brush.tool_chosen.connect(self._tool_chosen)
         brush.copy_asked.connect(self.copy_previous)
@@ -107,7 +112,7 @@ class TouchUp(QScrollArea):
                 self._canvas = known
                 self.keyframes.set_keys(known.keys)
                 if self._active:
-                    self._open()
+                    self._open(known)
         self._refresh()
 
     def set_active(self, on: bool) -> None:
@@ -116,7 +121,7 @@ class TouchUp(QScrollArea):
             return
         self._active = on
         if on and self._canvas is not None:
-            self._open()
+            self._open(self._canvas)
         self._refresh()
 
     def has_unsaved(self, shot: PanelShot | None = None) -> bool:
@@ -124,9 +129,24 @@ class TouchUp(QScrollArea):
         of = [self._canvases.get(shot.uuid)] if shot is not None else list(self._canvases.values())
         return any(canvas is not None and canvas.unsaved for canvas in of)
 
-    def _open(self) -> None:
-        assert self._canvas is not None
-        self.client.open_shot(self._canvas.shot.uuid, self._canvas.shot.painting())
+    def _open(self, canvas: _Canvas, again: bool = False) -> None:
+        canvas.is_open = True
+        self.client.open_shot(canvas.shot.uuid, canvas.shot.painting(), again)
+
+    def _died(self) -> None:
+        """Open all shots again in another painter, that of the page last; it finds what was painted."""
+        for canvas in sorted(self._canvases.values(), key=lambda canvas: canvas is self._canvas):
+            if canvas.is_open:
+                self._open(canvas, again=True)
+
+    def _restored(self, uuid: str, whole: bool, frames: list[int]) -> None:
+        """Say what is back, or what is not."""
+        canvas = self._canvases[uuid]
+        if whole and frames:
+            self.complained.emit(f"What was painted on {canvas.shot.name} is back, on frames {describe(frames)}.")
+        elif not whole and canvas.unsaved:
+            canvas.unsaved = False
+            self.complained.emit(f"What was painted on {canvas.shot.name} since it was last saved is lost.")
 
     # -- what the tools do -----------------------------------------------------------------------------------
 
@@ -247,6 +267,7 @@ class TouchUp(QScrollArea):
             self.file.set_progress(share)
 
     def _saved(self, answer: Mapping[str, Any]) -> None:
+        self._canvases[answer["shot"]].unsaved = bool(answer["unsaved"])
         self.saved.emit(str(answer["shot"]), answer)
         after, self._after = self._after, []
         for act in after:

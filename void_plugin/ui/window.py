@@ -44,7 +44,8 @@ from void_plugin.ui.work import Work
 class PanelWindow(QMainWindow):
     """Shows the work and asks for it."""
 
-    def __init__(self, work: Work, decoder: DecoderClient) -> None:
+    def __init__(self, work: Work, decoder: DecoderClient, unsaved: str) -> None:
+        """`unsaved` is the folder for what is painted and not saved yet."""
         super().__init__()
         self.setWindowTitle("VOID")
         self.work, self._decoder = work, decoder
@@ -56,7 +57,7 @@ class PanelWindow(QMainWindow):
         self.readout.setAccessibleName("Value below the pointer")
         self.first, self.list = FirstPage(), ShotList()
         self.settings, self.jobs = SettingsPage(), JobsPage()
-        self.touchup = TouchUp(self.viewer, PainterClient(self))
+        self.touchup = TouchUp(self.viewer, PainterClient(unsaved, self))
         self.connection = ConnectionDialog(self)
         self.notifier = Notifier(self)
         self.dialogs = Dialogs(self, work)
@@ -311,16 +312,17 @@ class PanelWindow(QMainWindow):
                 f"{self.work.running} jobs are under way. Those on a server go on; those on this machine stop, and the "
                 "panel takes them up again when the request is opened. "
             )
-        if self.touchup.has_unsaved():
+        unsaved = self.touchup.has_unsaved()
+        if unsaved:
             text += "Mattes were painted that are not saved, and will be lost."
         if text and not self._leaving:
-            buttons = QMessageBox.StandardButton.Close | QMessageBox.StandardButton.Cancel
-            if QMessageBox.question(self, "Close VOID", text, buttons) != QMessageBox.StandardButton.Close:
+            close, stay = QMessageBox.StandardButton.Close, QMessageBox.StandardButton.Cancel
+            if QMessageBox.question(self, "Close VOID", text, close | stay, stay) != close:
                 event.ignore()
                 return
         self.viewer.playback.stop()
         self.farm_watch.stop()
         self.work.close()
         self._decoder.close()
-        self.touchup.client.close()
+        self.touchup.client.close(discard=unsaved and not self._leaving)
         event.accept()
