@@ -1,6 +1,6 @@
 """The monitor's window: all jobs of a server and of farms, found by word and state, and what can be done to them."""
 
-from PySide6.QtCore import QEvent, QItemSelection, QRect, Qt, QTimer, QUrl
+from PySide6.QtCore import QEvent, QItemSelection, QPoint, QRect, Qt, QTimer, QUrl
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -53,12 +53,16 @@ class ProgressDelegate(QStyledItemDelegate):
             super().paint(painter, option, index)
             return
         bar = QStyleOptionProgressBar()
-        bar.rect = QRect(option.rect).adjusted(3, 3, -3, -3)
+        where = QRect(option.rect).adjusted(3, 3, -3, -3)
+        bar.rect = QRect(QPoint(0, 0), where.size())
         bar.palette, bar.state = option.palette, option.state | QStyle.StateFlag.State_Horizontal
         bar.minimum, bar.maximum, bar.progress = 0, 1000, round(1000 * fraction)
         bar.text, bar.textVisible = index.data(), True
         bar.textAlignment = Qt.AlignmentFlag.AlignCenter
+        painter.save()
+        painter.translate(where.topLeft())  # elsewhere Fusion draws both colours of the number over each other
         QApplication.style().drawControl(QStyle.ControlElement.CE_ProgressBar, bar, painter)
+        painter.restore()
 
 
 class MonitorWindow(QMainWindow):
@@ -141,7 +145,7 @@ class MonitorWindow(QMainWindow):
         self.message.setWordWrap(True)
         self.message.setAccessibleName("Last message")
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.statusBar().addWidget(self.message, 1)
+        column_of.addWidget(self.message)
 
     def _make_actions(self) -> dict[str, QAction]:
         bar = QToolBar("Actions")

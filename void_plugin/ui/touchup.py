@@ -19,6 +19,8 @@ from void_plugin.ui.viewer import Viewer
 
 BIGGER = 1.25
 """By how much a bracket changes the radius."""
+CHOSEN = "QPushButton:checked { background: palette(highlight); color: palette(highlighted-text); padding: 4px; }"
+"""The tool in the hand; some styles draw it hardly different from the others."""
 
 
 @dataclass
@@ -59,6 +61,8 @@ class TouchUp(QScrollArea):
         self.setWidget(page)
         self.setWidgetResizable(True)
         self.setAccessibleName("Mask touch-up")
+        for button in (*self.brush.buttons.values(), *self.keyframes.buttons.values()):
+            button.setStyleSheet(CHOSEN)
         self._layer.keys = lambda frame: self._canvas.keys.get(frame) if self._canvas else None
         self._connect()
         self._shortcuts = [
@@ -162,13 +166,20 @@ class TouchUp(QScrollArea):
             self._ticket = self.client.keyframes(self._canvas.shot.uuid, self.brush.label, self._canvas.keys)
             self.keyframes.set_progress(0.0)
 
-    def save(self, after: Callable[[], None] | None = None) -> None:
-        """Write the mattes as a new version; `after` is run once they are."""
-        if self._canvas is None or self.file.ticket:
-            return
-        if after is not None:
-            self._after.append(after)
-        self.file.set_ticket(self.client.save(self._canvas.shot.uuid))
+    def save(self) -> None:
+        """Write the mattes of the shot that is shown as a new version, unless a version is being written."""
+        if self._canvas is not None and not self.file.ticket:
+            self.file.set_ticket(self.client.save(self._canvas.shot.uuid))
+
+    def once_saved(self, shot: PanelShot, act: Callable[[], None]) -> None:
+        """Do something once the mattes of a shot are in files, which they are saved for; not where that fails."""
+        if self.file.ticket:  # one version at a time; what was painted since it began is not in it
+            self._after.append(lambda: self.once_saved(shot, act))
+        elif self.has_unsaved(shot):
+            self._after.append(lambda: self.once_saved(shot, act))
+            self.file.set_ticket(self.client.save(shot.uuid))
+        else:
+            act()
 
     # -- what the hand does ----------------------------------------------------------------------------------
 
@@ -268,8 +279,9 @@ class TouchUp(QScrollArea):
 
     def _saved(self, answer: Mapping[str, Any]) -> None:
         self._canvases[answer["shot"]].unsaved = bool(answer["unsaved"])
-        self.saved.emit(str(answer["shot"]), answer)
         after, self._after = self._after, []
+        self.file.set_ticket(0)
+        self.saved.emit(str(answer["shot"]), answer)
         for act in after:
             act()
 
