@@ -13,9 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 from panels import Panel, environment_of, panel, request_file, until
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QPlainTextEdit
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QImage, QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QInputDialog,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+)
 from servers import Server
 from shots import Shot, build_shot, load_exr, merged
 from watchdog import Watchdog
@@ -237,6 +247,42 @@ def test_settings_reach_the_request_and_presets_come_back(alone: Panel) -> None:
     until(lambda: not window.work.presets, "its end")
 
 
+def test_a_preset_is_named_in_a_dialog_and_forgotten_by_a_button(qtbot: Any, alone: Panel) -> None:
+    window = alone.window
+    page = window.settings
+    assert page.presets.currentText() == "" and not page.delete.isEnabled()
+
+    def name() -> None:
+        dialog = QApplication.activeModalWidget()
+        if not isinstance(dialog, QInputDialog):
+            QTimer.singleShot(20, name)
+            return
+        alone.picture("preset", dialog)
+        dialog.setTextValue("night shots")
+        qtbot.keyClick(dialog, Qt.Key.Key_Return)
+
+    QTimer.singleShot(0, name)
+    save = next(button for button in page.findChildren(QPushButton) if button.text() == "Save as…")
+    qtbot.mouseClick(save, Qt.MouseButton.LeftButton)
+    until(lambda: page.presets.currentText() == "night shots", f"the preset {alone.said}")
+    qtbot.mouseClick(page.delete, Qt.MouseButton.LeftButton)
+    until(lambda: page.presets.count() == 0, f"its end {alone.said}")
+    assert not page.delete.isEnabled()
+
+
+def test_another_server_is_asked_and_nothing_of_the_last_one_is_shown_meanwhile(alone: Panel) -> None:
+    window, dialog = alone.window, alone.window.connection
+    until(lambda: window.work.health.is_good, "the health of this machine")
+    window.show_connection()
+    names = [dialog.engines.topLevelItem(row).text(0) for row in range(dialog.engines.topLevelItemCount())]  # type: ignore[union-attr]
+    assert "recover" in names and not [name for name in names if name.startswith("identity")]
+    dialog.server_chosen.emit("127.0.0.1:9")
+    assert dialog.light.text() == "Asking…" and dialog.engines.topLevelItemCount() == 0
+    until(lambda: "127.0.0.1:9" in dialog.light.text(), "the answer")
+    assert dialog.advice.text() and "127.0.0.1:9" in window.health.text() == window.health.toolTip()
+    assert window.message.width() > window.width() / 2
+
+
 def test_a_request_can_be_written_elsewhere_as_it_now_is(alone: Panel, tmp_path: Path) -> None:
     window = alone.window
     assert window.shot is not None
@@ -278,6 +324,13 @@ def test_all_that_can_be_done_with_the_mouse_can_be_done_with_keys(alone: Panel)
         assert not action.shortcut().isEmpty(), name
     keys = [action.shortcut().toString() for action in alone.window.actions_by_name.values()]
     assert len(set(keys)) == len(keys)
+    tabs = alone.window.tabs
+    for page in (tabs.widget(place) for place in range(tabs.count())):
+        texts = [tabs.tabText(place) for place in range(tabs.count())]
+        texts += [button.text() for button in page.findChildren(QAbstractButton)]
+        marked = [QKeySequence.mnemonic(text).toString() for text in texts]
+        twice = {key for key in marked if key and marked.count(key) > 1}
+        assert not twice, "a key that two want does nothing for either"
     for widget in alone.window.settings.widgets.values():
         assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication, QMessageBox
 from servers import Server
 from shots import Shot, build_shot, load_exr, save_exr
 from touchups import open_panel, panel_environment, wait_settled
@@ -303,6 +304,62 @@ def test_a_folder_that_takes_no_files_is_told_and_nothing_is_lost(qtbot: Any, pa
     assert panel.touchup.has_unsaved(panel.shot) and panel.touchup.file.button.isEnabled()
     (shot.folder / "sh010_mattes").unlink()
     assert Path(save(qtbot, panel)["folder"]).name == "v001"
+
+
+def test_what_is_begun_while_mattes_are_saved_begins_with_all_that_is_painted(
+    qtbot: Any, panel: PanelWindow, shot: Shot
+) -> None:
+    paint(qtbot, panel, (40, 40), (60, 60))
+    qtbot.mouseClick(panel.touchup.file.button, LEFT)
+    assert panel.touchup.file.ticket and not panel.touchup.file.button.isEnabled()
+    drag(qtbot, panel, (20, 80), (100, 80))
+    with qtbot.waitSignal(panel.work.job_ended, timeout=LONG) as ended:
+        panel.actions_by_name["preview"].trigger()
+    assert ended.args[2].kind == "done", ended.args[2].text
+    assert panel.shot is not None and not panel.touchup.has_unsaved(panel.shot)
+    given = panel.shot.request.object_matte
+    assert given is not None and not panel.touchup.file.ticket
+    matte = read(given.pattern, 1001).pixels[..., 0]
+    assert matte[50, 50] == matte[80, 60] == 1
+
+
+def test_nothing_begins_where_mattes_cannot_be_saved(qtbot: Any, panel: PanelWindow, shot: Shot) -> None:
+    (shot.folder / "sh010_mattes").write_text("a file of somebody")
+    paint(qtbot, panel, (40, 40), (60, 60))
+    panel.actions_by_name["remove"].trigger()
+    qtbot.waitUntil(lambda: "Cannot write into" in panel.message.text(), timeout=LONG)
+    assert not panel.work.jobs() and panel.touchup.has_unsaved(panel.shot)
+
+
+def answered(qtbot: Any, button: QMessageBox.StandardButton | None) -> list[str]:
+    """Press a button of the question that comes next, or Enter; what it asks will be in the list."""
+    asked: list[str] = []
+
+    def answer() -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(20, answer)
+            return
+        asked.append(box.text())
+        if button is None:
+            qtbot.keyClick(box, Qt.Key.Key_Return)
+        else:
+            qtbot.mouseClick(box.button(button), LEFT)
+
+    QTimer.singleShot(0, answer)
+    return asked
+
+
+def test_closing_asks_before_it_throws_strokes_away(qtbot: Any, panel: PanelWindow) -> None:
+    paint(qtbot, panel, (40, 40), (60, 60))
+    folder = Path(panel.touchup.client.unsaved)
+    kept = set(folder.iterdir())  # also of panels before this one
+    asked = answered(qtbot, None)
+    panel.close()
+    assert panel.isVisible() and "will be lost" in asked[0], "Enter throws nothing away"
+    answered(qtbot, QMessageBox.StandardButton.Close)
+    panel.close()
+    assert not panel.isVisible() and len(kept - set(folder.iterdir())) == 1
 
 
 def test_mattes_from_key_frames_are_made_in_the_background_and_are_one_step(

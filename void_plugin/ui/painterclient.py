@@ -34,9 +34,9 @@ class PainterClient(QObject):
     """The process has ended; a new one knows no shot yet."""
 
     def __init__(self, unsaved: str, parent: QObject | None = None) -> None:
-        """`unsaved` is a folder of this user's own, for what is painted and not saved."""
         super().__init__(parent)
-        self._unsaved = unsaved
+        self.unsaved = unsaved
+        """A folder of this user's own, for what is painted and not saved."""
         self.image = QImage()
         self.seen: tuple[int, int, int, int] = (0, 0, 0, 0)
         """The part of the plate that `image` shows."""
@@ -56,7 +56,7 @@ class PainterClient(QObject):
         """Paint on a shot; what was painted on it before is still there, also (`again`) after a painter has died."""
         self._is_open = True
         self.image, self._look = QImage(), ()
-        self._send({**facts, "say": "open", "shot": shot, "unsaved": self._unsaved, "again": again})
+        self._send({**facts, "say": "open", "shot": shot, "unsaved": self.unsaved, "again": again})
 
     def look(self, frame: int, seen: tuple[int, int, int, int], size: tuple[int, int], opacity: float) -> None:
         """Show the mattes of a frame within `seen`, as a picture of `size` (height, width)."""
