@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,8 +34,10 @@ from watchdog import Watchdog
 from void_plugin.frames import FrameRange
 from void_plugin.hosts.states import NodeState
 from void_plugin.request import RemovalRequest
+from void_plugin.sidecalls import SOON_SECONDS
 from void_plugin.ui.fields import FIELDS, values_of, with_values
 from void_plugin.ui.jobspage import JobsPage
+from void_plugin.ui.work import HEALTH_MS
 
 ROOT = Path(__file__).parents[2]
 BUSY_LIMIT = 0.050
@@ -150,6 +153,22 @@ def test_a_server_that_goes_is_told_and_one_that_comes_back_is_used(
             until(lambda: work.health.is_good, "the server being back")
             until(lambda: key in person.ended, f"the job {person.said}")
             assert person.ended[key].kind == "done", person.ended[key].full_text()
+
+
+def test_a_server_that_hangs_is_told_as_soon_as_one_that_dies(
+    qapp: Any, tmp_path: Path, moving: Shot, environment: dict[str, str]
+) -> None:
+    assert HEALTH_MS / 1000 + SOON_SECONDS <= 5
+    with Server(tmp_path / "server") as server:
+        environment["VOID_TOKEN_FILE"] = str(server.state / "token")
+        with panel([request_file(moving)], server.address, environment, tmp_path / "seen") as person:
+            person.opened()
+            work = person.window.work
+            until(lambda: work.health.is_good, "a healthy server")
+            os.kill(server.pid, signal.SIGSTOP)
+            until(lambda: not work.health.is_good, "the loss being told")
+            os.kill(server.pid, signal.SIGCONT)
+            until(lambda: work.health.is_good, "the server being back")
 
 
 def test_a_panel_that_was_closed_takes_its_job_up_again(

@@ -17,8 +17,9 @@ from void_plugin.ui.connection import Health
 from void_plugin.ui.panelhost import PanelHost, Poster
 from void_plugin.ui.panelshot import TOUCHED, PanelShot
 
-HEALTH_MS = 3000
-"""How often the server is asked whether it is there: one that goes is told within five seconds."""
+HEALTH_MS = 2000
+"""How often the server is asked whether it is there; with the deadline of that call (`soon`), one that goes or hangs is
+told within five seconds."""
 
 
 class Work(QObject):
@@ -254,7 +255,7 @@ class Work(QObject):
         self._asked = True
         server = self.server
         self.asking.ask(
-            "capabilities", {"server": server},
+            "capabilities", {"server": server, "soon": bool(server) and self.health.is_good},
             lambda facts: self._healthy(server, Health(facts)),
             lambda error: self._healthy(server, Health(None, error.code, error.message)),
             30.0,
