@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
     QPushButton,
 )
 from servers import Server
-from shots import Shot, build_shot, load_exr, merged
+from shots import Shot, build_shot, load_exr, merged, save_exr
 from watchdog import Watchdog
 
 from void_plugin.frames import FrameRange
@@ -133,6 +133,37 @@ def test_one_job_is_cancelled_while_the_other_ends(
             other = next(key for key in keys.values() if key != victim)
             assert person.ended[victim].kind == "cancelled"
             assert person.ended[other].kind == "done", person.ended[other].full_text()
+            told = dict(window.notifier.said)  # on the desktop
+            assert set(told) == {"sh010", "sh020"} and all(told.values())
+
+
+def test_a_4k_shot_is_uploaded_without_holding_the_window_up(
+    qapp: Any, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    made = Shot(tmp_path / "4k", FrameRange(1001, 1003), (2160, 3840))
+    matte = np.zeros(made.size, np.float16)
+    matte[500:900, 1000:1600] = 1
+    for frame in made.frames:
+        noise = np.random.default_rng(frame).random((*made.size, 3), np.float32).astype(np.float16)
+        save_exr(made.folder / f"plate.{frame}.exr", noise)
+        save_exr(made.folder / f"object_matte.{frame}.exr", matte, ["A"])
+    environment["VOID_TRANSFER"] = "upload"
+    with Server(tmp_path / "server") as server:
+        environment["VOID_TOKEN_FILE"] = str(server.state / "token")
+        with panel([request_file(made)], server.address, environment, tmp_path / "seen") as person:
+            person.opened()
+            work, said = person.window.work, []
+            work.job_changed.connect(lambda key, state: said.append(state.text))
+            watchdog = Watchdog()
+            until(lambda: watchdog.beats > 2)
+            watchdog.start()
+            key = person.press("remove")
+            until(lambda: person.is_there(key), f"the job {person.said}")
+            watchdog.stop()
+            assert any(text.startswith("Uploading") for text in said), said
+            assert watchdog.beats > 10 and watchdog.worst_busy < BUSY_LIMIT
+            work.cancel(key)
+            until(lambda: key in person.ended, f"its end {person.said}")
 
 
 def test_a_server_that_goes_is_told_and_one_that_comes_back_is_used(
