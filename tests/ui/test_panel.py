@@ -281,6 +281,18 @@ def test_no_server_is_told_and_the_plate_can_be_seen_all_the_same(
         assert person.run("remove").kind == "failed"
 
 
+def test_a_request_that_is_opened_again_is_chosen_and_the_viewer_has_the_keys(
+    alone: Panel, moving: Shot, tmp_path: Path
+) -> None:
+    window = alone.window
+    first = window.shot
+    assert first is not None and window.focusWidget() is window.viewer
+    window.work.open(request_file(moving, "sh020"))
+    until(lambda: window.list.count() == 2 and window.shot is not first, f"the other ({alone.said})")
+    window.work.open(first.path)
+    assert window.list.count() == 2 and window.shot is first
+
+
 def test_settings_reach_the_request_and_presets_come_back(alone: Panel) -> None:
     window = alone.window
     assert window.shot is not None

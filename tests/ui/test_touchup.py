@@ -296,6 +296,28 @@ def test_a_broken_matte_is_told_and_the_next_frame_can_be_painted(qtbot: Any, pa
     qtbot.waitUntil(lambda: panel.touchup.file._painted == [1004], timeout=LONG)
 
 
+def test_strokes_on_a_shot_that_cannot_be_painted_go_to_no_other(
+    qtbot: Any, panel: PanelWindow, tmp_path: Path
+) -> None:
+    first = panel.shot
+    assert first is not None
+    broken = build_shot(tmp_path / "broken", count=4, size=(108, 192))
+    for frame in broken.frames:
+        (broken.folder / f"plate.{frame}.exr").write_bytes(b"nothing")
+    panel.work.open(str(write_request(broken)))
+    qtbot.waitUntil(lambda: panel.shot is not first, timeout=LONG)
+    qtbot.waitUntil(lambda: str(broken.folder) in panel.message.text(), timeout=LONG)
+    said: list[str] = []
+    panel.touchup.complained.connect(said.append)
+    drag(qtbot, panel, (40, 40), (60, 60))
+    qtbot.waitUntil(lambda: any("no shot to paint on" in text for text in said), timeout=LONG)
+    panel.list.choose(first)
+    settle(qtbot, panel)
+    qtbot.waitUntil(lambda: panel.touchup.file._painted == [], timeout=LONG)
+    assert not panel.touchup.has_unsaved() and steps(panel) == (False, False)
+    paint(qtbot, panel, (40, 40), (60, 60))
+
+
 def test_a_folder_that_takes_no_files_is_told_and_nothing_is_lost(qtbot: Any, panel: PanelWindow, shot: Shot) -> None:
     (shot.folder / "sh010_mattes").write_text("a file of somebody")
     paint(qtbot, panel, (40, 40), (60, 60))

@@ -84,7 +84,7 @@ class Painter:
 
     def _take_shot(self, message: Message) -> None:
         key = str(message["shot"])
-        self._look = None
+        self._look = self._open = None  # where this one cannot be opened, strokes must not go to the last one
         if key not in self._sheets:
             made = self._sheets[key] = Sheets.of_message(message)
             if made.came_back or message.get("again"):

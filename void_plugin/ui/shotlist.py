@@ -24,7 +24,11 @@ class ShotList(QListWidget):
         self.currentItemChanged.connect(self._changed)
 
     def add(self, shot: PanelShot) -> None:
-        """Put a shot below the others and choose it."""
+        """Put a shot below the others, unless it is there, and choose it."""
+        known = self._item(shot.uuid)
+        if known is not None:
+            self.setCurrentItem(known)
+            return
         item = QListWidgetItem()
         item.setData(_KEY, shot.uuid)
         self.addItem(item)

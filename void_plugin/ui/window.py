@@ -205,8 +205,9 @@ class PanelWindow(QMainWindow):
         self.say("")
 
         def begin() -> None:
-            self.work.run(shot, action, frame, farm)
-            self.tabs.setCurrentWidget(self.jobs)
+            if not self.work.is_busy(shot):  # pressed twice while mattes were saved
+                self.work.run(shot, action, frame, farm)
+                self.tabs.setCurrentWidget(self.jobs)
 
         self.touchup.once_saved(shot, begin)
 
@@ -231,6 +232,7 @@ class PanelWindow(QMainWindow):
     def _opened(self, shot: PanelShot) -> None:
         self.pages.setCurrentIndex(1)
         self.list.add(shot)
+        self.viewer.setFocus()  # its keys are what the hands expect
 
     def _choose(self, uuid: str) -> None:
         self.shot = self.work.shots[uuid]
