@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from void_plugin.pictures.brush import Brush
-from void_plugin.pictures.journal import Journal
+from void_plugin.pictures.journal import FORGOTTEN_SECONDS, Journal
 from void_plugin.pictures.painting import LABELS, Painting
 from void_plugin.pictures.planes import Plane
 from void_plugin.pictures.sheets import Sheets
@@ -148,6 +148,19 @@ def test_what_somebody_else_still_paints_is_left_alone(tmp_path: Path) -> None:
     assert other.path != held.path and not second.can_undo
     other.discard()
     held.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_nobody_has_come_back_for_is_forgotten(tmp_path: Path) -> None:
+    painting, journal = kept(tmp_path)
+    act(painting, ("stroke", 1, "remove", (20, 20), (90, 70), False))
+    long_ago = journal.path.stat().st_mtime - FORGOTTEN_SECONDS - 1
+    os.utime(journal.path, (long_ago, long_ago))
+    other = Journal.taken(tmp_path, "sh020", lambda said: True)
+    assert journal.path.exists(), "a panel still paints there"
+    end(painting, journal)
+    Journal.taken(tmp_path, "sh030", lambda said: True).discard()
+    other.discard()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ from void_plugin.pictures.planes import Place, Plane, Values, box_of, frozen
 
 FORMAT = 1
 """Raised where a record changes its meaning; files of another number are left alone."""
+FORGOTTEN_SECONDS = 60 * 86_400.0
+"""For how long strokes that were never saved wait for somebody who opens their request again."""
 _ENDING = ".steps"
 _STEPS = ("matte", "step", "undo", "redo")
 _HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
@@ -48,6 +51,7 @@ class Journal:
         """
         key = hashlib.sha256(json.dumps([FORMAT, about], sort_keys=True).encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _forget_old(folder)
         left = sorted(folder.glob(f"{key}-*{_ENDING}"))
         fresh = (folder / f"{key}-{number}{_ENDING}" for number in range(len(left) + 100))
         for path in [*left, *fresh]:
@@ -155,6 +159,16 @@ class Journal:
                 self._stream.close()
             self.path.unlink(missing_ok=True)
         self.close()
+
+
+def _forget_old(folder: Path) -> None:
+    """Take away what nobody has come back for."""
+    for path in folder.glob(f"*{_ENDING}"):
+        with contextlib.suppress(FileNotFoundError):  # another panel does the same
+            if time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS:
+                stream = _held(path)
+                if stream is not None:
+                    Journal(path, stream).discard()
 
 
 def _held(path: Path) -> io.BufferedRandom | None:
