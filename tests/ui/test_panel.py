@@ -293,6 +293,19 @@ def test_a_request_that_is_opened_again_is_chosen_and_the_viewer_has_the_keys(
     assert window.list.count() == 2 and window.shot is first
 
 
+def test_requests_are_listed_in_the_order_in_which_they_were_asked_for(
+    qapp: Any, tmp_path: Path, moving: Shot, environment: dict[str, str]
+) -> None:
+    names = [f"sh0{number}0" for number in (4, 1, 6, 3, 5, 2)]
+    paths = [request_file(moving, name) for name in names]
+    with panel([*paths[:3], str(tmp_path / "none.json"), *paths[3:]], "", environment, tmp_path / "seen") as person:
+        until(lambda: person.window.list.count() == len(names), f"all shots ({person.said})")
+        rows = [person.window.list.item(row).text() for row in range(len(names))]
+        assert [row.split()[0] for row in rows] == names
+        assert person.window.shot is not None and person.window.shot.name == names[-1]
+        assert any("none.json" in text for text in person.said)
+
+
 def test_settings_reach_the_request_and_presets_come_back(alone: Panel) -> None:
     window = alone.window
     assert window.shot is not None
