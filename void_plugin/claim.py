@@ -4,13 +4,12 @@ import contextlib
 import errno
 import logging
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from void_plugin.errors import HostError
-from void_plugin.localfiles import disk_error
+from void_plugin.localfiles import disk_error, lock
 
 NAME = "job.lock"
 """The file that is locked. It stays where it is: taking it away would let two hold what each believes to be it."""
@@ -62,20 +61,9 @@ def _lock_patiently(descriptor: int) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            _lock(descriptor)
+            lock(descriptor)
             return
         except OSError as error:
             if error.errno in _NO_LOCKS or time.monotonic() > until:
                 raise
         time.sleep(_POLL_SECONDS)
-
-
-def _lock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

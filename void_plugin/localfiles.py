@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -47,6 +48,18 @@ def disk_error(error: OSError, folder: Path) -> ServerError:
         f"Cannot write into {folder}: {error.strerror or error}; choose an output folder you may write to.",
         "server.unwritable",
     )
+
+
+def lock(descriptor: int) -> None:
+    """Lock a file for this process, without waiting; its end lets go of it. Raises OSError where another has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _mask() -> int:

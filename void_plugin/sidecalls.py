@@ -27,11 +27,14 @@ from void_plugin.windowcalls import CALLS as WINDOW_CALLS
 
 QUICK_SECONDS = 5.0
 """How long somebody waits who only looks what there is."""
+SOON_SECONDS = 2.5
+"""How long who asks again and again waits for a server that has answered before: one that hangs is away, too."""
 
 
 def capabilities(desk: Desk, call: HostCall) -> dict[str, Any]:
     """What the server, by default the configured one, can run; `stale` where it is what it said last time."""
-    return facts_of(desk.environment, call.text("server", ""), QUICK_SECONDS)
+    seconds = SOON_SECONDS if call.flag("soon") else QUICK_SECONDS
+    return facts_of(desk.environment, call.text("server", ""), seconds)
 
 
 def release(desk: Desk, call: HostCall) -> dict[str, Any]:

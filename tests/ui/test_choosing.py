@@ -23,7 +23,7 @@ def test_shots_are_chosen_changed_and_sent(
     shot = build_shot(tmp_path / "shot")
     asked = [{"request": request_file(shot, name), "output": str(tmp_path / "tests")} for name in ("one", "two")]
     work = work_of("", environment_of(tmp_path / "user", void_python))
-    window = ChoosingWindow(work, DecoderClient(), asked)
+    window = ChoosingWindow(work, DecoderClient(), str(tmp_path / "unsaved"), asked)
     window.show()
     until(lambda: window.list.count() == 2, "two shots")
     assert window.send.text() == "&Send 2 of 2" and not window.actions_by_name["remove"].isVisible()
@@ -45,7 +45,9 @@ def test_mattes_that_were_painted_are_saved_and_sent(
 ) -> None:
     shot = build_shot(tmp_path / "shot")
     asked = [{"request": request_file(shot), "output": str(tmp_path / "tests")}]
-    window = ChoosingWindow(work_of("", environment_of(tmp_path / "user", void_python)), DecoderClient(), asked)
+    window = ChoosingWindow(
+        work_of("", environment_of(tmp_path / "user", void_python)), DecoderClient(), str(tmp_path / "unsaved"), asked
+    )
     window.show()
     until(lambda: window.shot is not None and window.viewer.is_settled(), "the shot")
     window.tabs.setCurrentWidget(window.touchup)
@@ -67,7 +69,9 @@ def test_nothing_ticked_cannot_be_sent_and_closing_answers_nothing(
 ) -> None:
     shot = build_shot(tmp_path / "shot")
     asked = [{"request": request_file(shot), "output": str(tmp_path)}]
-    window = ChoosingWindow(work_of("", environment_of(tmp_path / "user", void_python)), DecoderClient(), asked)
+    window = ChoosingWindow(
+        work_of("", environment_of(tmp_path / "user", void_python)), DecoderClient(), str(tmp_path / "unsaved"), asked
+    )
     window.show()
     until(lambda: window.list.count() == 1, "the shot")
     window.list.item(0).setCheckState(Qt.CheckState.Unchecked)

@@ -53,6 +53,8 @@ def make(qtbot: Any) -> Iterator[Make]:
         made.append(window)
         qtbot.addWidget(window)
         window.show()
+        with qtbot.waitActive(window, timeout=PATIENCE):  # keys go to the window that is active, on X too
+            window.activateWindow()
         return window
 
     yield monitor

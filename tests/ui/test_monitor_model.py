@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +12,11 @@ import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtWidgets import QTableView
 
+from void_plugin.bridge import Sidecar
+from void_plugin.ui.monitor import PORTION, MonitorWindow
 from void_plugin.ui.monitormodel import FRACTION, SORT, MonitorFilter, MonitorModel
 from void_plugin.ui.monitorrows import COLUMNS, PROGRESS, SHOT, STATE, SUBMITTED, TEXT, TIME, Row, row_of_job
+from void_plugin.ui.monitorwork import MonitorWork
 
 MANY = 1000
 NOW = 1_800_000_000.0
@@ -91,6 +97,37 @@ def test_jobs_come_and_go_without_the_rest_being_made_anew(model: MonitorModel) 
         "new",
         *(row.key for row in [*jobs()[:200], *jobs()[203:]]),
     }
+
+
+@pytest.fixture
+def window(qtbot: Any) -> Iterator[MonitorWindow]:
+    """A monitor that asks nobody."""
+    made = MonitorWindow(MonitorWork(Sidecar([sys.executable, "-c", ""], dict(os.environ)), None, ""))
+    qtbot.addWidget(made)
+    made.show()
+    yield made
+    made.close()
+
+
+def test_a_thousand_jobs_are_shown_in_portions_so_that_the_window_lives(qtbot: Any, window: MonitorWindow) -> None:
+    heard: list[int] = []
+    window.model.rowsInserted.connect(lambda parent, first, last: heard.append(last - first + 1))
+    window.work.rows_changed.emit(jobs())
+    assert heard == [PORTION] and window.count.text() == f"{PORTION} jobs"
+    window.work.rows_changed.emit(jobs(MANY - 1))  # told again meanwhile, one of them gone
+    qtbot.waitUntil(lambda: window.model.rowCount() == MANY - 1, timeout=60_000)
+    assert max(heard) == PORTION and window.count.text() == f"{MANY - 1} jobs"
+    shown = [window.shown.job_at(window.shown.index(place, 0)).job for place in range(MANY - 1)]
+    assert shown == [row.job for row in jobs(MANY - 1)]
+
+
+def test_what_a_filter_hides_is_not_offered_any_more(qtbot: Any, window: MonitorWindow) -> None:
+    window.work.rows_changed.emit([replace(row, text="It failed.") for row in jobs(10)])
+    window.table.selectRow(3)
+    assert window.details.text() and window.actions_by_name["copy"].isEnabled()
+    qtbot.keyClicks(window.words, "nothing such")
+    assert not window.chosen() and not window.details.isVisible()
+    assert not any(window.actions_by_name[name].isEnabled() for name in ("cancel", "retry", "reveal", "copy"))
 
 
 def test_what_is_chosen_and_the_order_stay_while_jobs_change(qtbot: Any, model: MonitorModel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,18 +14,30 @@ from typing import Any
 import numpy as np
 import pytest
 from panels import Panel, environment_of, panel, request_file, until
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QPlainTextEdit
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QImage, QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QInputDialog,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+)
 from servers import Server
-from shots import Shot, build_shot, load_exr, merged
+from shots import Shot, build_shot, load_exr, merged, save_exr
 from watchdog import Watchdog
 
 from void_plugin.frames import FrameRange
 from void_plugin.hosts.states import NodeState
 from void_plugin.request import RemovalRequest
+from void_plugin.sidecalls import SOON_SECONDS
 from void_plugin.ui.fields import FIELDS, values_of, with_values
 from void_plugin.ui.jobspage import JobsPage
+from void_plugin.ui.work import HEALTH_MS
 
 ROOT = Path(__file__).parents[2]
 BUSY_LIMIT = 0.050
@@ -120,6 +133,37 @@ def test_one_job_is_cancelled_while_the_other_ends(
             other = next(key for key in keys.values() if key != victim)
             assert person.ended[victim].kind == "cancelled"
             assert person.ended[other].kind == "done", person.ended[other].full_text()
+            told = dict(window.notifier.said)  # on the desktop
+            assert set(told) == {"sh010", "sh020"} and all(told.values())
+
+
+def test_a_4k_shot_is_uploaded_without_holding_the_window_up(
+    qapp: Any, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    made = Shot(tmp_path / "4k", FrameRange(1001, 1003), (2160, 3840))
+    matte = np.zeros(made.size, np.float16)
+    matte[500:900, 1000:1600] = 1
+    for frame in made.frames:
+        noise = np.random.default_rng(frame).random((*made.size, 3), np.float32).astype(np.float16)
+        save_exr(made.folder / f"plate.{frame}.exr", noise)
+        save_exr(made.folder / f"object_matte.{frame}.exr", matte, ["A"])
+    environment["VOID_TRANSFER"] = "upload"
+    with Server(tmp_path / "server") as server:
+        environment["VOID_TOKEN_FILE"] = str(server.state / "token")
+        with panel([request_file(made)], server.address, environment, tmp_path / "seen") as person:
+            person.opened()
+            work, said = person.window.work, []
+            work.job_changed.connect(lambda key, state: said.append(state.text))
+            watchdog = Watchdog()
+            until(lambda: watchdog.beats > 2)
+            watchdog.start()
+            key = person.press("remove")
+            until(lambda: person.is_there(key), f"the job {person.said}")
+            watchdog.stop()
+            assert any(text.startswith("Uploading") for text in said), said
+            assert watchdog.beats > 10 and watchdog.worst_busy < BUSY_LIMIT
+            work.cancel(key)
+            until(lambda: key in person.ended, f"its end {person.said}")
 
 
 def test_a_server_that_goes_is_told_and_one_that_comes_back_is_used(
@@ -140,6 +184,22 @@ def test_a_server_that_goes_is_told_and_one_that_comes_back_is_used(
             until(lambda: work.health.is_good, "the server being back")
             until(lambda: key in person.ended, f"the job {person.said}")
             assert person.ended[key].kind == "done", person.ended[key].full_text()
+
+
+def test_a_server_that_hangs_is_told_as_soon_as_one_that_dies(
+    qapp: Any, tmp_path: Path, moving: Shot, environment: dict[str, str]
+) -> None:
+    assert HEALTH_MS / 1000 + SOON_SECONDS <= 5
+    with Server(tmp_path / "server") as server:
+        environment["VOID_TOKEN_FILE"] = str(server.state / "token")
+        with panel([request_file(moving)], server.address, environment, tmp_path / "seen") as person:
+            person.opened()
+            work = person.window.work
+            until(lambda: work.health.is_good, "a healthy server")
+            os.kill(server.pid, signal.SIGSTOP)
+            until(lambda: not work.health.is_good, "the loss being told")
+            os.kill(server.pid, signal.SIGCONT)
+            until(lambda: work.health.is_good, "the server being back")
 
 
 def test_a_panel_that_was_closed_takes_its_job_up_again(
@@ -221,6 +281,31 @@ def test_no_server_is_told_and_the_plate_can_be_seen_all_the_same(
         assert person.run("remove").kind == "failed"
 
 
+def test_a_request_that_is_opened_again_is_chosen_and_the_viewer_has_the_keys(
+    alone: Panel, moving: Shot, tmp_path: Path
+) -> None:
+    window = alone.window
+    first = window.shot
+    assert first is not None and window.focusWidget() is window.viewer
+    window.work.open(request_file(moving, "sh020"))
+    until(lambda: window.list.count() == 2 and window.shot is not first, f"the other ({alone.said})")
+    window.work.open(first.path)
+    assert window.list.count() == 2 and window.shot is first
+
+
+def test_requests_are_listed_in_the_order_in_which_they_were_asked_for(
+    qapp: Any, tmp_path: Path, moving: Shot, environment: dict[str, str]
+) -> None:
+    names = [f"sh0{number}0" for number in (4, 1, 6, 3, 5, 2)]
+    paths = [request_file(moving, name) for name in names]
+    with panel([*paths[:3], str(tmp_path / "none.json"), *paths[3:]], "", environment, tmp_path / "seen") as person:
+        until(lambda: person.window.list.count() == len(names), f"all shots ({person.said})")
+        rows = [person.window.list.item(row).text() for row in range(len(names))]
+        assert [row.split()[0] for row in rows] == names
+        assert person.window.shot is not None and person.window.shot.name == names[-1]
+        assert any("none.json" in text for text in person.said)
+
+
 def test_settings_reach_the_request_and_presets_come_back(alone: Panel) -> None:
     window = alone.window
     assert window.shot is not None
@@ -235,6 +320,42 @@ def test_settings_reach_the_request_and_presets_come_back(alone: Panel) -> None:
     assert window.shot.request.settings.grain == "off" and grain.currentData() == "off"
     window.settings.preset_deleted.emit("no grain")
     until(lambda: not window.work.presets, "its end")
+
+
+def test_a_preset_is_named_in_a_dialog_and_forgotten_by_a_button(qtbot: Any, alone: Panel) -> None:
+    window = alone.window
+    page = window.settings
+    assert page.presets.currentText() == "" and not page.delete.isEnabled()
+
+    def name() -> None:
+        dialog = QApplication.activeModalWidget()
+        if not isinstance(dialog, QInputDialog):
+            QTimer.singleShot(20, name)
+            return
+        alone.picture("preset", dialog)
+        dialog.setTextValue("night shots")
+        qtbot.keyClick(dialog, Qt.Key.Key_Return)
+
+    QTimer.singleShot(0, name)
+    save = next(button for button in page.findChildren(QPushButton) if button.text() == "Save as…")
+    qtbot.mouseClick(save, Qt.MouseButton.LeftButton)
+    until(lambda: page.presets.currentText() == "night shots", f"the preset {alone.said}")
+    qtbot.mouseClick(page.delete, Qt.MouseButton.LeftButton)
+    until(lambda: page.presets.count() == 0, f"its end {alone.said}")
+    assert not page.delete.isEnabled()
+
+
+def test_another_server_is_asked_and_nothing_of_the_last_one_is_shown_meanwhile(alone: Panel) -> None:
+    window, dialog = alone.window, alone.window.connection
+    until(lambda: window.work.health.is_good, "the health of this machine")
+    window.show_connection()
+    names = [dialog.engines.topLevelItem(row).text(0) for row in range(dialog.engines.topLevelItemCount())]  # type: ignore[union-attr]
+    assert "recover" in names and not [name for name in names if name.startswith("identity")]
+    dialog.server_chosen.emit("127.0.0.1:9")
+    assert dialog.light.text() == "Asking…" and dialog.engines.topLevelItemCount() == 0
+    until(lambda: "127.0.0.1:9" in dialog.light.text(), "the answer")
+    assert dialog.advice.text() and "127.0.0.1:9" in window.health.text() == window.health.toolTip()
+    assert window.message.width() > window.width() / 2
 
 
 def test_a_request_can_be_written_elsewhere_as_it_now_is(alone: Panel, tmp_path: Path) -> None:
@@ -278,6 +399,13 @@ def test_all_that_can_be_done_with_the_mouse_can_be_done_with_keys(alone: Panel)
         assert not action.shortcut().isEmpty(), name
     keys = [action.shortcut().toString() for action in alone.window.actions_by_name.values()]
     assert len(set(keys)) == len(keys)
+    tabs = alone.window.tabs
+    for page in (tabs.widget(place) for place in range(tabs.count())):
+        texts = [tabs.tabText(place) for place in range(tabs.count())]
+        texts += [button.text() for button in page.findChildren(QAbstractButton)]
+        marked = [QKeySequence.mnemonic(text).toString() for text in texts]
+        twice = {key for key in marked if key and marked.count(key) > 1}
+        assert not twice, "a key that two want does nothing for either"
     for widget in alone.window.settings.widgets.values():
         assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus
 

@@ -17,8 +17,15 @@ STORIES = (
     "test_a_shot_is_opened_its_mask_seen_a_frame_tested_and_all_removed",
     "test_one_job_is_cancelled_while_the_other_ends",
     "test_the_server_makes_the_overlay_that_is_shown_of_the_painted_mattes",
+    "test_strokes_of_a_panel_that_has_crashed_come_back_with_the_request",
+    "test_closing_asks_before_it_throws_strokes_away",
+    "test_a_refused_token_is_told_with_what_to_do",
+    "test_a_preset_is_named_in_a_dialog_and_forgotten_by_a_button",
+    "test_a_shot_goes_to_the_farm_and_its_version_is_shown_once_it_is_there",
+    "test_shots_of_a_timeline_are_chosen_and_opened",
+    "test_jobs_are_listed_found_cancelled_and_run_again",
 )
-FILES = ("test_panel.py", "test_touchup.py")
+FILES = ("test_panel.py", "test_panel_roads.py", "test_touchup.py", "test_monitor.py")
 PROBE = "from PySide6.QtWidgets import QApplication; print(QApplication([]).platformName())"
 
 
@@ -50,7 +57,7 @@ def screen() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_the_stories_of_the_panel_run_on_an_x_server(screen: dict[str, str], tmp_path: Path) -> None:
+def test_the_stories_of_panel_and_monitor_run_on_an_x_server(screen: dict[str, str], tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication, QMessageBox
 from servers import Server
 from shots import Shot, build_shot, load_exr, save_exr
 from touchups import open_panel, panel_environment, wait_settled
@@ -295,6 +296,28 @@ def test_a_broken_matte_is_told_and_the_next_frame_can_be_painted(qtbot: Any, pa
     qtbot.waitUntil(lambda: panel.touchup.file._painted == [1004], timeout=LONG)
 
 
+def test_strokes_on_a_shot_that_cannot_be_painted_go_to_no_other(
+    qtbot: Any, panel: PanelWindow, tmp_path: Path
+) -> None:
+    first = panel.shot
+    assert first is not None
+    broken = build_shot(tmp_path / "broken", count=4, size=(108, 192))
+    for frame in broken.frames:
+        (broken.folder / f"plate.{frame}.exr").write_bytes(b"nothing")
+    panel.work.open(str(write_request(broken)))
+    qtbot.waitUntil(lambda: panel.shot is not first, timeout=LONG)
+    qtbot.waitUntil(lambda: str(broken.folder) in panel.message.text(), timeout=LONG)
+    said: list[str] = []
+    panel.touchup.complained.connect(said.append)
+    drag(qtbot, panel, (40, 40), (60, 60))
+    qtbot.waitUntil(lambda: any("no shot to paint on" in text for text in said), timeout=LONG)
+    panel.list.choose(first)
+    settle(qtbot, panel)
+    qtbot.waitUntil(lambda: panel.touchup.file._painted == [], timeout=LONG)
+    assert not panel.touchup.has_unsaved() and steps(panel) == (False, False)
+    paint(qtbot, panel, (40, 40), (60, 60))
+
+
 def test_a_folder_that_takes_no_files_is_told_and_nothing_is_lost(qtbot: Any, panel: PanelWindow, shot: Shot) -> None:
     (shot.folder / "sh010_mattes").write_text("a file of somebody")
     paint(qtbot, panel, (40, 40), (60, 60))
@@ -303,6 +326,62 @@ def test_a_folder_that_takes_no_files_is_told_and_nothing_is_lost(qtbot: Any, pa
     assert panel.touchup.has_unsaved(panel.shot) and panel.touchup.file.button.isEnabled()
     (shot.folder / "sh010_mattes").unlink()
     assert Path(save(qtbot, panel)["folder"]).name == "v001"
+
+
+def test_what_is_begun_while_mattes_are_saved_begins_with_all_that_is_painted(
+    qtbot: Any, panel: PanelWindow, shot: Shot
+) -> None:
+    paint(qtbot, panel, (40, 40), (60, 60))
+    qtbot.mouseClick(panel.touchup.file.button, LEFT)
+    assert panel.touchup.file.ticket and not panel.touchup.file.button.isEnabled()
+    drag(qtbot, panel, (20, 80), (100, 80))
+    with qtbot.waitSignal(panel.work.job_ended, timeout=LONG) as ended:
+        panel.actions_by_name["preview"].trigger()
+    assert ended.args[2].kind == "done", ended.args[2].text
+    assert panel.shot is not None and not panel.touchup.has_unsaved(panel.shot)
+    given = panel.shot.request.object_matte
+    assert given is not None and not panel.touchup.file.ticket
+    matte = read(given.pattern, 1001).pixels[..., 0]
+    assert matte[50, 50] == matte[80, 60] == 1
+
+
+def test_nothing_begins_where_mattes_cannot_be_saved(qtbot: Any, panel: PanelWindow, shot: Shot) -> None:
+    (shot.folder / "sh010_mattes").write_text("a file of somebody")
+    paint(qtbot, panel, (40, 40), (60, 60))
+    panel.actions_by_name["remove"].trigger()
+    qtbot.waitUntil(lambda: "Cannot write into" in panel.message.text(), timeout=LONG)
+    assert not panel.work.jobs() and panel.touchup.has_unsaved(panel.shot)
+
+
+def answered(qtbot: Any, button: QMessageBox.StandardButton | None) -> list[str]:
+    """Press a button of the question that comes next, or Enter; what it asks will be in the list."""
+    asked: list[str] = []
+
+    def answer() -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(20, answer)
+            return
+        asked.append(box.text())
+        if button is None:
+            qtbot.keyClick(box, Qt.Key.Key_Return)
+        else:
+            qtbot.mouseClick(box.button(button), LEFT)
+
+    QTimer.singleShot(0, answer)
+    return asked
+
+
+def test_closing_asks_before_it_throws_strokes_away(qtbot: Any, panel: PanelWindow) -> None:
+    paint(qtbot, panel, (40, 40), (60, 60))
+    folder = Path(panel.touchup.client.unsaved)
+    kept = set(folder.iterdir())  # also of panels before this one
+    asked = answered(qtbot, None)
+    panel.close()
+    assert panel.isVisible() and "will be lost" in asked[0], "Enter throws nothing away"
+    answered(qtbot, QMessageBox.StandardButton.Close)
+    panel.close()
+    assert not panel.isVisible() and len(kept - set(folder.iterdir())) == 1
 
 
 def test_mattes_from_key_frames_are_made_in_the_background_and_are_one_step(
@@ -339,16 +418,61 @@ def test_mattes_from_key_frames_are_made_in_the_background_and_are_one_step(
     qtbot.waitUntil(lambda: np.array_equal(tints(window), clean), timeout=LONG)
 
 
-def test_a_painter_that_dies_is_told_and_started_again(qtbot: Any, panel: PanelWindow) -> None:
+def kill_painter(qtbot: Any, window: PanelWindow) -> None:
+    """Let the painter crash; returns once its end has been told."""
+    process = window.touchup.client.process_id
+    assert process is not None
+    with qtbot.waitSignal(window.touchup.client.died, timeout=LONG):
+        os.kill(process, signal.SIGKILL)
+    assert "is started again" in window.message.text()
+
+
+def test_a_painter_that_dies_takes_no_stroke_along(qtbot: Any, panel: PanelWindow) -> None:
     clean = tints(panel)
     paint(qtbot, panel, (40, 40), (60, 60))
-    process = panel.touchup.client.process_id
-    assert process is not None
-    os.kill(process, signal.SIGKILL)
-    qtbot.waitUntil(lambda: "strokes since the last save are lost" in panel.message.text(), timeout=LONG)
+    one = tints(panel)
+    paint(qtbot, panel, (20, 80), (100, 80))
+    both = tints(panel)
+    kill_painter(qtbot, panel)
+    qtbot.waitUntil(lambda: panel.message.text() == "What was painted on sh010 is back, on frames 1001.", timeout=LONG)
     settle(qtbot, panel)
-    qtbot.waitUntil(lambda: np.array_equal(tints(panel), clean), timeout=LONG)
+    qtbot.waitUntil(lambda: np.array_equal(tints(panel), both), timeout=LONG)
+    assert panel.touchup.has_unsaved(panel.shot)
+    for before in (one, clean):
+        panel.touchup.client.undo()
+        qtbot.waitUntil(lambda before=before: np.array_equal(tints(panel), before), timeout=LONG)
+
+
+def test_a_painter_that_dies_after_saving_goes_on_from_what_was_saved(
+    qtbot: Any, panel: PanelWindow, shot: Shot
+) -> None:
     paint(qtbot, panel, (40, 40), (60, 60))
+    save(qtbot, panel)
+    kill_painter(qtbot, panel)
+    settle(qtbot, panel)
+    paint(qtbot, panel, (20, 80), (100, 80))
+    answer = save(qtbot, panel)
+    assert Path(answer["folder"]).name == "v002"
+    matte = read(answer["patterns"]["remove"], 1001).pixels[..., 0]
+    assert matte[50, 50] == matte[80, 60] == 1
+
+
+def test_strokes_of_a_panel_that_has_crashed_come_back_with_the_request(
+    qtbot: Any, environment: dict[str, str], server: Server, shot: Shot
+) -> None:
+    path = write_request(shot)
+    with open_panel(environment, server.address, (1400, 860)) as window:
+        begin(qtbot, window, path)
+        paint(qtbot, window, (40, 40), (60, 60))
+        painted = tints(window)
+    with open_panel(environment, server.address, (1400, 860)) as window:
+        begin(qtbot, window, path)
+        qtbot.waitUntil(lambda: np.array_equal(tints(window), painted), timeout=LONG)
+        assert "is back" in window.message.text() and window.touchup.has_unsaved()
+        save(qtbot, window)
+    with open_panel(environment, server.address, (1400, 860)) as window:  # what is saved is in files, and only there
+        begin(qtbot, window, path)
+        assert steps(window) == (False, False) and not window.touchup.has_unsaved()
 
 
 def test_a_request_of_a_newer_version_is_told_and_the_open_one_stays(

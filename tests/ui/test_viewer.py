@@ -125,6 +125,10 @@ def test_the_wipe_shows_two_kinds_and_its_line_can_be_dragged(qtbot: Any, viewer
     wait_for(qtbot, viewer)
     both = seen(viewer)
     assert np.array_equal(both[:, :78], plate[:, :78]) and np.array_equal(both[:, 82:], result[:, 82:])
+    qtbot.keyClick(viewer, Qt.Key.Key_Comma)  # a twentieth of 320 pixels
+    wait_for(qtbot, viewer)
+    both = seen(viewer)
+    assert np.array_equal(both[:, :62], plate[:, :62]) and np.array_equal(both[:, 66:], result[:, 66:])
     qtbot.keyClick(viewer, Qt.Key.Key_W)
     assert viewer.against == ""
 

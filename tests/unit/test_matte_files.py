@@ -148,6 +148,7 @@ def test_a_disk_that_refuses_is_told_and_nothing_half_written_is_left(
         write(files, painted(files), folder)
     assert str(folder) in raised.value.message and leftovers(folder) == []
     assert raised.value.code == ("server.disk_full" if number == errno.ENOSPC else "server.unwritable")
+    assert "save the mattes again" in raised.value.message
 
 
 def test_a_really_full_disk_is_told(files: MatteFiles, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from void_plugin.errors import Cancelled, FrameError, RequestError
+from void_plugin.errors import Cancelled, FrameError, RequestError, ServerError
 from void_plugin.frames import FrameRange
 from void_plugin.localfiles import disk_error
 from void_plugin.pictures.painting import LABELS, Sheet
@@ -108,17 +108,27 @@ def save(
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
     except OSError as error:
-        raise disk_error(error, folder) from error
+        raise _refused(error, folder) from error
     try:
         empty = _write_all(files, touched, labels, frames, size, temporary, progress, cancelled)
         made = _placed(temporary, folder)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise disk_error(error, folder) from error
+        raise _refused(error, folder) from error
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return Version(made, {label: (made / f"{label}.%04d.exr").as_posix() for label in labels}, tuple(empty))
+
+
+def _refused(error: OSError, folder: Path) -> ServerError:
+    """The error for a folder that takes no mattes."""
+    code = disk_error(error, folder).code
+    if code == "server.disk_full":
+        text = f"The disk that holds {folder} is full; free some space"
+    else:
+        text = f"Cannot write into {folder}: {error.strerror or error}; look whether you may write there"
+    return ServerError(f"{text} and save the mattes again. What is painted is still here.", code)
 
 
 def _write_all(

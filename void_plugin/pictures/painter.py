@@ -34,12 +34,13 @@ class Painter:
         self._look: Message | None = None
         self._dirty: Box | None = None
         self._told: object = None
+        self._left = threading.Event()
         self._jobs = Jobs(self._say, self._put)
         self._actions: dict[str, Callable[[Message], None]] = {
             "open": self._take_shot, "look": self._take_look, "taken": self._take_slot, "begin": self._begin,
             "to": self._to, "end": self._end, "undo": self._undo, "redo": self._redo, "copy": self._copy,
             "save": self._save, "keyframes": self._keyframes, "cancel": self._cancel, "replace": self._replace,
-            "saved": self._saved,
+            "saved": self._saved, "leave": self._leave,
         }  # fmt: skip
 
     def run(self) -> None:
@@ -47,6 +48,9 @@ class Painter:
         threading.Thread(target=self._work, daemon=True).start()
         for message in self._window.asks():
             self._put(message)
+            if message["say"] == "leave":
+                self._left.wait()
+                return
 
     def _put(self, message: Message) -> None:
         with self._ready:
@@ -80,9 +84,12 @@ class Painter:
 
     def _take_shot(self, message: Message) -> None:
         key = str(message["shot"])
-        self._look = None
-        if key not in self._sheets or message.get("anew"):
-            self._sheets[key] = Sheets.of_message(message)
+        self._look = self._open = None  # where this one cannot be opened, strokes must not go to the last one
+        if key not in self._sheets:
+            made = self._sheets[key] = Sheets.of_message(message)
+            if made.came_back or message.get("again"):
+                frames = sorted({frame for frame, _ in made.painting.touched()})
+                self._say({"say": "restored", "shot": key, "whole": made.came_back, "frames": frames})
         self._open = self._sheets[key]
 
     def _take_look(self, message: Message) -> None:
@@ -137,9 +144,17 @@ class Painter:
     def _saved(self, message: Message) -> None:
         """Put by a job of ours: mattes that are in files now."""
         sheets = self._sheets[message["shot"]]
-        sheets.saved = message["touched"]
-        sheets.saved_labels = tuple(message["patterns"])
-        self._say({key: value for key, value in message.items() if key != "touched"})
+        sheets.has_saved(int(message["ticket"]), message["patterns"])
+        self._say({**message, "unsaved": sheets.unsaved()})
+
+    def _leave(self, message: Message) -> None:
+        """The window closes: keep what is not saved, unless its user has said that it may go."""
+        try:
+            self._jobs.end()
+            for sheets in self._sheets.values():
+                sheets.leave(bool(message["discard"]))
+        finally:
+            self._left.set()
 
     # -- what the window is told -----------------------------------------------------------------------------
 
@@ -168,6 +183,9 @@ class Painter:
         """Say what can be undone, where that is news."""
         if self._open is None:
             return
+        if self._open.problem:
+            self._say({"say": "failed", "ticket": 0, "text": self._open.problem})
+            self._open.problem = ""
         painting = self._open.painting
         state = {
             "say": "state", "shot": self._open.shot, "undo": painting.can_undo, "redo": painting.can_redo,

@@ -18,6 +18,9 @@ from void_plugin.pictures.planes import Plane
 from void_plugin.pictures.reading import Absent, read
 from void_plugin.pictures.sheets import Sheets
 
+PATIENCE_SECONDS = 1.5
+"""How long a piece of work may take to end; its window waits no more than two seconds."""
+
 Say = Callable[[Mapping[str, Any]], None]
 
 
@@ -28,22 +31,29 @@ class Jobs:
         """`say` tells the window, `put` hands work back to the thread that paints."""
         self._say, self._put = say, put
         self._ends: dict[int, threading.Event] = {}
+        self._threads: list[threading.Thread] = []
 
     def cancel(self, ticket: int) -> None:
         """End a piece of work soon."""
         if ticket in self._ends:
             self._ends[ticket].set()
 
+    def end(self) -> None:
+        """End all of it, so that no half version of mattes is left; waits a moment for that."""
+        for end in list(self._ends.values()):
+            end.set()
+        for thread in self._threads:
+            thread.join(PATIENCE_SECONDS)
+
     def save(self, message: Mapping[str, Any], sheets: Sheets) -> None:
         """Write a version of the mattes as they now are."""
-        touched, frames = sheets.painting.touched(), sheets.to_save()
+        touched, frames = sheets.saving(int(message["ticket"])), sheets.to_save()
         size, before = sheets.painting.size, sheets.saved_labels
 
         def work(ticket: int, told: Callable[[float], None], over: Callable[[], bool]) -> None:
             version = save(sheets.files, touched, before, frames, size, sheets.folder, told, over)
             answer = {"say": "saved", "folder": version.folder.as_posix(), "patterns": dict(version.patterns)}
-            self._put({**answer, "ticket": ticket, "shot": sheets.shot, "missing": list(version.missing),
-                       "touched": touched})  # fmt: skip
+            self._put({**answer, "ticket": ticket, "shot": sheets.shot, "missing": list(version.missing)})
 
         self._run(message, work)
 
@@ -89,7 +99,9 @@ class Jobs:
             finally:
                 del self._ends[ticket]
 
-        threading.Thread(target=run, daemon=True).start()
+        thread = threading.Thread(target=run, daemon=True)
+        self._threads = [other for other in self._threads if other.is_alive()] + [thread]
+        thread.start()
 
 
 def key_of(drawn: Mapping[str, Any]) -> Key:

@@ -68,6 +68,11 @@ class Painting:
         self._done: list[Step] = []
         self._undone: list[Step] = []
         self._stroke: _Stroke | None = None
+        self._watch: Callable[[str, Step], None] = lambda what, step: None
+
+    def watch(self, watch: Callable[[str, Step], None]) -> None:
+        """Let somebody hear `step`, `undo` or `redo` and the step, of each from now on, once it is done."""
+        self._watch = watch
 
     # -- what there is ---------------------------------------------------------------------------------------
 
@@ -84,6 +89,10 @@ class Painting:
     def touched(self) -> dict[Sheet, Plane]:
         """The mattes that are not just those of the files."""
         return {sheet: plane for sheet, plane in self._planes.items() if plane is not self._begun.get(sheet)}
+
+    def held(self, sheet: Sheet) -> Plane | None:
+        """A matte as it was before any stroke under way; None where nothing has looked at it yet."""
+        return self._planes.get(sheet)
 
     def tile(self, frame: int, label: str, place: Place) -> Values:
         """One tile of a matte as it now is, also in the middle of a stroke; not to be written to."""
@@ -189,6 +198,7 @@ class Painting:
             else:
                 self._planes[sheet] = plane
         self._undone.append(step)
+        self._watch("undo", step)
         return frozenset(frame for frame, _ in step.before)
 
     def redo(self) -> frozenset[int]:
@@ -199,6 +209,7 @@ class Painting:
         step = self._undone.pop()
         self._planes.update(step.after)
         self._done.append(step)
+        self._watch("redo", step)
         return frozenset(frame for frame, _ in step.after)
 
     def _commit(self, name: str, after: Mapping[Sheet, Plane]) -> None:
@@ -209,6 +220,7 @@ class Painting:
         held = sum(known.bytes for known in self._done)
         while held > self._most and len(self._done) > 1:
             held -= self._done.pop(0).bytes
+        self._watch("step", step)
 
     # -- files -----------------------------------------------------------------------------------------------
 

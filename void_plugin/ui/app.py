@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication
 
 from void_plugin import __version__
 from void_plugin.bridge import Sidecar
-from void_plugin.config import load_config
+from void_plugin.config import load_config, state_folder
 from void_plugin.errors import HostError
 from void_plugin.launch import sidecar_command
 from void_plugin.ui.choosing import ChoosingWindow
@@ -41,7 +41,7 @@ def choose(path: str, server: str | None, environment: Mapping[str, str]) -> int
         raise HostError(f"{path} does not list the shots to choose from ({error}).") from error
     application = application_for(environment)
     work = work_of(server, environment)
-    window = ChoosingWindow(work, DecoderClient(), asked)
+    window = ChoosingWindow(work, DecoderClient(), unsaved_folder(environment), asked)
     work.start()
     window.show()
     application.exec()
@@ -55,10 +55,15 @@ def work_of(server: str | None, environment: Mapping[str, str]) -> Work:
     return Work(sidecar, load_config(environment).server if server is None else server)
 
 
+def unsaved_folder(environment: Mapping[str, str]) -> str:
+    """Where painted mattes are kept until they are saved."""
+    return os.path.join(state_folder(environment), "unsaved")
+
+
 def make_panel(requests: Sequence[str], server: str | None, environment: Mapping[str, str]) -> PanelWindow:
     """The panel's window, with a sidecar and a decoder of its own; an application must be there."""
     work = work_of(server, environment)
-    window = PanelWindow(work, DecoderClient())
+    window = PanelWindow(work, DecoderClient(), unsaved_folder(environment))
     work.start()
     for path in requests:
         work.open(os.path.abspath(path))

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QTimer
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QToolBar
 
@@ -16,15 +15,13 @@ from void_plugin.ui.panelshot import PanelShot
 from void_plugin.ui.window import PanelWindow
 from void_plugin.ui.work import Work
 
-_AGAIN_MS = 20
-
 
 class ChoosingWindow(PanelWindow):
     """The panel with *Send* in place of *Remove*; shots have a tick."""
 
-    def __init__(self, work: Work, decoder: DecoderClient, asked: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, work: Work, decoder: DecoderClient, unsaved: str, asked: Sequence[Mapping[str, Any]]) -> None:
         """`asked` names for each shot its `request` file and the `output` folder of its tests and previews."""
-        super().__init__(work, decoder)
+        super().__init__(work, decoder, unsaved)
         self.answer: dict[str, Any] | None = None
         """The requests to send, by the path of their file; None where the window was closed."""
         self._outputs = {str(one["request"]): str(one["output"]) for one in asked}
@@ -54,16 +51,12 @@ class ChoosingWindow(PanelWindow):
         self.send.setText(f"&Send {count} of {self.list.count()}")
         self.send.setEnabled(count > 0)
 
-    def _send(self, saved: frozenset[str] = frozenset()) -> None:
+    def _send(self) -> None:
         """Answer and leave; mattes that were painted are saved first, so that the requests name them."""
-        if self.touchup.file.ticket:  # one save at a time
-            QTimer.singleShot(_AGAIN_MS, lambda: self._send(saved))
-            return
         chosen = [self.work.shots[uuid] for uuid in self.list.ticked()]
-        painted = [shot for shot in chosen if shot.uuid not in saved and self.touchup.has_unsaved(shot)]
-        if painted:
-            self.list.choose(painted[0])
-            self.touchup.save(lambda: self._send(saved | {painted[0].uuid}))
+        painted = next((shot for shot in chosen if self.touchup.has_unsaved(shot)), None)
+        if painted is not None:
+            self.touchup.once_saved(painted, self._send)
             return
         self.answer = {"send": {shot.path: shot.request.to_dict() for shot in chosen}}
         print(json.dumps(self.answer), flush=True)

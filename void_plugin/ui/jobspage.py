@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from void_plugin.hosts.states import NodeState, duration
 
-_CONTENTS = QHeaderView.ResizeMode.ResizeToContents
+_CONTENTS, _BY_HAND = QHeaderView.ResizeMode.ResizeToContents, QHeaderView.ResizeMode.Interactive
 _KEY = Qt.ItemDataRole.UserRole
 SURE = 0.05
 """Share of a job that must have been done before its pace says how long the rest takes."""
@@ -40,10 +40,13 @@ class JobsPage(QWidget):
         self.tree.setHeaderLabels(["Shot", "What", "State", ""])
         self.tree.setRootIsDecorated(False)
         self.tree.setAccessibleName("Jobs")
+        self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names of shots differ at both ends
         header = self.tree.header()
         header.setStretchLastSection(False)
-        for section, mode in enumerate((_CONTENTS, _CONTENTS, QHeaderView.ResizeMode.Stretch, _CONTENTS)):
+        header.setMinimumSectionSize(8 * header.fontMetrics().averageCharWidth())
+        for section, mode in enumerate((_BY_HAND, _CONTENTS, QHeaderView.ResizeMode.Stretch, _CONTENTS)):
             header.setSectionResizeMode(section, mode)
+        header.resizeSection(0, 13 * header.fontMetrics().averageCharWidth())
         self.log = QPlainTextEdit()
         self.log.setReadOnly(True)
         self.log.setAccessibleName("What happened to this job")
@@ -74,6 +77,7 @@ class JobsPage(QWidget):
         """Begin a row."""
         item = QTreeWidgetItem([shot, ACTIONS[action], "", ""])
         item.setData(0, _KEY, key)
+        item.setToolTip(0, shot)
         self.tree.insertTopLevelItem(0, item)
         bar = QProgressBar()
         bar.setRange(0, 1000)

@@ -52,7 +52,7 @@ class KeyframesBox(QGroupBox):
         self.list = QLabel()
         self.list.setWordWrap(True)
         self.list.setAccessibleName("Key frames")
-        self.clear = _button("Remove &key", "Forget what is drawn on this frame")
+        self.clear = _button("Remove ke&y", "Forget what is drawn on this frame")
         self.make = _button(
             "&Make matte", "Make a matte for every frame of the shot, in place of the one that is painted"
         )

@@ -1,6 +1,6 @@
 """The monitor's window: all jobs of a server and of farms, found by word and state, and what can be done to them."""
 
-from PySide6.QtCore import QEvent, QItemSelection, QRect, Qt, QUrl
+from PySide6.QtCore import QEvent, QItemSelection, QPoint, QRect, Qt, QTimer, QUrl
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -39,6 +39,8 @@ SAMPLES = ("queued, 88 before it", "sh0010_removal_v01", "somebody.here", "recov
            "deadline-cloud", "88:88:88", "30 Sep 23:59")  # fmt: skip
 """As wide as what each column mostly holds; the last takes what is left."""
 PADDING = 18
+PORTION = 200
+"""How many new jobs are shown in one go, as sorting them in takes the window's thread."""
 NOTHING = "No job matches. New ones appear here by themselves."
 
 
@@ -51,12 +53,16 @@ class ProgressDelegate(QStyledItemDelegate):
             super().paint(painter, option, index)
             return
         bar = QStyleOptionProgressBar()
-        bar.rect = QRect(option.rect).adjusted(3, 3, -3, -3)
+        where = QRect(option.rect).adjusted(3, 3, -3, -3)
+        bar.rect = QRect(QPoint(0, 0), where.size())
         bar.palette, bar.state = option.palette, option.state | QStyle.StateFlag.State_Horizontal
         bar.minimum, bar.maximum, bar.progress = 0, 1000, round(1000 * fraction)
         bar.text, bar.textVisible = index.data(), True
         bar.textAlignment = Qt.AlignmentFlag.AlignCenter
+        painter.save()
+        painter.translate(where.topLeft())  # elsewhere Fusion draws both colours of the number over each other
         QApplication.style().drawControl(QStyle.ControlElement.CE_ProgressBar, bar, painter)
+        painter.restore()
 
 
 class MonitorWindow(QMainWindow):
@@ -72,12 +78,15 @@ class MonitorWindow(QMainWindow):
         self.table = QTableView()
         self.server, self.farms, self.message = QLabel("Asking…"), QLabel(), QLabel(" ")
         self.count, self.details = QLabel(), QLabel()
+        self._told: list[Row] = []
+        self._filling = QTimer(self)
+        self._filling.setSingleShot(True)
+        self._filling.timeout.connect(self._fill)
         self._lay_out()
         self.actions_by_name = self._make_actions()
         self._connect()
         self.resize(1240, 620)
         self._filter()
-        self._refresh()
 
     # -- how it is made --------------------------------------------------------------------------------------
 
@@ -136,7 +145,7 @@ class MonitorWindow(QMainWindow):
         self.message.setWordWrap(True)
         self.message.setAccessibleName("Last message")
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.statusBar().addWidget(self.message, 1)
+        column_of.addWidget(self.message)
 
     def _make_actions(self) -> dict[str, QAction]:
         bar = QToolBar("Actions")
@@ -214,7 +223,13 @@ class MonitorWindow(QMainWindow):
     # -- what the work says ----------------------------------------------------------------------------------
 
     def _take(self, rows: list[Row]) -> None:
-        self.model.set_rows(rows)
+        self._told = rows
+        self._fill()
+
+    def _fill(self) -> None:
+        """Show what was told last; where much of it is new, in portions between which the window lives."""
+        if self.model.set_rows(self._told, PORTION):
+            self._filling.start(0)
         self._count()
         self._refresh()
 
@@ -227,6 +242,7 @@ class MonitorWindow(QMainWindow):
     def _filter(self) -> None:
         self.shown.look_for(self.words.text(), self.states.currentData())
         self._count()
+        self._refresh()
 
     def _count(self) -> None:
         shown, whole = self.shown.rowCount(), self.model.rowCount()

@@ -43,8 +43,11 @@ class MonitorModel(QAbstractTableModel):
         self._rows: list[Row] = []
         self._places: dict[str, int] = {}
 
-    def set_rows(self, rows: Sequence[Row]) -> None:
-        """Show these jobs: what is gone is taken out, what is new comes last, what has changed is drawn anew."""
+    def set_rows(self, rows: Sequence[Row], most_new: int | None = None) -> bool:
+        """Show these jobs: what is gone is taken out, what is new comes last, what has changed is drawn anew.
+
+        Of those that are new no more than `most_new` are taken; True where others are left for another time.
+        """
         wanted = {row.key: row for row in rows}
         self._take_out([place for place, row in enumerate(self._rows) if row.key not in wanted])
         for place, old in enumerate(self._rows):
@@ -54,13 +57,15 @@ class MonitorModel(QAbstractTableModel):
                 self.dataChanged.emit(self.index(place, 0), self.index(place, len(COLUMNS) - 1))
             elif new.is_live:  # its clock goes on
                 self.dataChanged.emit(self.index(place, TIME), self.index(place, TIME))
-        added = [row for row in wanted.values() if row.key not in self._places]
+        fresh = [row for row in wanted.values() if row.key not in self._places]
+        added = fresh[:most_new]
         if added:
             first = len(self._rows)
             self.beginInsertRows(NOWHERE, first, first + len(added) - 1)
             self._rows += added
             self._number()
             self.endInsertRows()
+        return len(added) < len(fresh)
 
     def row_at(self, place: int) -> Row:
         """A job by its place."""

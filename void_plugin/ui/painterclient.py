@@ -28,9 +28,15 @@ class PainterClient(QObject):
     """The ticket of work that has come to any end."""
     failed = Signal(str)
     """Why something did not work, as a sentence."""
+    restored = Signal(str, bool, list)
+    """A shot that an earlier painter has painted on, whether its steps are here again, and the frames they painted."""
+    died = Signal()
+    """The process has ended; a new one knows no shot yet."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, unsaved: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.unsaved = unsaved
+        """A folder of this user's own, for what is painted and not saved."""
         self.image = QImage()
         self.seen: tuple[int, int, int, int] = (0, 0, 0, 0)
         """The part of the plate that `image` shows."""
@@ -38,8 +44,7 @@ class PainterClient(QObject):
         """The frame that `image` shows."""
         self._look: tuple[Any, ...] = ()
         self._number = self._ticket = 0
-        self._open: Mapping[str, Any] | None = None
-        self._opened: dict[str, Mapping[str, Any]] = {}
+        self._is_open = self._answered = False
         self._helper = HelperProcess("void_plugin.pictures.painter", SLOTS, self)
         self._helper.heard.connect(self._heard)
         self._helper.died.connect(self._died)
@@ -47,16 +52,15 @@ class PainterClient(QObject):
 
     # -- what is seen ----------------------------------------------------------------------------------------
 
-    def open_shot(self, shot: str, facts: Mapping[str, Any], anew: bool = False) -> None:
-        """Paint on a shot; what was painted on it before is still there, unless it is opened `anew`."""
-        self._open = {"say": "open", "shot": shot, **facts}
-        self._opened[shot] = self._open
+    def open_shot(self, shot: str, facts: Mapping[str, Any], again: bool = False) -> None:
+        """Paint on a shot; what was painted on it before is still there, also (`again`) after a painter has died."""
+        self._is_open = True
         self.image, self._look = QImage(), ()
-        self._send({**self._open, "anew": anew})
+        self._send({**facts, "say": "open", "shot": shot, "unsaved": self.unsaved, "again": again})
 
     def look(self, frame: int, seen: tuple[int, int, int, int], size: tuple[int, int], opacity: float) -> None:
         """Show the mattes of a frame within `seen`, as a picture of `size` (height, width)."""
-        if self._open is None or (frame, seen, size, opacity) == self._look:
+        if not self._is_open or (frame, seen, size, opacity) == self._look:
             return
         self._look = frame, seen, size, opacity
         self._number += 1
@@ -114,13 +118,16 @@ class PainterClient(QObject):
         """The painter's process; None where none runs."""
         return self._helper.process_id
 
-    def close(self) -> None:
-        """End the painter and give its memory back."""
+    def close(self, discard: bool) -> None:
+        """End the painter and give its memory back; what is not saved is kept, unless it is to be discarded."""
+        if self._helper.process_id is not None:
+            self._send({"say": "leave", "discard": discard})
         self._helper.close()
 
     # -- what the painter says -------------------------------------------------------------------------------
 
     def _heard(self, message: Mapping[str, Any]) -> None:
+        self._answered = True
         what, ticket = message["say"], int(message.get("ticket", 0))
         if what == "shown":
             self._take(message)
@@ -132,6 +139,8 @@ class PainterClient(QObject):
             self.saved.emit(message)
         elif what == "made":
             self.made.emit(ticket, int(message["frames"]))
+        elif what == "restored":
+            self.restored.emit(str(message["shot"]), bool(message["whole"]), list(message["frames"]))
         elif what == "failed":
             self.failed.emit(str(message["text"]))
         if ticket and what in ("saved", "made", "failed", "cancelled"):
@@ -160,14 +169,13 @@ class PainterClient(QObject):
         self.painted.emit()
 
     def _died(self, code: int) -> None:
-        """Start again with the same shot; what was not saved is lost, and that is said."""
-        opened, self._open = self._open, None
+        """Say so; whoever paints opens the shots again, save where it would only die again."""
+        alive, self._answered, self._is_open = self._answered, False, False
         self.image, self._look = QImage(), ()
-        self.failed.emit(
-            f"The process that holds painted mattes ended (code {code}); strokes since the last save are lost."
-        )
+        again = "it is started again" if alive else "it does not start; close the panel and open it again"
+        self.failed.emit(f"The process that holds painted mattes ended (code {code}); {again}.")
         for ticket in range(1, self._ticket + 1):
             self.ended.emit(ticket)
-        if opened is not None:
-            self.open_shot(opened["shot"], {key: opened[key] for key in opened if key not in ("say", "shot")})
+        if alive:
+            self.died.emit()
         self.painted.emit()

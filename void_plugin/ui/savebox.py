@@ -20,7 +20,7 @@ class SaveBox(QGroupBox):
         self.state = QLabel()
         self.state.setWordWrap(True)
         self.state.setAccessibleName("Painted mattes")
-        self.button = QPushButton("&Save mattes")
+        self.button = QPushButton("S&ave mattes")
         self.button.setAutoDefault(False)
         self.button.setToolTip(
             "Write them as a new version beside the request; the artist's own files stay as they are"

@@ -41,13 +41,15 @@ class SettingsPage(QScrollArea):
         self.presets = QComboBox()
         self.presets.setAccessibleName("Preset")
         self.presets.setToolTip("Settings that were saved by name")
-        save, delete = QPushButton("Save as…"), QPushButton("Delete")
+        self.presets.setPlaceholderText("No preset yet")
+        save, self.delete = QPushButton("Save as…"), QPushButton("Delete")
         save.setToolTip("Save these settings by name")
-        delete.setToolTip("Forget the settings of this name")
+        self.delete.setToolTip("Forget the settings of this name")
+        self.delete.setEnabled(False)
         row = QHBoxLayout()
         row.addWidget(self.presets, 1)
         row.addWidget(save)
-        row.addWidget(delete)
+        row.addWidget(self.delete)
         self._form = QFormLayout()
         self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -67,7 +69,7 @@ class SettingsPage(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.presets.activated.connect(lambda _: self.preset_chosen.emit(self.presets.currentText()))
         save.clicked.connect(self._save)
-        delete.clicked.connect(lambda: self.preset_deleted.emit(self.presets.currentText()))
+        self.delete.clicked.connect(lambda: self.preset_deleted.emit(self.presets.currentText()))
         self.set_request(None)
 
     def set_request(self, request: RemovalRequest | None) -> None:
@@ -88,6 +90,7 @@ class SettingsPage(QScrollArea):
         self.presets.clear()
         self.presets.addItems(names)
         self.presets.setCurrentIndex(max(0, self.presets.findText(chosen)))
+        self.delete.setEnabled(bool(names))
 
     def set_server(self, facts: Mapping[str, Any]) -> None:
         """Offer what a server can run, and say what it cannot."""

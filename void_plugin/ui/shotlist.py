@@ -7,6 +7,8 @@ from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 from void_plugin.ui.panelshot import PanelShot
 
 _KEY = Qt.ItemDataRole.UserRole
+_MAY_BREAK = "\u200b"
+"""A long name goes on in the next line instead of being cut."""
 
 
 class ShotList(QListWidget):
@@ -22,7 +24,11 @@ class ShotList(QListWidget):
         self.currentItemChanged.connect(self._changed)
 
     def add(self, shot: PanelShot) -> None:
-        """Put a shot below the others and choose it."""
+        """Put a shot below the others, unless it is there, and choose it."""
+        known = self._item(shot.uuid)
+        if known is not None:
+            self.setCurrentItem(known)
+            return
         item = QListWidgetItem()
         item.setData(_KEY, shot.uuid)
         self.addItem(item)
@@ -36,7 +42,8 @@ class ShotList(QListWidget):
             return
         lost = sum(len(frames) for frames in shot.missing.values())
         warned = f"\n{lost} input frames are missing" if lost else ""
-        item.setText(f"{shot.name}  {shot.frames}\n{shot.state.text}{warned}")
+        name = shot.name.replace("_", "_" + _MAY_BREAK)
+        item.setText(f"{name}  {shot.frames}\n{shot.state.text}{warned}")
         item.setToolTip(f"{shot.path}\n{shot.state.full_text()}")
         item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{shot.name}, frames {shot.frames}, {shot.state.text}")
         colour = shot.state.colour or 0x808080FF

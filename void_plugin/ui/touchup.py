@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QMouseEvent, QShortcut
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
+from void_plugin.frames import describe
 from void_plugin.ui.brushbox import BrushBox
 from void_plugin.ui.keyframes import KeyframesBox
 from void_plugin.ui.painterclient import PainterClient
@@ -18,6 +19,8 @@ from void_plugin.ui.viewer import Viewer
 
 BIGGER = 1.25
 """By how much a bracket changes the radius."""
+CHOSEN = "QPushButton:checked { background: palette(highlight); color: palette(highlighted-text); padding: 4px; }"
+"""The tool in the hand; some styles draw it hardly different from the others."""
 
 
 @dataclass
@@ -27,6 +30,8 @@ class _Canvas:
     shot: PanelShot
     keys: dict[int, dict[str, Any]] = field(default_factory=dict)
     unsaved: bool = False
+    is_open: bool = False
+    """True once the painter has been told of it."""
 
 
 class TouchUp(QScrollArea):
@@ -56,6 +61,8 @@ class TouchUp(QScrollArea):
         self.setWidget(page)
         self.setWidgetResizable(True)
         self.setAccessibleName("Mask touch-up")
+        for button in (*self.brush.buttons.values(), *self.keyframes.buttons.values()):
+            button.setStyleSheet(CHOSEN)
         self._layer.keys = lambda frame: self._canvas.keys.get(frame) if self._canvas else None
         self._connect()
         self._shortcuts = [
@@ -77,6 +84,8 @@ class TouchUp(QScrollArea):
         client.saved.connect(self._saved)
         client.ended.connect(self._ended)
         client.failed.connect(self.complained)
+        client.died.connect(self._died)
+        client.restored.connect(self._restored)
         brush.changed.connect(self._look_changed)
         brush.tool_chosen.connect(self._tool_chosen)
         brush.copy_asked.connect(self.copy_previous)
@@ -107,7 +116,7 @@ class TouchUp(QScrollArea):
                 self._canvas = known
                 self.keyframes.set_keys(known.keys)
                 if self._active:
-                    self._open()
+                    self._open(known)
         self._refresh()
 
     def set_active(self, on: bool) -> None:
@@ -116,7 +125,7 @@ class TouchUp(QScrollArea):
             return
         self._active = on
         if on and self._canvas is not None:
-            self._open()
+            self._open(self._canvas)
         self._refresh()
 
     def has_unsaved(self, shot: PanelShot | None = None) -> bool:
@@ -124,9 +133,24 @@ class TouchUp(QScrollArea):
         of = [self._canvases.get(shot.uuid)] if shot is not None else list(self._canvases.values())
         return any(canvas is not None and canvas.unsaved for canvas in of)
 
-    def _open(self) -> None:
-        assert self._canvas is not None
-        self.client.open_shot(self._canvas.shot.uuid, self._canvas.shot.painting())
+    def _open(self, canvas: _Canvas, again: bool = False) -> None:
+        canvas.is_open = True
+        self.client.open_shot(canvas.shot.uuid, canvas.shot.painting(), again)
+
+    def _died(self) -> None:
+        """Open all shots again in another painter, that of the page last; it finds what was painted."""
+        for canvas in sorted(self._canvases.values(), key=lambda canvas: canvas is self._canvas):
+            if canvas.is_open:
+                self._open(canvas, again=True)
+
+    def _restored(self, uuid: str, whole: bool, frames: list[int]) -> None:
+        """Say what is back, or what is not."""
+        canvas = self._canvases[uuid]
+        if whole and frames:
+            self.complained.emit(f"What was painted on {canvas.shot.name} is back, on frames {describe(frames)}.")
+        elif not whole and canvas.unsaved:
+            canvas.unsaved = False
+            self.complained.emit(f"What was painted on {canvas.shot.name} since it was last saved is lost.")
 
     # -- what the tools do -----------------------------------------------------------------------------------
 
@@ -142,13 +166,20 @@ class TouchUp(QScrollArea):
             self._ticket = self.client.keyframes(self._canvas.shot.uuid, self.brush.label, self._canvas.keys)
             self.keyframes.set_progress(0.0)
 
-    def save(self, after: Callable[[], None] | None = None) -> None:
-        """Write the mattes as a new version; `after` is run once they are."""
-        if self._canvas is None or self.file.ticket:
-            return
-        if after is not None:
-            self._after.append(after)
-        self.file.set_ticket(self.client.save(self._canvas.shot.uuid))
+    def save(self) -> None:
+        """Write the mattes of the shot that is shown as a new version, unless a version is being written."""
+        if self._canvas is not None and not self.file.ticket:
+            self.file.set_ticket(self.client.save(self._canvas.shot.uuid))
+
+    def once_saved(self, shot: PanelShot, act: Callable[[], None]) -> None:
+        """Do something once the mattes of a shot are in files, which they are saved for; not where that fails."""
+        if self.file.ticket:  # one version at a time; what was painted since it began is not in it
+            self._after.append(lambda: self.once_saved(shot, act))
+        elif self.has_unsaved(shot):
+            self._after.append(lambda: self.once_saved(shot, act))
+            self.file.set_ticket(self.client.save(shot.uuid))
+        else:
+            act()
 
     # -- what the hand does ----------------------------------------------------------------------------------
 
@@ -247,8 +278,10 @@ class TouchUp(QScrollArea):
             self.file.set_progress(share)
 
     def _saved(self, answer: Mapping[str, Any]) -> None:
-        self.saved.emit(str(answer["shot"]), answer)
+        self._canvases[answer["shot"]].unsaved = bool(answer["unsaved"])
         after, self._after = self._after, []
+        self.file.set_ticket(0)
+        self.saved.emit(str(answer["shot"]), answer)
         for act in after:
             act()
 

@@ -332,6 +332,10 @@ class Viewer(QWidget):
         other = "result" if self._kind == "plate" else "plate"
         self.set_wipe("" if self._against else other)
 
+    def move_wipe(self, share: float) -> None:
+        """Move the wipe line by a share of the plate's width, to the right above 0."""
+        self.set_wipe(self._against, self._wipe + share)
+
     def go_to_end(self, last: bool) -> None:
         """Go to the first or the last frame."""
         if self._shot is not None:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Shows one frame. J, K and L play, space plays or stops, the arrows step (with Shift by ten), Home and End go "
-    "to the ends, F fits, plus and minus zoom, 1 shows pixel for pixel, W wipes, the brackets expose."
+    "to the ends, F fits, plus and minus zoom, 1 shows pixel for pixel, W wipes, comma and period move its "
+    "line, the brackets expose."
 )
 """What a screen reader says of it, and the tooltip."""
 
@@ -36,6 +37,8 @@ def act(viewer: "Viewer", event: QKeyEvent) -> bool:
         Qt.Key.Key_Minus: lambda: viewer.zoom(0.5),
         Qt.Key.Key_1: lambda: viewer.zoom(1 / viewer.camera.scale[1]),
         Qt.Key.Key_W: viewer.toggle_wipe,
+        Qt.Key.Key_Comma: lambda: viewer.move_wipe(-0.05),
+        Qt.Key.Key_Period: lambda: viewer.move_wipe(0.05),
         Qt.Key.Key_BracketRight: lambda: viewer.expose(stops),
         Qt.Key.Key_BraceRight: lambda: viewer.expose(stops),
         Qt.Key.Key_BracketLeft: lambda: viewer.expose(-stops),

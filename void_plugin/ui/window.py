@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QKeySequence
 from PySide6.QtWidgets import (
     QFileDialog,
+    QHBoxLayout,
     QLabel,
     QMainWindow,
     QMessageBox,
@@ -30,6 +31,7 @@ from void_plugin.ui.fields import values_of, with_values
 from void_plugin.ui.firstpage import FirstPage
 from void_plugin.ui.jobspage import ACTIONS, JobsPage
 from void_plugin.ui.notify import Notifier
+from void_plugin.ui.oneline import OneLine
 from void_plugin.ui.painterclient import PainterClient
 from void_plugin.ui.panelshot import PanelShot
 from void_plugin.ui.settingspage import SettingsPage
@@ -40,11 +42,15 @@ from void_plugin.ui.viewer import Viewer
 from void_plugin.ui.viewerbar import ViewerBar
 from void_plugin.ui.work import Work
 
+HEALTH_LETTERS = 70
+"""As much of the server's state as leaves room for what else is said; all of it is in the connection dialog."""
+
 
 class PanelWindow(QMainWindow):
     """Shows the work and asks for it."""
 
-    def __init__(self, work: Work, decoder: DecoderClient) -> None:
+    def __init__(self, work: Work, decoder: DecoderClient, unsaved: str) -> None:
+        """`unsaved` is the folder for what is painted and not saved yet."""
         super().__init__()
         self.setWindowTitle("VOID")
         self.work, self._decoder = work, decoder
@@ -56,7 +62,7 @@ class PanelWindow(QMainWindow):
         self.readout.setAccessibleName("Value below the pointer")
         self.first, self.list = FirstPage(), ShotList()
         self.settings, self.jobs = SettingsPage(), JobsPage()
-        self.touchup = TouchUp(self.viewer, PainterClient(self))
+        self.touchup = TouchUp(self.viewer, PainterClient(unsaved, self))
         self.connection = ConnectionDialog(self)
         self.notifier = Notifier(self)
         self.dialogs = Dialogs(self, work)
@@ -65,10 +71,9 @@ class PanelWindow(QMainWindow):
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.message.setAccessibleName("Last message")
-        self.health = QLabel("Asking the server…")
+        self.health = OneLine("Asking the server…")
         self.health.setAccessibleName("Server")
-        self.statusBar().addWidget(self.message, 1)
-        self.statusBar().addPermanentWidget(self.health)
+        self.health.setMaximumWidth(HEALTH_LETTERS * self.health.fontMetrics().averageCharWidth())
         self._lay_out()
         self.actions_by_name = self._make_actions()
         self._connect()
@@ -95,11 +100,20 @@ class PanelWindow(QMainWindow):
         for widget, stretch in ((self.list, 0), (middle, 1), (self.tabs, 0)):
             whole.addWidget(widget)
             whole.setStretchFactor(whole.indexOf(widget), stretch)
-        whole.setSizes([200, 860, 380])
+        whole.setSizes([200, 820, 420])
         self.pages = QStackedWidget()
         self.pages.addWidget(self.first)
         self.pages.addWidget(whole)
-        self.setCentralWidget(self.pages)
+        below = QHBoxLayout()
+        below.setContentsMargins(6, 0, 6, 4)
+        below.addWidget(self.message, 1)
+        below.addWidget(self.health)
+        central = QWidget()
+        rows = QVBoxLayout(central)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.addWidget(self.pages, 1)
+        rows.addLayout(below)  # a status bar would be far too high for sentences of two lines
+        self.setCentralWidget(central)
 
     def _make_actions(self) -> dict[str, QAction]:
         bar = QToolBar("Actions")
@@ -144,7 +158,7 @@ class PanelWindow(QMainWindow):
         self.jobs.cancel_asked.connect(work.cancel)
         self.jobs.retry_asked.connect(work.retry)
         self.jobs.reveal_asked.connect(self._reveal)
-        self.connection.server_chosen.connect(work.use_server)
+        self.connection.server_chosen.connect(self._use_server)
         self.connection.refresh_asked.connect(work.ask_health)
         self._decoder.views_known.connect(self.bar.set_views)
         self._decoder.unwell.connect(self.say)
@@ -189,14 +203,13 @@ class PanelWindow(QMainWindow):
         if shot is None:
             return
         self.say("")
-        if self.touchup.has_unsaved(shot):
-            self.touchup.save(lambda: self._run(shot, action, frame, farm))
-        else:
-            self._run(shot, action, frame, farm)
 
-    def _run(self, shot: PanelShot, action: str, frame: int, farm: str) -> None:
-        self.work.run(shot, action, frame, farm)
-        self.tabs.setCurrentWidget(self.jobs)
+        def begin() -> None:
+            if not self.work.is_busy(shot):  # pressed twice while mattes were saved
+                self.work.run(shot, action, frame, farm)
+                self.tabs.setCurrentWidget(self.jobs)
+
+        self.touchup.once_saved(shot, begin)
 
     def show_connection(self) -> None:
         """Open the connection dialog."""
@@ -204,8 +217,13 @@ class PanelWindow(QMainWindow):
         self.connection.show()
         self.work.ask_health()
 
+    def _use_server(self, address: str) -> None:
+        self.connection.show_health(address, None)
+        self.health.setText("Asking the server…")
+        self.work.use_server(address)
+
     def say(self, text: str) -> None:
-        """Put a sentence into the status bar."""
+        """Put a sentence below everything."""
         self.message.setText(text or " ")
         self.message.setToolTip(text)
 
@@ -214,6 +232,7 @@ class PanelWindow(QMainWindow):
     def _opened(self, shot: PanelShot) -> None:
         self.pages.setCurrentIndex(1)
         self.list.add(shot)
+        self.viewer.setFocus()  # its keys are what the hands expect
 
     def _choose(self, uuid: str) -> None:
         self.shot = self.work.shots[uuid]
@@ -257,7 +276,6 @@ class PanelWindow(QMainWindow):
 
     def _healthy(self, health: Health) -> None:
         self.health.setText(("● " if health.is_good else "○ ") + health.sentence)
-        self.health.setToolTip(health.sentence)
         self.settings.set_server(health.facts)
         if self.connection.isVisible():
             self.connection.show_health(self.work.server, health)
@@ -311,16 +329,17 @@ class PanelWindow(QMainWindow):
                 f"{self.work.running} jobs are under way. Those on a server go on; those on this machine stop, and the "
                 "panel takes them up again when the request is opened. "
             )
-        if self.touchup.has_unsaved():
+        unsaved = self.touchup.has_unsaved()
+        if unsaved:
             text += "Mattes were painted that are not saved, and will be lost."
         if text and not self._leaving:
-            buttons = QMessageBox.StandardButton.Close | QMessageBox.StandardButton.Cancel
-            if QMessageBox.question(self, "Close VOID", text, buttons) != QMessageBox.StandardButton.Close:
+            close, stay = QMessageBox.StandardButton.Close, QMessageBox.StandardButton.Cancel
+            if QMessageBox.question(self, "Close VOID", text, close | stay, stay) != close:
                 event.ignore()
                 return
         self.viewer.playback.stop()
         self.farm_watch.stop()
         self.work.close()
         self._decoder.close()
-        self.touchup.client.close()
+        self.touchup.client.close(discard=unsaved and not self._leaving)
         event.accept()

@@ -1,6 +1,7 @@
 """The panel's shots and jobs, without a window: what is open, what runs, and what a server can do."""
 
 import itertools
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +18,9 @@ from void_plugin.ui.connection import Health
 from void_plugin.ui.panelhost import PanelHost, Poster
 from void_plugin.ui.panelshot import TOUCHED, PanelShot
 
-HEALTH_MS = 3000
-"""How often the server is asked whether it is there: one that goes is told within five seconds."""
+HEALTH_MS = 2000
+"""How often the server is asked whether it is there; with the deadline of that call (`soon`), one that goes or hangs is
+told within five seconds."""
 
 
 class Work(QObject):
@@ -49,6 +51,8 @@ class Work(QObject):
         self.asking = Asking(sidecar, self._poster, lambda error: self.complained.emit(error.message))
         self.server = server
         self.shots: dict[str, PanelShot] = {}
+        self._to_open: deque[str] = deque()
+        """The first is being opened."""
         self.presets: Mapping[str, Mapping[str, Any]] = {}
         self.health = Health(None)
         self._jobs: dict[str, tuple[Story, PanelShot, str, int]] = {}
@@ -74,12 +78,10 @@ class Work(QObject):
     # -- shots -----------------------------------------------------------------------------------------------
 
     def open(self, path: str) -> None:
-        """Open a request file."""
-        known = next((shot for shot in self.shots.values() if shot.path == path), None)
-        if known is not None:
-            self.opened.emit(known)
-            return
-        self.asking.ask("open_request", {"path": path}, self._opened)
+        """Open a request file, after those that were asked for before."""
+        self._to_open.append(path)
+        if len(self._to_open) == 1:
+            self._open_first()
 
     def set_request(self, shot: PanelShot, request: RemovalRequest) -> None:
         """Take other settings for a shot."""
@@ -97,16 +99,35 @@ class Work(QObject):
         self.shot_changed.emit(shot)
         self.pictures_changed.emit(shot)
 
+    def _open_first(self) -> None:
+        path = self._to_open[0]
+        known = next((shot for shot in self.shots.values() if shot.path == path), None)
+        if known is not None:
+            self.opened.emit(known)
+            self._open_following()
+        else:
+            self.asking.ask("open_request", {"path": path}, self._opened, self._not_opened)
+
+    def _open_following(self) -> None:
+        self._to_open.popleft()
+        if self._to_open:
+            self._open_first()
+
+    def _not_opened(self, error: VoidError) -> None:
+        self.complained.emit(error.message)
+        self._open_following()
+
     def _opened(self, answer: Mapping[str, Any]) -> None:
         try:
             shot = PanelShot.of_answer(answer)
         except VoidError as error:
-            self.complained.emit(error.message)
+            self._not_opened(error)
             return
         self.shots[shot.uuid] = shot
         self.opened.emit(shot)
         self.asking.ask("recent", {}, lambda found: self.recent_changed.emit(list(found["paths"])))
         self._look_for_versions(shot, answer["versions"])
+        self._open_following()
 
     def _look_for_versions(self, shot: PanelShot, versions: list[Mapping[str, Any]]) -> None:
         """Show the newest version, and take up one that an earlier panel has begun."""
@@ -254,7 +275,7 @@ class Work(QObject):
         self._asked = True
         server = self.server
         self.asking.ask(
-            "capabilities", {"server": server},
+            "capabilities", {"server": server, "soon": bool(server) and self.health.is_good},
             lambda facts: self._healthy(server, Health(facts)),
             lambda error: self._healthy(server, Health(None, error.code, error.message)),
             30.0,
