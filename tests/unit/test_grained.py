@@ -1,11 +1,22 @@
-"""Grain that is too strong, and calming it."""
+"""Grain that is too strong, and calming it; grain for a few pixels among many."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
+import numpy as np
+import pytest
+
+from void_plugin.settings import RenderSettings
+from void_server.fills import Fills
 from void_server.grain import Curve, GrainModel
-from void_server.grained import calmed
+from void_server.grained import Grainer, calmed
+from void_server.plan import GRAIN, Plan
+from void_server.stitch import Stitched
+from void_server.tiles import Box
+from void_server.view import PlateFrames
 
 SIZE = (64, 96)
 SIGMA = 0.02
@@ -39,3 +50,30 @@ def test_grain_that_is_not_too_strong_is_left_bit_for_bit() -> None:
     own[:, 40:] = 1.3
     found = calmed(picture, model(), own, 0.97)
     assert (found[:, :40] == picture[:, :40]).all() and (found[:, 40:] != picture[:, 40:]).any()
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_a_few_pixels_get_the_same_grain_alone_as_among_others(kept: float) -> None:
+    random = np.random.default_rng(6)
+    size = 160, 240
+    grainless = np.zeros(size, np.float32)
+    grainless[70:78, 100:109] = random.random((8, 9), np.float32)
+    alpha = np.ones(size, np.float32)
+    alpha[:, :104] = 0.4
+    pixels = random.random((*size, 3), np.float32)
+    recovered = 1 - 0.5 * (grainless > 0).astype(np.float32)
+    recovered[0, 0] = recovered[-1, -1] = 0  # no mean, whose leavings would be looked at from here to there
+    few = Stitched(Box(30, -10, 270, 150), pixels, alpha, recovered, alpha, grainless)
+    corner = grainless.copy()
+    corner[0, 0] = corner[-1, -1] = 1
+    many = replace(few, grainless=corner)
+    grainer = Grainer(
+        cast(Plan, SimpleNamespace(canvas=Box(0, 0, 400, 300))),
+        RenderSettings(),
+        cast(PlateFrames, SimpleNamespace(footage=SimpleNamespace(has=lambda _: False))),
+        cast(Fills, SimpleNamespace(facts=lambda _: {"grain_left": kept})),
+        {f"{GRAIN}.{name}": array for name, array in model().to_arrays().items()},
+    )
+    alone, among = grainer.grained(7, few)[0], grainer.grained(7, many)[0]
+    assert (alone[70:78, 100:109] == among[70:78, 100:109]).all()
+    assert (alone != pixels).any(axis=-1).sum() == np.count_nonzero(grainless)
