@@ -119,11 +119,12 @@ class Render:
         self._share_memory(units, base)
         queue_frames(loose)
         running: set[Future[Unit | None]] = set()
-        with ThreadPoolExecutor(self.workers) as pool:
+        with ThreadPoolExecutor(self.workers + 1) as pool:
             try:
                 while ready or waiting or running:
-                    # Writing comes first: frames appear early, and decoded plates are still in memory.
-                    while len(running) < self.workers and (ready or waiting):
+                    # Writing comes first: frames appear early, and decoded plates are still in memory. One thread more
+                    # writes while others wait for disks and readers.
+                    while len(running) < self.workers + bool(ready) and (ready or waiting):
                         running.add(pool.submit(ready.popleft() if ready else waiting.popleft()))
                     done, running = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
