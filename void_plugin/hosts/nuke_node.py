@@ -13,7 +13,7 @@ from void_plugin.hosts import nuke_api as api
 from void_plugin.hosts import nuke_group, states
 from void_plugin.hosts import nuke_trace as trace
 from void_plugin.hosts.nuke_knobs import KNOBS, NODE_VERSION
-from void_plugin.hosts.nuke_settings import for_script
+from void_plugin.hosts.nuke_settings import file_name, for_script
 from void_plugin.hosts.states import NodeState
 
 Knobs = Dict[str, api.Knob]
@@ -50,6 +50,13 @@ def own_uuid(node: api.Node) -> str:
     return made
 
 
+def notes_its_own_job(node: api.Node) -> bool:
+    """True where the job that a node notes lies in the folder of its name: it is the one that began it, not a copy."""
+    job = node.knob("void_job")
+    folder = evaluated(job) if job is not None else ""
+    return folder.split("/")[-2:-1] == [file_name(str(node.fullName()))]
+
+
 class VoidNode:
     """A VoidRemove by its uuid."""
 
@@ -57,17 +64,22 @@ class VoidNode:
         self.uuid = uuid_of(node)
         self.name = str(node.fullName())
         """Its name with the Groups around it, as it was when last seen."""
-        self._is_lost = False
-        self._colour: Optional[int] = None
+        self.script = api.script()
+        """The script in which it was first seen."""
+        self._is_lost = self._is_away = False
         self._shown: Dict[str, Any] = {}
 
+    def leave(self) -> None:
+        """Its script was closed: a node of another one is not the same, whatever its uuid."""
+        self._is_away = True
+
     def look_again(self) -> None:
-        """Search for the node once more, after another script was opened."""
-        self._is_lost, self._colour, self._shown = False, None, {}
+        """Its script was opened again."""
+        self._is_lost, self._is_away, self._shown = False, False, {}
 
     def found(self) -> Optional[Found]:
         """The node, or None while it is not in the script."""
-        if self._is_lost:
+        if self._is_lost or self._is_away:
             return None
         node = api.find(self.name)
         found = self._checked(node)
@@ -83,6 +95,7 @@ class VoidNode:
 
     def needed(self) -> Found:
         """The node. Raises HostError where it is not in the script."""
+        self._is_lost = False  # the artist may have undone its deletion
         found = self.found()
         if found is None:
             raise HostError("The node {} is no longer in this script.".format(self.name))
