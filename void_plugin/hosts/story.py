@@ -241,7 +241,7 @@ class Story:
             return
         try:
             step(*arguments)
-        except Cancelled:
+        except (Cancelled, KeyboardInterrupt):  # Ctrl-C in a terminal, where the host has no windows
             self._end(states.cancelled())
         except VoidError as error:
             self._end(states.failed(error.message, warnings=self.state.warnings))
