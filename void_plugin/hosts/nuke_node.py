@@ -170,20 +170,19 @@ class VoidNode:
 
 
 def result_of(folder: str, manifest: Mapping[str, Any]) -> Tuple[str, FrameRange]:
-    """Pattern and frames of what a version shows, with %V for several views.
+    """Pattern and frames of what a version shows, with %V in a project of several views.
 
     Raises HostError where the manifest names no result.
     """
     views = manifest.get("views")
-    entries = [views[name] for name in sorted(views)] if isinstance(views, dict) else []
+    entries = views if isinstance(views, dict) else {}
     kind = "overlay" if manifest.get("kind") == "preview" else "patch"
-    patterns = [str(entry.get(kind) or "") for entry in entries if isinstance(entry, dict)]
+    patterns = [str(entry.get(kind) or "") for entry in entries.values() if isinstance(entry, dict)]
     if not patterns or not all(patterns):
         raise HostError("The version {} names no result in its manifest; remove again.".format(folder))
-    pattern = patterns[0]
-    if len(patterns) > 1:
-        first = sorted(views)[0]  # type: ignore[arg-type]
-        pattern = pattern.replace("/{}/".format(first), "/%V/", 1)
+    first = min(entries)
+    # A folder of its own is that of a view, also where there is only one: others must not show its patch.
+    pattern = str(entries[first][kind]).replace("/{}/".format(first), "/%V/", 1)
     return "{}/{}".format(folder, pattern), FrameRange.parse(str(manifest.get("frames")))
 
 

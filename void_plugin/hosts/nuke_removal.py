@@ -133,7 +133,7 @@ class NukeRemoval(Host):
     def render(self, folder: str) -> Dict[str, Any]:
         """Render the inputs, and say where they are and what to do with them."""
         plan, found = self._needed_plan(), self._node.needed()
-        place = Place(folder, plan.name, plan.views)
+        place = Place(folder, plan.name, plan.views, len(api.project_views()) > 1)
         files = ""
         if len(plan.views) == 1:
             files = nuke_inputs.plain_files(found.node.input(0), plan.span.rendered)
@@ -246,7 +246,7 @@ def _views(text: str) -> Tuple[str, ...]:
                 ", ".join(unknown), ", ".join(known)
             )
         )
-    return tuple(wanted)
+    return tuple(dict.fromkeys(wanted))
 
 
 def _span(found: Found, values: Mapping[str, Any], action: str) -> Span:
