@@ -263,6 +263,36 @@ def test_a_sidecar_that_dies_while_checking_is_told_and_the_button_works_again(
     assert found["messages"] == [["message", first[1]]] and left == [] and again[0] == "done"
 
 
+def kill_while_rendering(text, stops):  # type: ignore[no-untyped-def]
+    """The sidecar is killed in the middle of the render of the inputs, which the artist then stops or not."""
+    import os
+
+    import nuke
+    from void_plugin.hosts import nuke_host
+
+    node = connected(text)
+    killed = []
+
+    def kill():
+        if not killed:
+            killed.append(nuke_host.session().sidecar.ask("panel", {"requests": []})["pid"])
+            os.kill(killed[0], 9)
+            if stops:
+                nuke.fake.cancel_render_after(0)
+
+    nuke.addBeforeFrameRender(kill)
+    nuke.fake.press(node, "render_void")
+    return wait(node)[0], folders(text), facts(node)["void_job"], list(nuke.fake.messages)
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_sidecar_that_dies_while_nuke_renders_costs_nothing(
+    host: Nuke, tiny: Shot, tmp_path: Path, stops: bool
+) -> None:
+    found = run(host, kill_while_rendering, scene(tiny, tmp_path / "work", render=True), stops)
+    assert found == [["done", ["v001"], "", []], ["cancelled", [], "", []]][stops]
+
+
 def test_a_sidecar_that_dies_while_a_job_runs_is_followed_by_another_that_takes_it_up(
     host: Nuke, tiny: Shot, tmp_path: Path
 ) -> None:

@@ -208,6 +208,29 @@ def test_a_version_that_cannot_be_deleted_is_told_with_the_reason(host: Nuke, ti
     assert second.startswith(f"Not deleted: {tmp_path}/work/void/sh010/VoidRemove1/v001 is being worked on by ")
 
 
+def run_selected_with_a_newer_one(text):  # type: ignore[no-untyped-def]
+    import nuke
+    from void_plugin.hosts import nuke_group, nuke_host
+
+    one = connected(text)
+    newer = [nuke_group.create() for _ in range(2)]
+    with nuke.fake.apart():
+        for node in newer:
+            node["void_node_version"].setValue(99)
+        for node in nuke.allNodes():
+            node.setSelected(node in (one, *newer))
+    with nuke.fake.event("menu"):
+        nuke_host.run_selected()
+    return wait(one)[0], [told for _, told in nuke.fake.messages]
+
+
+def test_of_several_selected_nodes_those_that_cannot_run_do_not_keep_the_others_from_it(
+    host: Nuke, tiny: Shot, tmp_path: Path
+) -> None:
+    ended, told = run(host, run_selected_with_a_newer_one, scene(tiny, tmp_path / "work"))
+    assert ended == "done" and len(told) == 2 and all("was made by a newer void_plugin" in text for text in told)
+
+
 def fail_at_each_call_of_a_button(text, button):  # type: ignore[no-untyped-def]
     """Presses a button about versions, with another call into Nuke failing each time."""
     import gc

@@ -297,10 +297,10 @@ class Session:
     # -- the menu --------------------------------------------------------------------------------------------
 
     def run_all(self, nodes: List[api.Node]) -> None:
-        """Remove on several nodes, one after the other; each then goes its own way."""
+        """Remove on several nodes, one after the other; each then goes its own way, or says why it cannot."""
         for node in nodes:
             if not self.is_busy(node):
-                self.press(node, "remove")
+                _guarded(partial(self.press, node, "remove"))
 
     def cancel_all(self) -> None:
         """Stop everything that runs."""
