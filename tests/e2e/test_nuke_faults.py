@@ -418,14 +418,20 @@ def test_everything_that_is_wrong_is_told_at_once(host: Nuke, tiny: Shot, tmp_pa
 
 def watch_the_main_thread(text):  # type: ignore[no-untyped-def]
     import nuke
+    from void_plugin.hosts import nuke_host
 
     node = connected(text)
     nuke.fake.label_of(node)
+    nuke.fake.answer(True)
     nuke.fake.slow_files(0.5)
     began = len(nuke.fake.events)
     ended = []
-    for button in ("render_void", "latest_v", "restore_settings", "make_read", "test_frame", "preview_mask", "connect"):
+    buttons = "render_void", "latest_v", "restore_settings", "make_read", "test_frame", "preview_mask", "connect"
+    for button in (*buttons, "submit_farm", "prev_v", "latest_v", "clean_versions", "copy_report"):
         ended.append(pressed(node, button)[0])
+    with nuke.fake.event("load"):
+        nuke_host.loaded()
+    ended.append(wait(node)[0])
     nuke.fake.label_of(node)
     nuke.fake.update_ui(node)
     on_main = [[call.name, str(call.what)] for call in nuke.fake.file_calls if call.main]
@@ -437,7 +443,7 @@ def test_however_slow_the_disks_are_the_main_thread_never_waits_for_them(
     host: Nuke, tiny: Shot, tmp_path: Path
 ) -> None:
     ended, on_main, posted, watched = run(host, watch_the_main_thread, scene(tiny, tmp_path / "work", render=True))
-    assert ended == ["done"] * 7 and on_main == [] and watched > 0
-    # Three renders (a removal, a test, a preview), and Restore settings, which sets each knob once.
+    assert ended == ["done"] * 7 + ["farm"] * 2 + ["done"] * 4 and on_main == [] and watched > 0
+    # Four renders (two removals, a test, a preview), and Restore settings, which sets each knob once.
     many = sorted(count for count, _ in posted if count > 20)
-    assert len(many) == 4 and many[0] < 60
+    assert len(many) == 5 and many[0] < 60, posted

@@ -65,7 +65,7 @@ class Session:
             raise HostError("{} is busy: {}. Press Cancel first.".format(node.name(), running.state.text))
         then = self._back_to_the_farm(node) if action in TRIALS else lambda story: None
         uuid = own_uuid(node)
-        story = self._story(VoidNode(node), uuid, action, overrides or {}, then)
+        story = self._story(VoidNode(node, api.script()), uuid, action, overrides or {}, then)
         if action == "farm":
             story.submit()
         else:
@@ -106,28 +106,32 @@ class Session:
             self._nodes[uuid].leave()
             self._away.append(_Away(story, self._nodes[uuid]))
         self._stories, self._nodes, self._states = {}, {}, {}
-        # Of a node and its copy, which notes the same job, the node itself comes first.
+        # Of a node and its copy, which notes the same job, the node itself comes first. Each has a turn of its own: one
+        # that is broken does not keep the others waiting, and a script with many does not hold Nuke up.
         for node in sorted(all_of_ours(), key=notes_its_own_job, reverse=True):
-            _quietly(partial(self._take_up, node))  # one that is broken must not keep the others waiting
+            self._turns.post(_quietly, partial(self._take_up, str(node.fullName())))
 
-    def _take_up(self, node: api.Node) -> None:
+    def _take_up(self, name: str) -> None:
+        node = api.find(name)
+        if node is None:
+            return
         uuid, folder = uuid_of(node), evaluated(api.knob(node, "void_job"))
+        away = self._away_from(uuid, folder) if self._away else None
         if uuid in self._stories:
             own_uuid(node)
             copy = VoidNode(node)
             copy.remember("")
-            copy.show(self.state_of(node))
-            return
-        away = self._away_from(uuid, folder)
-        if away is not None:
+            self._turns.post(_quietly, partial(copy.show, self.state_of(node)))
+        elif away is not None:
             self._away.remove(away)
             away.node.look_again()
-            self._stories[uuid] = away.story
-            self.show(away.node, away.story.state)
+            self._stories[uuid], self._nodes[uuid] = away.story, away.node
+            self._states[uuid] = away.story.state
+            self._turns.post(_quietly, lambda: away.node.show(away.story.state))
         elif uuid and folder:
-            self._story(VoidNode(node), uuid, "attach", {}).attach(folder)
+            self._turns.post(self._story(VoidNode(node), uuid, "attach", {}).attach, folder)
         else:
-            VoidNode(node).show(self.state_of(node))
+            self._turns.post(_quietly, partial(VoidNode(node).show, self.state_of(node)))
 
     def _away_from(self, uuid: str, folder: str) -> Optional[_Away]:
         """What runs for a node: what it notes, or, in a script that was not saved since, what began in that script."""
@@ -265,7 +269,7 @@ class Session:
 
     def _post(self, function: Callable[..., None], *arguments: Any) -> None:
         """Go on with a button on the main thread soon; what goes wrong then is told as at the press."""
-        self._turns.post(_guarded, partial(function, *arguments))
+        self._turns.post(_telling, partial(function, *arguments))
 
     def _known(self, node: api.Node) -> VoidNode:
         uuid = uuid_of(node) or own_uuid(node)
@@ -336,9 +340,16 @@ def session() -> Session:
 
 
 def _guarded(step: Callable[[], None]) -> None:
-    try:
+    def at_the_root() -> None:
         with trace.inside(api.root()):  # a button may run inside its own Group, where names mean other nodes
             step()
+
+    _telling(at_the_root)
+
+
+def _telling(step: Callable[[], None]) -> None:
+    try:
+        step()
     except VoidError as error:
         api.message(error.message)
     except Exception as error:  # whatever Nuke raises: a sentence for the artist, the rest for the terminal

@@ -60,12 +60,12 @@ def notes_its_own_job(node: api.Node) -> bool:
 class VoidNode:
     """A VoidRemove by its uuid."""
 
-    def __init__(self, node: api.Node) -> None:
+    def __init__(self, node: api.Node, script: str = "") -> None:
+        """`script` is the path of the script that it is in, where somebody may want to know."""
+        self.script = script
         self.uuid = uuid_of(node)
         self.name = str(node.fullName())
         """Its name with the Groups around it, as it was when last seen."""
-        self.script = api.script()
-        """The script in which it was first seen."""
         self._is_lost = self._is_away = False
         self._shown: Dict[str, Any] = {}
 
