@@ -189,6 +189,32 @@ def test_a_script_that_is_opened_again_says_what_it_was_saved_with(host: Nuke, t
     assert now == ["done", "v001 · 1001-1002 · 1 s · 100 % recovered"]
 
 
+def open_twice(text):  # type: ignore[no-untyped-def]
+    """Opens a script with a running job twice before Nuke comes to anything else."""
+    import json
+
+    import nuke
+    from void_plugin.hosts import nuke_host
+
+    nuke_host.install()
+    for _ in range(2):
+        nuke.scriptOpen(json.loads(text)["script"])
+    node = nuke.toNode("VoidRemove1")
+    nuke.fake.pump(until=lambda: "Running" in knob(node, "status"))
+    noted = facts(node)["void_job"]
+    end_its_job()
+    return noted, wait(node)[0], facts(node)["void_job"], len(nuke_host.session()._stories)
+
+
+def test_a_script_that_is_opened_twice_at_once_has_its_job_taken_up_once(
+    host: Nuke, tiny: Shot, tmp_path: Path
+) -> None:
+    text = scene(tiny, tmp_path / "work")
+    run(host, leave_with_a_copy, text)
+    noted, ended, after, left = run(host, open_twice, text)
+    assert noted.endswith("/VoidRemove1/v001") and ended == "done" and after == "" and left == 0
+
+
 # -- copies --------------------------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,8 @@
 """The real loop and the real version folders of a sidecar, whose jobs are done as soon as their inputs are there.
 
 $QUICK_SIDECAR holds a file with a JSON object that says by call what is to go wrong: `die`, `wait`, `queue` (which says
-so once and nothing more), or a sentence that is the error. A call that died once works the next time. What is submitted to a farm is there as soon as somebody asks,
-unless `farm` says how it stands instead.
+so once and nothing more), or a sentence that is the error. A call that died once works the next time. What is submitted
+to a farm is there as soon as somebody asks, unless `farm` says how it stands instead.
 """
 
 from __future__ import annotations

@@ -63,9 +63,15 @@ class Session:
         running = self._running(node)
         if running is not None:
             raise HostError("{} is busy: {}. Press Cancel first.".format(node.name(), running.state.text))
-        then = self._back_to_the_farm(node) if action in TRIALS else lambda story: None
-        uuid = own_uuid(node)
-        story = self._story(VoidNode(node, api.script()), uuid, action, overrides or {}, then)
+        had, before, job = uuid_of(node), self.state_of(node), self._on_farm(node)
+        own_uuid(node)
+        known = VoidNode(node, api.script())
+
+        def then(story: Story) -> None:
+            if job and action in TRIALS and known.uuid == had:  # a copy has got a uuid of its own, and no job
+                self._turns.post(_quietly, partial(self._back_to_the_farm, known, job, before, story.state))
+
+        story = self._story(known, known.uuid, action, overrides or {}, then)
         if action == "farm":
             story.submit()
         else:
@@ -84,21 +90,13 @@ class Session:
         """The version folder that a farm makes for a node, as far as is known here; empty for none."""
         return evaluated(api.knob(node, "void_job")) if self.state_of(node).kind == "farm" else ""
 
-    def _back_to_the_farm(self, node: api.Node) -> Callable[[Story], None]:
-        """What follows a trial on a node for which a farm makes a version: that is still the job of the node."""
-        folder, before, uuid = self._on_farm(node), self.state_of(node), uuid_of(node)
-
-        def back(known: VoidNode, ended: NodeState) -> None:
-            known.remember(folder)
-            if ended.kind != "failed":
-                self.show(known, before._replace(details="{}\n{}".format(ended.full_text(), before.details)))
-
-        def then(story: Story) -> None:
-            known = self._nodes.get(uuid)  # none for a copy, which has got a uuid of its own
-            if folder and known is not None:
-                self._turns.post(_quietly, partial(back, known, story.state))
-
-        return then
+    def _back_to_the_farm(self, known: VoidNode, job: str, before: NodeState, ended: NodeState) -> None:
+        """After a trial on a node for which a farm makes a version: that is still the job of the node."""
+        if known.found() is None:
+            return
+        known.remember(job)
+        if ended.kind != "failed":
+            self.show(known, before._replace(details="{}\n{}".format(ended.full_text(), before.details)))
 
     def take_up(self) -> None:
         """After a script was opened: go on with what still runs in it, and look for jobs that were begun before."""
@@ -113,7 +111,7 @@ class Session:
 
     def _take_up(self, name: str) -> None:
         node = api.find(name)
-        if node is None:
+        if node is None or self._running(node) is not None:  # deleted, or pressed, since the script was opened
             return
         uuid, folder = uuid_of(node), evaluated(api.knob(node, "void_job"))
         away = self._away_from(uuid, folder) if self._away else None
