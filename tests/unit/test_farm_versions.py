@@ -338,6 +338,25 @@ def test_a_job_that_fails_is_a_failed_version_with_the_farms_sentence_and_resubm
     assert JobRecord.load(folder).job_names != [job] and row(desk, output)["state"] == "done"
 
 
+def test_who_lists_versions_hears_of_a_failed_one_that_was_submitted_again(
+    desk: Desk, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks(monkeypatch, desk, fail="compose")
+    folder, (job,) = submitted(desk, output)
+    until_ended(desk, job)
+    eventually(lambda: row(desk, output, look=True)["state"] == "failed", lambda: row(desk, output))
+    tasks(monkeypatch, desk, until=str(tmp_path / "go"))
+    monkeypatch.setenv("FAKE_PLAN", desk.environment["FAKE_PLAN"])
+    (place,) = folder.glob("patch/main/.void/*")
+    assert cli.main(["submit", str(place)]) == 0
+    found = row(desk, output, look=True)
+    (again,) = found["farm"]["jobs"]
+    assert found["state"] == "farm" and again != job and row(desk, output)["state"] == "failed"
+    (tmp_path / "go").touch()
+    until_ended(desk, again)
+    assert row(desk, output, look=True)["state"] == "done" and read_manifest(folder)["version"] == 1
+
+
 def test_what_the_farm_refuses_is_told_and_nothing_is_submitted(desk: Desk, output: Path, tmp_path: Path) -> None:
     folder, asked = submission(desk, output)
     (tmp_path / "site.toml").write_text("[farm]\nframes_per_task = 0\n")
