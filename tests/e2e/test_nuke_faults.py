@@ -349,14 +349,17 @@ def cancel_by_bar(text):  # type: ignore[no-untyped-def]
 
     node = connected(text)
     nuke.fake.press(node, "render_void")
-    nuke.fake.pump(until=lambda: "Running" in knob(node, "status"))
+    nuke.fake.pump(until=lambda: knob(node, "status").startswith(("Running", "Queued")))
     nuke.fake.cancel_tasks()
-    return wait(node)[0]
+    return wait(node)[0], len(nuke.fake.tasks)
 
 
-def test_the_cancel_of_nukes_own_bar_is_the_same(host: Nuke, tiny: Shot, tmp_path: Path) -> None:
-    ordered(host, start="wait")
-    assert run(host, cancel_by_bar, scene(tiny, tmp_path / "work")) == "cancelled"
+@pytest.mark.parametrize("how", ["wait", "queue"])
+def test_the_cancel_of_nukes_own_bar_is_the_same_also_in_a_queue(
+    host: Nuke, tiny: Shot, tmp_path: Path, how: str
+) -> None:
+    ordered(host, start=how)
+    assert run(host, cancel_by_bar, scene(tiny, tmp_path / "work")) == ["cancelled", 0]
 
 
 # -- what the artist set up ----------------------------------------------------------------------------------------
