@@ -116,6 +116,8 @@ def attach(desk: Desk, call: HostCall) -> dict[str, Any]:
     stands = json.loads(Path(os.environ["QUICK_SIDECAR"]).read_text()).get("farm")
     if record.state == "farm" and stands:
         return {"farm": stands}
+    if record.state == "reserved":
+        return {"reserved": call.flag("reserved")}
     if record.user != JobRecord().ours().user:
         raise HostError(f"{folder} is a job of {record.whose}; only they can take it up.", "host.taken")
     return _finish(call, folder, record)
