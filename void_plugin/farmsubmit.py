@@ -37,21 +37,22 @@ def submit(desk: Desk, call: HostCall) -> dict[str, Any]:
     before = JobRecord.load(folder)
     farm = FarmJobs(desk.environment).chosen(call.text("farm", ""))
     record = replace(ordered(call, folder, before), state="farm", server="", farm={"name": farm.name, "jobs": {}})
-    with claimed(folder, before.whose) as lock:
-        state = JobRecord.load(folder).state
-        if state not in ("reserved", "failed"):
-            raise HostError(f"{folder} is {state} already; press the button again.", "host.taken")
-        desk.begun(folder)
-        try:
-            return _Submission(desk, call, folder, record).run(lock)
-        except Cancelled:
-            if not call.left:
-                remove_folder(folder)
-            raise
-        except VoidError as error:
-            with contextlib.suppress(VoidError):  # the disk may be what failed; the first error is the one to tell
-                record.failed(error).save(folder)
-            raise
+    try:
+        with claimed(folder, before.whose) as lock:
+            state = JobRecord.load(folder).state
+            if state not in ("reserved", "failed"):
+                raise HostError(f"{folder} is {state} already; press the button again.", "host.taken")
+            desk.begun(folder)
+            try:
+                return _Submission(desk, call, folder, record).run(lock)
+            except VoidError as error:
+                with contextlib.suppress(VoidError):  # the disk may be what failed; the first error is the one to tell
+                    record.failed(error).save(folder)
+                raise
+    except Cancelled:
+        if not call.left:
+            remove_folder(folder)  # no longer held: Windows moves no folder with an open file
+        raise
 
 
 class _Submission:

@@ -221,7 +221,7 @@ class FarmVersion:
                 return Standing(self._names(), "unknown", 0.0, f"It was not cancelled: {error.message}")
             if all(self._is_there(view, status) for view, status in statuses.items()):
                 return self._standing(statuses, self._commit())
-            remove_folder(self._folder)
+        remove_folder(self._folder)  # no longer held: Windows moves no folder with an open file
         raise Cancelled
 
     def stop(self) -> dict[str, JobStatus]:

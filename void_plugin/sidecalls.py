@@ -14,6 +14,7 @@ from void_plugin.frames import FrameRange
 from void_plugin.hostcall import HostCall
 from void_plugin.inputfiles import check_sequences
 from void_plugin.jobcalls import CALLS as JOB_CALLS
+from void_plugin.jobrecord import JobRecord
 from void_plugin.live.session import timeline
 from void_plugin.manifest import is_finished, read_manifest
 from void_plugin.panelcalls import CALLS as PANEL_CALLS
@@ -60,11 +61,17 @@ def versions(desk: Desk, call: HostCall) -> dict[str, Any]:
     """The version folders of an output folder; with `look` farms are asked about those that they make."""
     output = Path(call.text("output"))
     rows = listing(output)
-    if not call.flag("look") or not any(row["state"] == "farm" for row in rows):
+    asked = [row for row in rows if call.flag("look") and _may_be_on_farm(row)]
+    if not asked:
         return {"versions": rows}
-    stands = {row["folder"]: _stands(desk, call, row) for row in rows if row["state"] == "farm"}
+    stands = {row["folder"]: _stands(desk, call, row) for row in asked}
     rows = listing(output)  # some are finished now
-    return {"versions": [{**row, **stands.get(row["folder"], {})} if row["state"] == "farm" else row for row in rows]}
+    return {"versions": [row if row["state"] == "done" else {**row, **stands.get(row["folder"], {})} for row in rows]}
+
+
+def _may_be_on_farm(row: Mapping[str, Any]) -> bool:
+    """True for what a farm makes, also where it has failed there: somebody may have submitted it again."""
+    return row["state"] == "farm" or (row["state"] == "failed" and bool(JobRecord.load(Path(row["folder"])).farm))
 
 
 def _stands(desk: Desk, call: HostCall, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +80,7 @@ def _stands(desk: Desk, call: HostCall, row: Mapping[str, Any]) -> dict[str, Any
         standing = glance(Path(row["folder"]), desk.environment, call.check, QUICK_SECONDS)
     except VoidError as error:  # that it has failed stands in the folder now; all else loses nothing
         return {"text": error.message}
-    return standing.to_dict()
+    return {"state": "farm", **standing.to_dict()}
 
 
 def manifest(desk: Desk, call: HostCall) -> dict[str, Any]:

@@ -46,8 +46,8 @@ def attach(desk: Desk, call: HostCall) -> dict[str, Any]:
     """Take up what was started in a folder and did not come to its end, like `start`.
 
     What is finished already is the result at once; what a farm makes is `farm`, how it stands there, until then. With
-    `again`, a job that has failed is run again; otherwise that error is raised. Raises HostError where there is
-    nothing to take up, or it is somebody else's.
+    `again`, a job that has failed is run again; otherwise that error is raised. With `reserved`, a folder in which
+    nothing was started is told as that. Raises HostError where there is nothing to take up, or it is somebody else's.
     """
     folder = Path(call.text("folder"))
     if is_finished(folder):
@@ -60,6 +60,8 @@ def attach(desk: Desk, call: HostCall) -> dict[str, Any]:
         return _on_farm(desk, call, folder, record)
     refuse_others(folder, record)
     if record.state == "reserved":
+        if call.flag("reserved"):
+            return {"reserved": True}
         raise HostError(f"Nothing was started in {folder}; run the node again.", "host.folder")
     if record.state == "failed" and not call.flag("again"):
         raise from_code(record.error.get("code", ""), record.error.get("text", f"The job in {folder} has failed."))

@@ -263,6 +263,36 @@ def test_a_sidecar_that_dies_while_checking_is_told_and_the_button_works_again(
     assert found["messages"] == [["message", first[1]]] and left == [] and again[0] == "done"
 
 
+def kill_while_rendering(text, stops):  # type: ignore[no-untyped-def]
+    """The sidecar is killed in the middle of the render of the inputs, which the artist then stops or not."""
+    import os
+
+    import nuke
+    from void_plugin.hosts import nuke_host
+
+    node = connected(text)
+    killed = []
+
+    def kill():
+        if not killed:
+            killed.append(nuke_host.session().sidecar.ask("panel", {"requests": []})["pid"])
+            os.kill(killed[0], 9)
+            if stops:
+                nuke.fake.cancel_render_after(0)
+
+    nuke.addBeforeFrameRender(kill)
+    nuke.fake.press(node, "render_void")
+    return wait(node)[0], folders(text), facts(node)["void_job"], list(nuke.fake.messages)
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_sidecar_that_dies_while_nuke_renders_costs_nothing(
+    host: Nuke, tiny: Shot, tmp_path: Path, stops: bool
+) -> None:
+    found = run(host, kill_while_rendering, scene(tiny, tmp_path / "work", render=True), stops)
+    assert found == [["done", ["v001"], "", []], ["cancelled", [], "", []]][stops]
+
+
 def test_a_sidecar_that_dies_while_a_job_runs_is_followed_by_another_that_takes_it_up(
     host: Nuke, tiny: Shot, tmp_path: Path
 ) -> None:
@@ -319,14 +349,17 @@ def cancel_by_bar(text):  # type: ignore[no-untyped-def]
 
     node = connected(text)
     nuke.fake.press(node, "render_void")
-    nuke.fake.pump(until=lambda: "Running" in knob(node, "status"))
+    nuke.fake.pump(until=lambda: knob(node, "status").startswith(("Running", "Queued")))
     nuke.fake.cancel_tasks()
-    return wait(node)[0]
+    return wait(node)[0], len(nuke.fake.tasks)
 
 
-def test_the_cancel_of_nukes_own_bar_is_the_same(host: Nuke, tiny: Shot, tmp_path: Path) -> None:
-    ordered(host, start="wait")
-    assert run(host, cancel_by_bar, scene(tiny, tmp_path / "work")) == "cancelled"
+@pytest.mark.parametrize("how", ["wait", "queue"])
+def test_the_cancel_of_nukes_own_bar_is_the_same_also_in_a_queue(
+    host: Nuke, tiny: Shot, tmp_path: Path, how: str
+) -> None:
+    ordered(host, start=how)
+    assert run(host, cancel_by_bar, scene(tiny, tmp_path / "work")) == ["cancelled", 0]
 
 
 # -- what the artist set up ----------------------------------------------------------------------------------------
@@ -388,14 +421,20 @@ def test_everything_that_is_wrong_is_told_at_once(host: Nuke, tiny: Shot, tmp_pa
 
 def watch_the_main_thread(text):  # type: ignore[no-untyped-def]
     import nuke
+    from void_plugin.hosts import nuke_host
 
     node = connected(text)
     nuke.fake.label_of(node)
+    nuke.fake.answer(True)
     nuke.fake.slow_files(0.5)
     began = len(nuke.fake.events)
     ended = []
-    for button in ("render_void", "latest_v", "restore_settings", "make_read", "test_frame", "preview_mask", "connect"):
+    buttons = "render_void", "latest_v", "restore_settings", "make_read", "test_frame", "preview_mask", "connect"
+    for button in (*buttons, "submit_farm", "prev_v", "latest_v", "clean_versions", "copy_report"):
         ended.append(pressed(node, button)[0])
+    with nuke.fake.event("load"):
+        nuke_host.loaded()
+    ended.append(wait(node)[0])
     nuke.fake.label_of(node)
     nuke.fake.update_ui(node)
     on_main = [[call.name, str(call.what)] for call in nuke.fake.file_calls if call.main]
@@ -407,7 +446,7 @@ def test_however_slow_the_disks_are_the_main_thread_never_waits_for_them(
     host: Nuke, tiny: Shot, tmp_path: Path
 ) -> None:
     ended, on_main, posted, watched = run(host, watch_the_main_thread, scene(tiny, tmp_path / "work", render=True))
-    assert ended == ["done"] * 7 and on_main == [] and watched > 0
-    # Three renders (a removal, a test, a preview), and Restore settings, which sets each knob once.
+    assert ended == ["done"] * 7 + ["farm"] * 2 + ["done"] * 4 and on_main == [] and watched > 0
+    # Four renders (two removals, a test, a preview), and Restore settings, which sets each knob once.
     many = sorted(count for count, _ in posted if count > 20)
-    assert len(many) == 4 and many[0] < 60
+    assert len(many) == 5 and many[0] < 60, posted

@@ -1,8 +1,8 @@
 """The real loop and the real version folders of a sidecar, whose jobs are done as soon as their inputs are there.
 
-$QUICK_SIDECAR holds a file with a JSON object that says by call what is to go wrong: `die`, `wait`, or a sentence that
-is the error. A call that died once works the next time. What is submitted to a farm is there as soon as somebody asks,
-unless `farm` says how it stands instead.
+$QUICK_SIDECAR holds a file with a JSON object that says by call what is to go wrong: `die`, `wait`, `queue` (which says
+so once and nothing more), or a sentence that is the error. A call that died once works the next time. What is submitted
+to a farm is there as soon as somebody asks, unless `farm` says how it stands instead.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ def _orders(name: str, call: HostCall) -> None:
     if order == "wait":
         for step in range(100000):
             call.tell({"kind": "Progressed", "step": "solve", "fraction": min(0.9, step / 100), "view": "main"})
+            call.check()
+            time.sleep(0.02)
+    elif order == "queue":
+        call.tell({"kind": "Queued", "position": 3, "eta_seconds": -1.0, "view": "main"})
+        while True:
             call.check()
             time.sleep(0.02)
     elif order:
@@ -111,6 +116,8 @@ def attach(desk: Desk, call: HostCall) -> dict[str, Any]:
     stands = json.loads(Path(os.environ["QUICK_SIDECAR"]).read_text()).get("farm")
     if record.state == "farm" and stands:
         return {"farm": stands}
+    if record.state == "reserved":
+        return {"reserved": call.flag("reserved")}
     if record.user != JobRecord().ours().user:
         raise HostError(f"{folder} is a job of {record.whose}; only they can take it up.", "host.taken")
     return _finish(call, folder, record)

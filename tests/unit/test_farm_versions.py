@@ -20,8 +20,8 @@ from deadlines import PROGRAM, Repository
 from farmbenches import WORKER
 from farmruns import about, eventually
 
-from void_plugin import cli, farmversion
-from void_plugin.claim import claimed
+from void_plugin import cli, farmsubmit, farmversion
+from void_plugin.claim import claimed, is_claimed
 from void_plugin.desk import Desk
 from void_plugin.errors import Cancelled, FarmError, FrameError, HostError, VoidError
 from void_plugin.farm import JobRef, Records
@@ -33,6 +33,7 @@ from void_plugin.jobrecord import JobRecord
 from void_plugin.manifest import read_manifest
 from void_plugin.request import ImageInput, Output, RemovalRequest
 from void_plugin.sidecalls import CALLS
+from void_plugin.versions import remove_folder
 
 ROOT = Path(__file__).parents[2]
 FRAMES = FrameRange(1001, 1004)
@@ -338,6 +339,25 @@ def test_a_job_that_fails_is_a_failed_version_with_the_farms_sentence_and_resubm
     assert JobRecord.load(folder).job_names != [job] and row(desk, output)["state"] == "done"
 
 
+def test_who_lists_versions_hears_of_a_failed_one_that_was_submitted_again(
+    desk: Desk, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks(monkeypatch, desk, fail="compose")
+    folder, (job,) = submitted(desk, output)
+    until_ended(desk, job)
+    eventually(lambda: row(desk, output, look=True)["state"] == "failed", lambda: row(desk, output))
+    tasks(monkeypatch, desk, until=str(tmp_path / "go"))
+    monkeypatch.setenv("FAKE_PLAN", desk.environment["FAKE_PLAN"])
+    (place,) = folder.glob("patch/main/.void/*")
+    assert cli.main(["submit", str(place)]) == 0
+    found = row(desk, output, look=True)
+    (again,) = found["farm"]["jobs"]
+    assert found["state"] == "farm" and again != job and row(desk, output)["state"] == "failed"
+    (tmp_path / "go").touch()
+    until_ended(desk, again)
+    assert row(desk, output, look=True)["state"] == "done" and read_manifest(folder)["version"] == 1
+
+
 def test_what_the_farm_refuses_is_told_and_nothing_is_submitted(desk: Desk, output: Path, tmp_path: Path) -> None:
     folder, asked = submission(desk, output)
     (tmp_path / "site.toml").write_text("[farm]\nframes_per_task = 0\n")
@@ -438,6 +458,30 @@ def test_cancelling_stops_the_job_on_the_farm_and_removes_the_version(
     assert list(output.iterdir()) == []
     (status,) = json.loads(void("farm", "status", job, "--json").stdout)
     assert status["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("when", ["while it is planned", "on the farm"])
+def test_a_folder_is_let_go_before_it_is_removed_as_windows_wants_it(
+    desk: Desk, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    held: list[bool] = []
+
+    def watched(folder: Path) -> None:
+        held.append(is_claimed(folder))
+        remove_folder(folder)
+
+    for module in (farmsubmit, farmversion):
+        monkeypatch.setattr(module, "remove_folder", watched)
+    if when == "on the farm":
+        tasks(monkeypatch, desk, until=str(tmp_path / "never"))
+        folder, _ = submitted(desk, output)
+        asked = Asked("cancel_farm", folder=str(folder))
+    else:
+        folder, asked = submission(desk, output)
+        asked.call.cancel()
+    with pytest.raises(Cancelled):
+        asked.end(desk)
+    assert held == [False] and list(output.iterdir()) == []
 
 
 def test_a_job_that_was_faster_than_its_cancel_is_a_version(desk: Desk, output: Path) -> None:

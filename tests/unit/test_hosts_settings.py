@@ -210,7 +210,7 @@ def test_a_path_below_the_script_moves_with_it_and_no_name_is_taken_for_tcl(path
 
 
 def made(action: str, views: tuple[str, ...] = ("main",), **changed: Any) -> RemovalRequest:
-    place = Place("/out/v004", "sh010_VoidRemove1", views)
+    place = Place("/out/v004", "sh010_VoidRemove1", views, views != ("main",))
     view = views[-1]
     inputs = {name: ImageInput(place.inputs(view, name)) for name in INPUTS}
     chosen = values(**changed)
@@ -228,6 +228,11 @@ def test_a_request_is_one_that_the_sidecar_accepts_and_names_all_inputs() -> Non
     ]
     assert (str(found.frames), str(found.shot_range), found.view) == ("1002-1004", "1001-1005", "")
     assert (found.prompt, found.colour, found.engine, found.priority) == ("an empty street", "ACEScg", "recover", 70)
+
+
+def test_one_view_of_several_lies_in_a_folder_of_its_own_too() -> None:
+    (output,) = made("remove", ("left",)).outputs
+    assert output.pattern == "/out/v004/patch/left/sh010_VoidRemove1.%04d.exr"
 
 
 def test_views_lie_in_folders_of_their_own() -> None:

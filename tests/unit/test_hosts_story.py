@@ -28,6 +28,7 @@ class ScriptedSidecar:
     def __init__(self, **answers: Any) -> None:
         """By call: a result, an error, or a list of them, used up one after the other."""
         self.answers = {name: list(each) if isinstance(each, list) else [each] for name, each in answers.items()}
+        self.answers.setdefault("release", [{}])
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
         self.cancelled: list[int] = []
         self.open: dict[int, tuple[str, Callable[..., None], Callable[..., None]]] = {}
@@ -229,6 +230,13 @@ def test_cancelled_in_the_hosts_own_render_gives_the_folder_back() -> None:
     assert sidecar.names() == ["prepare", "release"]
 
 
+def test_a_sidecar_that_died_meanwhile_is_followed_by_one_that_gives_the_folder_back() -> None:
+    for answers, asked in (([LOST, {}], 2), ([LOST, LOST], 2), ([HostError("It is running.", "host.folder")], 1)):
+        host, sidecar = MemoryHost("render", Cancelled()), ScriptedSidecar(**GOOD, release=answers)
+        story = played(host, sidecar)
+        assert story.state.kind == "cancelled" and sidecar.names() == ["prepare", *["release"] * asked]
+
+
 def test_cancelled_while_running_asks_the_sidecar_and_a_second_time_again() -> None:
     host, sidecar = MemoryHost(), ScriptedSidecar(**GOOD)
     story, ended = begun(host, sidecar)
@@ -384,7 +392,31 @@ def test_a_sidecar_that_dies_while_running_is_followed_by_one_that_takes_the_job
     sidecar.answers["start"] = [LOST]
     story = played(host, sidecar)
     assert story.state.kind == "done" and host.shown == FOLDER
-    assert sidecar.calls[-1] == ("attach", {"folder": FOLDER, "uuid": "abc"})
+    assert sidecar.calls[-1] == ("attach", {"folder": FOLDER, "uuid": "abc", "reserved": True})
+
+
+def test_a_sidecar_that_dies_before_it_has_heard_of_the_job_is_followed_by_one_that_is_told_again() -> None:
+    host, sidecar = MemoryHost(), ScriptedSidecar(**{**GOOD, "start": [LOST, {"manifest": MANIFEST}]})
+    sidecar.answers["attach"] = [{"reserved": True}]
+    story = played(host, sidecar)
+    assert story.state.kind == "done" and host.shown == FOLDER
+    assert sidecar.names() == ["prepare", "start", "attach", "start"] and sidecar.calls[1] == sidecar.calls[3]
+    host, sidecar = MemoryHost(), ScriptedSidecar(**{**GOOD, "start": [LOST, LOST]}, attach={"reserved": True})
+    assert played(host, sidecar).state.text == LOST.message
+
+
+def test_cancelled_before_the_next_sidecar_is_told_of_the_job_the_folder_is_given_back() -> None:
+    host, sidecar = MemoryHost(), ScriptedSidecar(**GOOD)
+    story, ended = begun(host, sidecar)
+    for answer in (None, LOST):
+        host.pump()
+        sidecar.answer(answer)
+    host.pump()
+    story.cancel()
+    sidecar.answer({"reserved": True})
+    host.pump()
+    assert story.state.kind == "cancelled" and ended == [story] and host.job == ""
+    assert sidecar.names() == ["prepare", "start", "attach", "release"]
 
 
 def test_a_second_death_is_reported_and_the_job_stays_noted_in_the_document() -> None:

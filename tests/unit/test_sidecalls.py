@@ -578,6 +578,8 @@ def test_only_ones_own_jobs_that_were_begun_are_taken_up(desk: Desk, tmp_path: P
         with pytest.raises(HostError, match=words) as caught:
             ask(desk, "attach", folder=str(folder), uuid="u1")
         assert caught.value.code == code
+    record.save(folder)
+    assert ask(desk, "attach", folder=str(folder), uuid="u1", reserved=True) == {"reserved": True}
     replace(record, user="bob", machine="box9").save(folder)
     with pytest.raises(HostError, match="a job of bob on box9"):
         begun(desk, folder, {"main": rendered(folder)}).end()

@@ -77,8 +77,11 @@ def open_script(path: str) -> None:
 
 
 def save(path: str) -> None:
-    """Save the script under its path."""
-    nuke.scriptSave(path)
+    """Save the script under its path. Raises HostError where Nuke cannot."""
+    try:
+        nuke.scriptSave(path)
+    except RuntimeError as error:
+        raise HostError("Nuke cannot save {}: {}".format(path, error)) from error
 
 
 def project_range() -> Tuple[int, int]:

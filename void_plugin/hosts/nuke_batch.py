@@ -40,6 +40,8 @@ def main(arguments: List[str]) -> int:
     except VoidError as error:
         print("void_batch: {}".format(error.message), file=sys.stderr, flush=True)
         return EXIT_FAILED
+    except KeyboardInterrupt:  # before anything was begun
+        return EXIT_CANCELLED
     finally:
         sidecar.close()
 

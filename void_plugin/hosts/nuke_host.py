@@ -6,14 +6,14 @@ what the sidecar says is posted there. Nothing here is needed to open or render 
 
 import traceback
 from functools import lru_cache, partial
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from void_plugin.bridge import Sidecar
 from void_plugin.errors import HostError, VoidError
 from void_plugin.hosts import nuke_api as api
 from void_plugin.hosts import nuke_group, states
 from void_plugin.hosts import nuke_trace as trace
-from void_plugin.hosts.nuke_node import VoidNode, all_of_ours, evaluated, own_uuid, uuid_of
+from void_plugin.hosts.nuke_node import VoidNode, all_of_ours, evaluated, notes_its_own_job, own_uuid, uuid_of
 from void_plugin.hosts.nuke_removal import NukeRemoval, hashes_of
 from void_plugin.hosts.nuke_report import connection_report, node_report
 from void_plugin.hosts.nuke_versions import Versions, offer_choices
@@ -23,10 +23,19 @@ from void_plugin.hosts.turns import Turns
 
 RUNS = ("remove", "farm", "test", "preview")
 """Buttons that begin a story."""
+TRIALS = ("test", "preview")
+"""Those that make no version."""
 CONNECT_SECONDS = 30.0
 PANEL_SECONDS = 60.0
 PREVIEW = "preview"
 """How the line of a preview begins, which is about no version."""
+
+
+class _Away(NamedTuple):
+    """What still runs for a node whose script was closed."""
+
+    story: Story
+    node: VoidNode
 
 
 class Session:
@@ -40,11 +49,12 @@ class Session:
     ) -> None:
         """`post` runs a function on the main thread soon; `told` hears of each state of a run."""
         self.sidecar, self._turns, self._told = sidecar, Turns(post), told
+        # Of the nodes of the open script, by uuid; a copy in another script may have the same one.
         self._stories: Dict[str, Story] = {}
         self._nodes: Dict[str, VoidNode] = {}
         self._states: Dict[str, NodeState] = {}
+        self._away: List[_Away] = []
         self._hashes: Dict[str, Any] = {}
-        self._hashes_on_farm: Dict[str, Any] = {}
 
     # -- runs ------------------------------------------------------------------------------------------------
 
@@ -53,8 +63,15 @@ class Session:
         running = self._running(node)
         if running is not None:
             raise HostError("{} is busy: {}. Press Cancel first.".format(node.name(), running.state.text))
-        uuid = own_uuid(node)
-        story = self._story(VoidNode(node), uuid, action, overrides or {})
+        had, before, job = uuid_of(node), self.state_of(node), self._on_farm(node)
+        own_uuid(node)
+        known = VoidNode(node, api.script())
+
+        def then(story: Story) -> None:
+            if job and action in TRIALS and known.uuid == had:  # a copy has got a uuid of its own, and no job
+                self._turns.post(_quietly, partial(self._back_to_the_farm, known, job, before, story.state))
+
+        story = self._story(known, known.uuid, action, overrides or {}, then)
         if action == "farm":
             story.submit()
         else:
@@ -73,22 +90,55 @@ class Session:
         """The version folder that a farm makes for a node, as far as is known here; empty for none."""
         return evaluated(api.knob(node, "void_job")) if self.state_of(node).kind == "farm" else ""
 
-    def take_up(self) -> None:
-        """After a script was opened: go on with what still runs, and look for jobs that were begun before."""
-        for known in self._nodes.values():
-            known.look_again()
-        for node in all_of_ours():
-            _quietly(partial(self._take_up, node))  # one that is broken must not keep the others waiting
+    def _back_to_the_farm(self, known: VoidNode, job: str, before: NodeState, ended: NodeState) -> None:
+        """After a trial on a node for which a farm makes a version: that is still the job of the node."""
+        if known.found() is None:
+            return
+        known.remember(job)
+        if ended.kind != "failed":
+            self.show(known, before._replace(details="{}\n{}".format(ended.full_text(), before.details)))
 
-    def _take_up(self, node: api.Node) -> None:
+    def take_up(self) -> None:
+        """After a script was opened: go on with what still runs in it, and look for jobs that were begun before."""
+        for uuid, story in self._stories.items():
+            self._nodes[uuid].leave()
+            self._away.append(_Away(story, self._nodes[uuid]))
+        self._stories, self._nodes, self._states = {}, {}, {}
+        # Of a node and its copy, which notes the same job, the node itself comes first. Each has a turn of its own: one
+        # that is broken does not keep the others waiting, and a script with many does not hold Nuke up.
+        for node in sorted(all_of_ours(), key=notes_its_own_job, reverse=True):
+            self._turns.post(_quietly, partial(self._take_up, str(node.fullName())))
+
+    def _take_up(self, name: str) -> None:
+        node = api.find(name)
+        if node is None or self._running(node) is not None:  # deleted, or pressed, since the script was opened
+            return
         uuid, folder = uuid_of(node), evaluated(api.knob(node, "void_job"))
-        running = self._stories.get(uuid)
-        if running is not None:
-            self._nodes[uuid].show(running.state)
+        away = self._away_from(uuid, folder) if self._away else None
+        if uuid in self._stories:
+            own_uuid(node)
+            copy = VoidNode(node)
+            copy.remember("")
+            self._turns.post(_quietly, partial(copy.show, self.state_of(node)))
+        elif away is not None:
+            self._away.remove(away)
+            away.node.look_again()
+            self._stories[uuid], self._nodes[uuid] = away.story, away.node
+            self._states[uuid] = away.story.state
+            self._turns.post(_quietly, lambda: away.node.show(away.story.state))
         elif uuid and folder:
-            self._story(VoidNode(node), uuid, "attach", {}).attach(folder)
+            self._turns.post(self._story(VoidNode(node), uuid, "attach", {}).attach, folder)
         else:
-            VoidNode(node).show(self.state_of(node))
+            self._turns.post(_quietly, partial(VoidNode(node).show, self.state_of(node)))
+
+    def _away_from(self, uuid: str, folder: str) -> Optional[_Away]:
+        """What runs for a node: what it notes, or, in a script that was not saved since, what began in that script."""
+        script = api.script()
+        for away in self._away:
+            its_own = away.story.folder == folder if folder else bool(script) and away.node.script == script
+            if away.node.uuid == uuid and its_own:
+                return away
+        return None
 
     def is_busy(self, node: api.Node) -> bool:
         """True while something is under way on a node."""
@@ -114,26 +164,20 @@ class Session:
         def ended(story: Story) -> None:
             if self._stories.get(uuid) is story:
                 del self._stories[uuid]
-            self._keep_hashes(uuid, action, story.state.kind, host.hashes)
+            self._away = [away for away in self._away if away.story is not story]
+            if story.state.kind in ("done", "farm") and host.hashes[1]:
+                self._hashes[story.folder] = host.hashes
             then(story)
 
         def note(state: NodeState) -> None:
-            self._states[uuid] = state
+            if self._stories.get(uuid) is story:
+                self._states[uuid] = state
             self._told(state)
 
         host = NukeRemoval(node, action, self._turns, note, lambda: story.cancel(), overrides)
         story = Story(host, self.sidecar, uuid, ended)
         self._stories[uuid], self._nodes[uuid] = story, node
         return story
-
-    def _keep_hashes(self, uuid: str, action: str, kind: str, hashes: Any) -> None:
-        """Remember of which inputs the version is that is shown, or that a farm makes."""
-        if kind == "done" and action == "remove":
-            self._hashes[uuid] = hashes
-        elif kind == "farm" and action == "farm":
-            self._hashes_on_farm[uuid] = hashes
-        elif kind == "done" and action == "attach":
-            self._hashes[uuid] = self._hashes_on_farm.pop(uuid, None)
 
     # -- what a node says ------------------------------------------------------------------------------------
 
@@ -159,9 +203,10 @@ class Session:
     def look_upstream(self, node: api.Node) -> None:
         """Say where the inputs have changed since they were rendered, as far as the hashes of that frame tell."""
         uuid = uuid_of(node)
-        seen, then, state = self._states.get(uuid), self._hashes.get(uuid), self.state_of(node)
+        seen, state = self._states.get(uuid), self.state_of(node)
         if seen is None:
             return
+        then = self._hashes.get(evaluated(api.knob(node, "void_folder")))
         if then is not None and state.kind in ("done", "stale") and not state.text.startswith(PREVIEW):
             now = hashes_of(node)
             wanted = "done" if now[1] == then[1] else "stale"
@@ -197,15 +242,13 @@ class Session:
 
         def answered(story: Story) -> None:
             if story.state.kind == "farm":
-                self._turns.post(_guarded, lambda: self._press_about_versions(known.needed().node, "latest"))
+                self._post(lambda: self._press_about_versions(known.needed().node, "latest"))
 
         self._story(known, known.uuid, "attach", {}, answered).attach(folder)
 
     def _press_about_versions(self, node: api.Node, action: str) -> None:
-        known, now = self._known(node), self.state_of(node)
-        # Whichever version it shows: what the farm makes is to be heard of, and can be cancelled.
-        show = partial(self.show, known) if now.kind != "farm" else lambda state: self.show(known, now)
-        versions = Versions(known, self.sidecar, self._turns.post, show)
+        known = self._known(node)
+        versions = Versions(known, self.sidecar, self._post, partial(self._show_version, known))
         buttons: Dict[str, Callable[[], None]] = {
             "previous": versions.previous,
             "next": versions.next,
@@ -216,6 +259,15 @@ class Session:
             "clean": versions.clean,
         }
         buttons[action]()
+
+    def _show_version(self, known: VoidNode, state: NodeState) -> None:
+        """Show what is said of a version, unless something runs or is on the farm: that can be cancelled."""
+        now = self._states.get(known.uuid)
+        self.show(known, now if now is not None and now.can_be_cancelled else state)
+
+    def _post(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Go on with a button on the main thread soon; what goes wrong then is told as at the press."""
+        self._turns.post(_telling, partial(function, *arguments))
 
     def _known(self, node: api.Node) -> VoidNode:
         uuid = uuid_of(node) or own_uuid(node)
@@ -240,21 +292,21 @@ class Session:
         self.sidecar.call(
             "capabilities",
             {"server": server},
-            done=lambda result, error: self._turns.post(answered, result, error),
+            done=lambda result, error: self._post(answered, result, error),
             timeout=CONNECT_SECONDS,
         )
 
     # -- the menu --------------------------------------------------------------------------------------------
 
     def run_all(self, nodes: List[api.Node]) -> None:
-        """Remove on several nodes, one after the other; each then goes its own way."""
+        """Remove on several nodes, one after the other; each then goes its own way, or says why it cannot."""
         for node in nodes:
             if not self.is_busy(node):
-                self.press(node, "remove")
+                _guarded(partial(self.press, node, "remove"))
 
     def cancel_all(self) -> None:
         """Stop everything that runs."""
-        for story in list(self._stories.values()):
+        for story in [*self._stories.values(), *(away.story for away in self._away)]:
             story.cancel()
 
     def open_panel(self) -> None:
@@ -267,7 +319,7 @@ class Session:
         self.sidecar.call(
             "panel",
             {"requests": []},
-            done=lambda result, error: self._turns.post(answered, result, error),
+            done=lambda result, error: self._post(answered, result, error),
             timeout=PANEL_SECONDS,
         )
 
@@ -286,9 +338,16 @@ def session() -> Session:
 
 
 def _guarded(step: Callable[[], None]) -> None:
-    try:
+    def at_the_root() -> None:
         with trace.inside(api.root()):  # a button may run inside its own Group, where names mean other nodes
             step()
+
+    _telling(at_the_root)
+
+
+def _telling(step: Callable[[], None]) -> None:
+    try:
+        step()
     except VoidError as error:
         api.message(error.message)
     except Exception as error:  # whatever Nuke raises: a sentence for the artist, the rest for the terminal

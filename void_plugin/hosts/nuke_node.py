@@ -13,7 +13,7 @@ from void_plugin.hosts import nuke_api as api
 from void_plugin.hosts import nuke_group, states
 from void_plugin.hosts import nuke_trace as trace
 from void_plugin.hosts.nuke_knobs import KNOBS, NODE_VERSION
-from void_plugin.hosts.nuke_settings import for_script
+from void_plugin.hosts.nuke_settings import file_name, for_script
 from void_plugin.hosts.states import NodeState
 
 Knobs = Dict[str, api.Knob]
@@ -50,24 +50,36 @@ def own_uuid(node: api.Node) -> str:
     return made
 
 
+def notes_its_own_job(node: api.Node) -> bool:
+    """True where the job that a node notes lies in the folder of its name: it is the one that began it, not a copy."""
+    job = node.knob("void_job")
+    folder = evaluated(job) if job is not None else ""
+    return folder.split("/")[-2:-1] == [file_name(str(node.fullName()))]
+
+
 class VoidNode:
     """A VoidRemove by its uuid."""
 
-    def __init__(self, node: api.Node) -> None:
+    def __init__(self, node: api.Node, script: str = "") -> None:
+        """`script` is the path of the script that it is in, where somebody may want to know."""
+        self.script = script
         self.uuid = uuid_of(node)
         self.name = str(node.fullName())
         """Its name with the Groups around it, as it was when last seen."""
-        self._is_lost = False
-        self._colour: Optional[int] = None
+        self._is_lost = self._is_away = False
         self._shown: Dict[str, Any] = {}
 
+    def leave(self) -> None:
+        """Its script was closed: a node of another one is not the same, whatever its uuid."""
+        self._is_away = True
+
     def look_again(self) -> None:
-        """Search for the node once more, after another script was opened."""
-        self._is_lost, self._colour, self._shown = False, None, {}
+        """Its script was opened again."""
+        self._is_lost, self._is_away, self._shown = False, False, {}
 
     def found(self) -> Optional[Found]:
         """The node, or None while it is not in the script."""
-        if self._is_lost:
+        if self._is_lost or self._is_away:
             return None
         node = api.find(self.name)
         found = self._checked(node)
@@ -83,6 +95,7 @@ class VoidNode:
 
     def needed(self) -> Found:
         """The node. Raises HostError where it is not in the script."""
+        self._is_lost = False  # the artist may have undone its deletion
         found = self.found()
         if found is None:
             raise HostError("The node {} is no longer in this script.".format(self.name))
@@ -157,20 +170,19 @@ class VoidNode:
 
 
 def result_of(folder: str, manifest: Mapping[str, Any]) -> Tuple[str, FrameRange]:
-    """Pattern and frames of what a version shows, with %V for several views.
+    """Pattern and frames of what a version shows, with %V in a project of several views.
 
     Raises HostError where the manifest names no result.
     """
     views = manifest.get("views")
-    entries = [views[name] for name in sorted(views)] if isinstance(views, dict) else []
+    entries = views if isinstance(views, dict) else {}
     kind = "overlay" if manifest.get("kind") == "preview" else "patch"
-    patterns = [str(entry.get(kind) or "") for entry in entries if isinstance(entry, dict)]
+    patterns = [str(entry.get(kind) or "") for entry in entries.values() if isinstance(entry, dict)]
     if not patterns or not all(patterns):
         raise HostError("The version {} names no result in its manifest; remove again.".format(folder))
-    pattern = patterns[0]
-    if len(patterns) > 1:
-        first = sorted(views)[0]  # type: ignore[arg-type]
-        pattern = pattern.replace("/{}/".format(first), "/%V/", 1)
+    first = min(entries)
+    # A folder of its own is that of a view, also where there is only one: others must not show its patch.
+    pattern = str(entries[first][kind]).replace("/{}/".format(first), "/%V/", 1)
     return "{}/{}".format(folder, pattern), FrameRange.parse(str(manifest.get("frames")))
 
 

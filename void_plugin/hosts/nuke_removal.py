@@ -6,6 +6,7 @@ from void_plugin.errors import HostError, VoidError
 from void_plugin.frames import FrameRange
 from void_plugin.hosts import Host, Problem, Wanted, nuke_inputs
 from void_plugin.hosts import nuke_api as api
+from void_plugin.hosts.nuke_bar import Bar
 from void_plugin.hosts.nuke_inputs import HALF, Image
 from void_plugin.hosts.nuke_knobs import INPUTS
 from void_plugin.hosts.nuke_node import Found, VoidNode, facts_of, values_of
@@ -60,7 +61,7 @@ class NukeRemoval(Host):
         self._on_farm, self._action = action == "farm", "remove" if action == "farm" else action
         self._shown, self._cancel, self._overrides = shown, cancel, overrides
         self._plan: Optional[_Plan] = None
-        self._bar: Any = None
+        self._bar: Optional[Bar] = None
         self.hashes: Tuple[int, List[List[int]]] = (0, [])
         """The frame and the hashes of all inputs there, when they were rendered."""
 
@@ -133,7 +134,7 @@ class NukeRemoval(Host):
     def render(self, folder: str) -> Dict[str, Any]:
         """Render the inputs, and say where they are and what to do with them."""
         plan, found = self._needed_plan(), self._node.needed()
-        place = Place(folder, plan.name, plan.views)
+        place = Place(folder, plan.name, plan.views, len(api.project_views()) > 1)
         files = ""
         if len(plan.views) == 1:
             files = nuke_inputs.plain_files(found.node.input(0), plan.span.rendered)
@@ -176,17 +177,15 @@ class NukeRemoval(Host):
 
     def show(self, state: NodeState) -> None:
         """Show a state on the node and on a bar of Nuke's own."""
+        has_bar = state.kind in BUSY_WITH_A_BAR and api.has_gui()
+        if self._bar is not None and not has_bar:  # before anything can fail: it would stay for ever
+            self._bar.close()
+            self._bar = None
         self._shown(state)
         self._node.show(state)
-        if state.kind not in BUSY_WITH_A_BAR or not api.has_gui():
-            self._bar = None
-            return
-        if self._bar is None:
-            self._bar = api.progress("VoidRemove")
-        self._bar.setMessage("{}: {}".format(self._node.name, state.text))
-        self._bar.setProgress(int(100 * state.fraction))
-        if self._bar.isCancelled() and state.kind != "cancelling":
-            self._turns.post(self._cancel)
+        if has_bar:
+            self._bar = self._bar or Bar(self._turns, self._cancel)
+            self._bar.show("{}: {}".format(self._node.name, state.text), state.fraction)
 
 
 def _image(name: str, place: Place, values: Mapping[str, Any]) -> Image:
@@ -246,7 +245,7 @@ def _views(text: str) -> Tuple[str, ...]:
                 ", ".join(unknown), ", ".join(known)
             )
         )
-    return tuple(wanted)
+    return tuple(dict.fromkeys(wanted))
 
 
 def _span(found: Found, values: Mapping[str, Any], action: str) -> Span:

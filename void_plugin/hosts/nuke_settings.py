@@ -110,6 +110,8 @@ class Place(NamedTuple):
     folder: str
     name: str
     views: Tuple[str, ...]
+    is_stereo: bool = False
+    """True where the project has several views, also where the run is about one: that is nothing for the others."""
 
     def inputs(self, view: str, name: str) -> str:
         """Pattern of a rendered input."""
@@ -117,7 +119,7 @@ class Place(NamedTuple):
 
     def results(self, kind: str, view: str) -> str:
         """Pattern of the files of a result: `patch`, `cleanplate` or `overlay`; views go into folders of their own."""
-        below = "{}/{}".format(kind, view) if len(self.views) > 1 else kind
+        below = "{}/{}".format(kind, view) if self.is_stereo else kind
         return "{}/{}/{}.%04d.exr".format(self.folder, below, self.name)
 
 

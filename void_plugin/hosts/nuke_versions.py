@@ -189,8 +189,10 @@ def size(version: Version) -> str:
 
 
 def _deleted(answer: Mapping[str, Any]) -> None:
-    freed = int(answer.get("bytes") or 0)
-    api.message("{} versions deleted, {:.1f} MB freed.".format(len(answer.get("deleted") or ()), freed / 1e6))
+    deleted, freed = len(answer.get("deleted") or ()), int(answer.get("bytes") or 0)
+    lines = ["{} version{} deleted, {:.1f} MB freed.".format(deleted, "" if deleted == 1 else "s", freed / 1e6)]
+    lines += ["Not deleted: {}".format(item.get("text")) for item in answer.get("kept") or ()]
+    api.message("\n".join(lines))
 
 
 def _said(version: Version) -> str:

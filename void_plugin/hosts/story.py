@@ -47,6 +47,7 @@ class Story:
         self._cancels = 0
         self._reattached = self._again = False
         self._to_farm = False
+        self._order: Dict[str, Any] = {}
         self._complaint = ""
         self._events: List[Mapping[str, Any]] = []
         self._lock = threading.Lock()
@@ -122,7 +123,11 @@ class Story:
         self._host.remember(self.folder)
         known = tuple(problem.text for problem in problems)
         self._show(states.submitting(known) if self._to_farm else states.starting(known))
-        self._call("running", "submit" if self._to_farm else "start", arguments, self._followed)
+        self._order = arguments
+        self._start()
+
+    def _start(self) -> None:
+        self._call("running", "submit" if self._to_farm else "start", self._order, self._followed)
 
     def _take_up(self) -> None:
         self._show(states.attaching(self.folder))
@@ -132,6 +137,8 @@ class Story:
         arguments = {"folder": self.folder, "uuid": self._uuid}  # type: Dict[str, Any]
         if self._again:
             arguments["again"] = True
+        if self._order:
+            arguments["reserved"] = True  # the sidecar may have died before it had heard what to do
         return arguments
 
     def _take_back(self) -> None:
@@ -147,6 +154,13 @@ class Story:
                 return
             raise error
         answer = dict(result or {})
+        if answer.get("reserved"):
+            if self._cancels:
+                self._stage = "rendering"  # that is how far it has come, so the folder is given back
+                self._forget()
+                raise Cancelled
+            self._start()
+            return
         self._stage = "finished"
         if answer.get("cancelled"):
             self._forget()
@@ -209,7 +223,7 @@ class Story:
         if stage == "running" and self._call_id:
             self._sidecar.cancel(self._call_id)
         if stage in ("preparing", "rendering") and self.folder:
-            self._sidecar.call("release", {"folder": self.folder})
+            self._release()
         if self._complaint:
             state = state._replace(warnings=state.warnings + (self._complaint,))
         # The last word must stand on the node, so it is said again where it could not be drawn.
@@ -219,6 +233,13 @@ class Story:
         if state.kind == "failed" and stage in ("checking", "preparing", "rendering"):
             self._tell(told or state.text)
         self._ended(self)
+
+    def _release(self, again: bool = True) -> None:
+        def answered(result: Optional[Mapping[str, Any]], error: Optional[VoidError]) -> None:
+            if again and error is not None and error.code == LOST:  # the sidecar has just died; the next one does it
+                self._release(False)
+
+        self._sidecar.call("release", {"folder": self.folder}, done=answered)
 
     # -- the edge to the host --------------------------------------------------------------------------------
 
@@ -241,7 +262,7 @@ class Story:
             return
         try:
             step(*arguments)
-        except Cancelled:
+        except (Cancelled, KeyboardInterrupt):  # Ctrl-C in a terminal, where the host has no windows
             self._end(states.cancelled())
         except VoidError as error:
             self._end(states.failed(error.message, warnings=self.state.warnings))
