@@ -27,7 +27,7 @@ def save(folder: JobFolder, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str
         except OSError as error:
             full = error.errno in (None, errno.ENOSPC)  # numpy tells a short write without a number
             raise write_error(str(path), array.nbytes, full, error.strerror or str(error)) from error
-        digests[name] = hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8)).hexdigest()
+        digests[name] = hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).hexdigest()
     return digests
 
 
