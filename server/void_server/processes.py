@@ -14,7 +14,9 @@ from typing import NamedTuple
 ENTRANCES = frozenset({"sudo", "su", "doas", "runuser", "setsid"})
 """Programs that only lead to another user or session, and end with what they lead to."""
 OWNER = "VOID_OWNER_PID"
-MALLOC = {-1: 512 << 20, -3: 64 << 20, -8: 1}
+KEPT = 512 << 20
+"""Freed bytes that a process keeps: getting them from the system anew takes time."""
+MALLOC = {-1: KEPT, -3: 64 << 20, -8: 1}
 """What glibc's `mallopt` is told: freed bytes that are kept, the largest block to be kept so, and heaps (malloc.h)."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -25,6 +27,16 @@ class _Stat(NamedTuple):
     parent: int
     session: int
     started: int
+
+
+class _MallInfo(ctypes.Structure):
+    """What malloc.h says of `mallinfo2`: bytes in use are `uordblks`, and `hblkhd` in blocks of their own."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks",
+                     "keepcost")
+    ]  # fmt: skip
 
 
 def ready_for_pictures() -> None:
@@ -39,6 +51,22 @@ def ready_for_pictures() -> None:
     if mallopt is not None:
         for option, value in MALLOC.items():
             mallopt(option, value)
+
+
+def give_memory_back() -> None:
+    """Let the system have what was freed, where that is more than `KEPT`.
+
+    The C library gives back by itself only what lies above all that is in use. Pictures of several sizes that come and
+    go leave holes below: a job of 400 frames of 4K held 0.7 GiB more than it used.
+    """
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2"):  # glibc 2.33 and later; other C libraries have none
+        return
+    library.mallinfo2.restype = _MallInfo
+    used = library.mallinfo2()
+    resident, shared = (int(pages) for pages in Path("/proc/self/statm").read_text("ascii").split()[1:3])
+    if (resident - shared) * os.sysconf("SC_PAGE_SIZE") - used.uordblks - used.hblkhd > KEPT:
+        library.malloc_trim(0)
 
 
 def this_machine() -> str:

@@ -26,6 +26,7 @@ from void_server.jobfolder import JobFolder, write_json
 from void_server.lease import Lease, Leases
 from void_server.likeness import Likeness
 from void_server.plan import GRAIN, Plan, engine_frames, plate_beneath
+from void_server.processes import give_memory_back
 from void_server.recovered import is_whole
 from void_server.solve import is_solved, skip_unit, solve_unit, solved_unit
 from void_server.view import PlateFrames
@@ -127,6 +128,7 @@ class Render:
                     while len(running) < self.workers + bool(ready) and (ready or waiting):
                         running.add(pool.submit(ready.popleft() if ready else waiting.popleft()))
                     done, running = wait(running, return_when=FIRST_COMPLETED)
+                    give_memory_back()
                     for future in done:
                         solved = future.result()
                         if solved is not None:

@@ -26,8 +26,8 @@ from void_server.tiles import Box, box_of, strips, whole_blocks
 HALF_MAX = 65504.0
 FEW_LABELS = 96 << 20
 """Bytes of label crops that composing keeps: those of a frame's neighbours, for some threads at once."""
-LABEL_CACHE = 256 << 20
-"""Bytes of label crops kept; they take ten bytes a pixel of the hole, so this holds the frames at work many times."""
+LABEL_CACHE = 128 << 20
+"""Bytes of label crops kept; they take six bytes a pixel of the hole, ten where what is affected is filled as well."""
 
 
 class PlateFrames(Frames):
@@ -181,7 +181,9 @@ class PlateFrames(Frames):
         changed = box_of(weights > 0, (shared.x0, shared.y0))
         if changed is not None:
             area = changed.moved(-shared.x0, -shared.y0)
-            weights, around_object = (each[area.rows, area.columns].copy() for each in (weights, around_object))
+            weights, around_object = weights[area.rows, area.columns].copy(), around_object[area.rows, area.columns]
+            # Where nothing else is filled they are the same: no need to keep them twice.
+            around_object = around_object.copy() if self._fills_affected else weights
         # Affected-only pixels belong to the hole only where the engine replaces them.
         filled = np.zeros(256, bool)
         filled[list(self._fill_labels)] = True
@@ -278,8 +280,8 @@ class _Crop:
     @property
     def bytes(self) -> int:
         """Memory that this takes."""
-        arrays = (self.labels, self.blocked, self.weights, self.object_weights)
-        return sum(array.nbytes for array in arrays)
+        own = () if self.object_weights is self.weights else (self.object_weights,)
+        return sum(array.nbytes for array in (self.labels, self.blocked, self.weights, *own))
 
     @classmethod
     def empty(cls) -> _Crop:

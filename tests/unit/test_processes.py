@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -92,3 +93,24 @@ thread.join()
 """
     said = [subprocess.check_output([sys.executable, "-c", script, word], text=True).strip() for word in ("ready", "")]
     assert said == ["True", "False"]
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="this C library does not tell what it holds")
+def test_much_that_was_freed_between_what_is_in_use_goes_back_to_the_system_and_little_is_kept() -> None:
+    script = """
+import sys
+from void_server.processes import give_memory_back, ready_for_pictures
+ready_for_pictures()
+import numpy as np
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 >> 20
+blocks = [np.ones(1 << 20, np.uint8) for _ in range(int(sys.argv[1]))]
+del blocks[::2]
+before = resident()
+give_memory_back()
+print(before - resident())
+"""
+    few, many = (
+        int(subprocess.check_output([sys.executable, "-c", script, count], text=True)) for count in ("300", "1300")
+    )
+    assert abs(few) < 20 and many > 500
