@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from void_server.processes import lives, owner_of, started_at, this_machine, when_gone
 
 ASK = "import os; from void_server.processes import owner_of; print(owner_of(os.getpid()), flush=True)"
