@@ -19,7 +19,7 @@ from void_plugin.frames import FrameRange, ImageSequence
 from void_plugin.request import INPUTS, RemovalRequest
 from void_server.channels import matte_channel, plate_channels
 from void_server.exr import ImageFile, ImageFiles, Part, Pixels
-from void_server.halves import floats
+from void_server.halves import as_kind, floats
 from void_server.quadmask import STITCH_THRESHOLD
 from void_server.tiles import Box, box_of, onto
 
@@ -86,7 +86,13 @@ class Matte:
     """The part of a matte that is not zero: values 0..1, clipped, NaN taken as 0."""
 
     box: Box | None
-    values: NDArray[np.float32]
+    samples: NDArray[Any]
+    """Half where its file is: many are kept at once."""
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """Its values over its box."""
+        return floats(self.samples) if self.samples.dtype == np.float16 else self.samples
 
     def within(self, box: Box) -> NDArray[np.float32]:
         """The matte over a box, 0 where it has no pixels."""
@@ -130,7 +136,7 @@ class Footage:
         self._cache_bytes, self._margin = cache_bytes, ROW_MARGIN
         self._headers: ByteCache[tuple[Part, ...]] = ByteCache(1 << 16, lambda _: 1)
         self._rows: ByteCache[_Rows] = ByteCache(cache_bytes, lambda rows: rows.pixels.nbytes)
-        self._mattes: ByteCache[Matte] = ByteCache(cache_bytes // 4, lambda matte: matte.values.nbytes)
+        self._mattes: ByteCache[Matte] = ByteCache(cache_bytes // 4, lambda matte: matte.samples.nbytes)
 
     def can_keep(self, plate_bytes: int) -> bool:
         """Whether that much of a plate stays in memory once it is decoded."""
@@ -218,8 +224,8 @@ class Footage:
         if box is None:
             return EMPTY_MATTE
         area = box.moved(-origin[0], -origin[1])
-        values = floats(pixels[area.rows, area.columns])
-        return Matte(box, np.clip(np.nan_to_num(values, nan=0.0, posinf=1.0), 0, 1))
+        values = np.clip(np.nan_to_num(floats(pixels[area.rows, area.columns]), nan=0.0, posinf=1.0), 0, 1)
+        return Matte(box, as_kind(values, np.float16) if pixels.dtype == np.float16 else values)
 
     def signature(self, frames: FrameRange) -> list[list[Any]]:
         """What tells the files that feed the shot from others: SHA-256 where uploaded, else size and time."""

@@ -13,7 +13,7 @@ from void_plugin.errors import RequestError
 from void_plugin.frames import describe
 from void_server.jobfolder import JobFolder, read_json
 
-PLAN_VERSION = 4
+PLAN_VERSION = 5
 """Layout of plan.json; another number means the plan is made anew."""
 PIXELS_VERSION = 7
 """Raised whenever equal inputs give other pixels, so that no old unit is ever reused."""

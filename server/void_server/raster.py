@@ -11,10 +11,10 @@ from void_server.colour import Colour
 from void_server.engines import KEEP, Frames, Mask, Picture
 from void_server.footage import ByteCache
 from void_server.tiles import Box, fit
-from void_server.view import LABEL_CACHE, PlateFrames
+from void_server.view import PlateFrames
 
 RASTER_CACHE = 256 << 20
-"""Bytes of fitted pictures kept: about 80 frames of 384x672."""
+"""Bytes of fitted pictures kept: about 80 frames of 384x672; labels have an eighth, which is more frames."""
 
 
 class RasterFrames(Frames):
@@ -28,7 +28,7 @@ class RasterFrames(Frames):
         self.analysis = base.analysis
         self._snaps_grid = snaps_grid
         self._pictures: ByteCache[Picture] = ByteCache(RASTER_CACHE, lambda picture: picture.nbytes)
-        self._labels: ByteCache[NDArray[np.uint8]] = ByteCache(LABEL_CACHE, lambda labels: labels.nbytes)
+        self._labels: ByteCache[NDArray[np.uint8]] = ByteCache(RASTER_CACHE // 8, lambda labels: labels.nbytes)
 
     def plate(self, frame: int, box: Box) -> Picture:
         def make(_: Picture | None) -> Picture:

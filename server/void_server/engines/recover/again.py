@@ -118,7 +118,7 @@ def _shown(shot: Shot, other: int, layers: Layers, motions: list[Homography], pl
         points = moved(places[plane_of == plane][:, None], motions[plane]) if (plane_of == plane).any() else None
         if points is None:
             continue
-        shown = _lookup(shot.usable[other], points, 0, 0)
+        shown = _lookup(shot.usable(other), points, 0, 0)
         for front in layers.order[:rank]:
             back = moved(points, np.asarray(np.linalg.inv(motions[front]), np.float64))
             shown &= ~_lookup(layers.fronts[front], back, layers.box.x0, layers.box.y0)

@@ -51,9 +51,9 @@ def residual_flow(
     there = np.asarray(cv2.warpPerspective(
         shot.luma[source], place, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     ), np.uint8)  # fmt: skip
-    shown = cv2.warpPerspective(shot.usable[source], place, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    shown = cv2.warpPerspective(shot.usable(source), place, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
     here = shot.luma[target][context.rows, context.columns]
-    known = (shot.usable[target][context.rows, context.columns] > 0) & (np.asarray(shown) > 0)
+    known = (shot.usable(target)[context.rows, context.columns] > 0) & (np.asarray(shown) > 0)
     if np.count_nonzero(known) < 50:
         return None, constant(0.0)
     difference = here.astype(np.float32) - there

@@ -85,9 +85,10 @@ def find_layers(shot: Shot, target: int, tracks: Mapping[int, Track], box: Box) 
     members = np.full((len(frames), count, box.height, box.width), np.inf, np.float32)
     seen = np.zeros((len(frames), count, box.height, box.width), bool)
     luma = np.zeros((count, len(frames), box.height, box.width), np.float32)
+    usable = {frame: shot.usable(frame) for frame in sources}
     for plane in range(count):
         luma[plane, 0] = shot.luma[target][box.rows, box.columns]
-        seen[0, plane] = shot.usable[target][box.rows, box.columns] > 0
+        seen[0, plane] = shot.usable(target)[box.rows, box.columns] > 0
         for index, frame in enumerate(sources, start=1):
             motion = motions[frame][plane]
             if motion is None:
@@ -96,7 +97,7 @@ def find_layers(shot: Shot, target: int, tracks: Mapping[int, Track], box: Box) 
             flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
             luma[plane, index] = cv2.warpPerspective(shot.luma[frame], place, size, flags=flags)
             flags = cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
-            seen[index, plane] = cv2.warpPerspective(shot.usable[frame], place, size, flags=flags) > 0
+            seen[index, plane] = cv2.warpPerspective(usable[frame], place, size, flags=flags) > 0
         pairs.append(pair_costs(luma[plane], seen[:, plane]))
         for index in range(len(frames)):
             own = [cost for pair, cost in pairs[plane].items() if index in pair]

@@ -18,7 +18,7 @@ from void_server.tiles import Box
 INVENTED, KNOWN = 1, 2
 
 STORED = (
-    "luma", "usable", "corners", "corner_counts", "chain", "second_chain", "segments", "locked", "clean",
+    "luma", "usable_bits", "corners", "corner_counts", "chain", "second_chain", "segments", "locked", "clean",
     "coarse_seen", "coarse_hole",
 )  # fmt: skip
 """The fields of a shot that are arrays as they stand."""
@@ -48,7 +48,8 @@ class Shot:
     """Plate pixels per proxy pixel."""
     knee: float
     luma: Bytes
-    usable: Bytes
+    usable_bits: Bytes
+    """Per frame whether each proxy pixel may be used: a bit each, since a long shot has many."""
     corners: Floats
     corner_counts: NDArray[np.int64]
     chain: NDArray[np.float64]
@@ -81,7 +82,11 @@ class Shot:
 
     def proxy(self, position: int) -> Proxy:
         count = int(self.corner_counts[position])
-        return Proxy(self.luma[position], self.usable[position], self.corners[position, :count].reshape(-1, 1, 2))
+        return Proxy(self.luma[position], self.usable(position), self.corners[position, :count].reshape(-1, 1, 2))
+
+    def usable(self, position: int) -> Bytes:
+        """1 where a proxy pixel of a frame may be used."""
+        return unpacked(self.usable_bits[position], self.luma.shape[2])
 
     @property
     def deep(self) -> bool:
@@ -145,6 +150,11 @@ class Shot:
             numbers=tuple(frames.numbers), size=frames.size, factor=int(arrays["factor"][0]),
             knee=float(arrays["knee"][0]), keys=keys, **{name: arrays[name] for name in STORED},
         )  # fmt: skip
+
+
+def unpacked(bits: Bytes, width: int) -> Bytes:
+    """A byte for each bit of rows of `width` pixels."""
+    return np.unpackbits(bits, axis=-1, count=width)
 
 
 def segments_of(shot: Shot) -> Iterator[list[int]]:

@@ -24,7 +24,7 @@ from void_server.engines.recover.motion import (
     track,
 )
 from void_server.engines.recover.pyramid import Floats, reduce
-from void_server.engines.recover.shot import Shot, segments_of
+from void_server.engines.recover.shot import Shot, segments_of, unpacked
 from void_server.engines.recover.tone import knee_of
 from void_server.tiles import Box
 
@@ -41,7 +41,8 @@ SAME_SHOT = 0.55
 class _Seen(NamedTuple):
     """What is known of one frame by itself."""
 
-    proxy: Proxy
+    corners: int
+    """How many its proxy has."""
     light: float
     clear: Bytes
     """Per coarse cell, 1 where every pixel is usable."""
@@ -61,39 +62,44 @@ def survey(frames: Frames, fills: Sequence[int], workers: int, progress: Tell, c
     coarse = max(2, round(rows * scale)), max(2, round(columns * scale))
     whole = Box(0, 0, 1, 1)
 
-    def look(frame: int) -> _Seen:
+    def look(frame: int) -> tuple[_Seen, Proxy]:
         if cancelled():
             raise Cancelled
         picture, usable = frames.reduced(frame, factor)
-        proxy, light = make_proxy(picture, usable)
+        made, light = make_proxy(picture, usable)
         hole = np.zeros(coarse, np.uint8)
         box = frames.hole(frame)
         if box is not None:
             hole = _cells(np.isin(frames.labels(frame, box), fills), box, frames.size, coarse)
         # 97 %: the coarse grid does not divide the proxy, so a clear cell may touch a sliver of its neighbour.
         seen = (reduce(usable, coarse) > 0.97).astype(np.uint8)
-        return _Seen(proxy, light, seen, hole, frames.clean_plate(frame, whole) is not None)
+        clean = frames.clean_plate(frame, whole) is not None
+        return _Seen(len(made.corners), light, seen, hole, clean), made
 
-    # One array from the beginning: lists of pictures that are stacked in the end lie in memory twice.
-    luma, usable = np.empty((2, len(numbers), rows, columns), np.uint8)
-    with ThreadPoolExecutor(workers) as pool:
-        looked: list[_Seen] = []
-        for index, found in enumerate(pool.map(look, numbers)):
-            luma[index], usable[index] = found.proxy.luma, found.proxy.usable
-            looked.append(found._replace(proxy=Proxy(luma[index], usable[index], found.proxy.corners)))
-            progress(0.5 * len(looked) / len(numbers), "looking at the frames")
-        proxies = [found.proxy for found in looked]
-        steps = list(pool.map(lambda i: _step(proxies[i], proxies[i + 1]), range(len(numbers) - 1)))
+    # Whole arrays from the beginning: lists of pictures that are stacked in the end lie in memory twice.
+    luma = np.empty((len(numbers), rows, columns), np.uint8)
+    usable_bits = np.empty((len(numbers), rows, -(-columns // 8)), np.uint8)
     corners = np.zeros((len(numbers), CORNERS, 2), np.float32)
-    for index, proxy in enumerate(proxies):
-        corners[index, : len(proxy.corners)] = proxy.corners[:, 0]
+
+    def proxy(index: int) -> Proxy:
+        count = looked[index].corners
+        return Proxy(luma[index], unpacked(usable_bits[index], columns), corners[index, :count].reshape(-1, 1, 2))
+
+    looked: list[_Seen] = []
+    with ThreadPoolExecutor(workers) as pool:
+        for index, (seen, made) in enumerate(pool.map(look, numbers)):
+            luma[index], usable_bits[index] = made.luma, np.packbits(made.usable, axis=-1)
+            corners[index, : seen.corners] = made.corners[:, 0]
+            looked.append(seen)
+            progress(0.5 * len(looked) / len(numbers), "looking at the frames")
+        steps = list(pool.map(lambda i: _step(proxy(i), proxy(i + 1)), range(len(numbers) - 1)))
     chain, second_chain, segments = _chain(steps, (rows, columns))
     shot = Shot(
         numbers=numbers, size=frames.size, factor=factor,
         knee=knee_of(float(np.median([found.light for found in looked]))),
         luma=luma,
-        usable=usable,
-        corners=corners, corner_counts=np.array([len(proxy.corners) for proxy in proxies], np.int64),
+        usable_bits=usable_bits,
+        corners=corners, corner_counts=np.array([found.corners for found in looked], np.int64),
         chain=np.stack(chain), second_chain=np.stack(second_chain), segments=np.array(segments, np.int64),
         locked=np.zeros(len(numbers), np.uint8),
         clean=np.array([found.clean for found in looked], np.uint8),
