@@ -54,7 +54,7 @@ def cut(window: PanelWindow) -> list[str]:
 
 NAME = "abc_seq0010_sh0020_removal_comp_v012"
 SENTENCE = (
-    "The token for the server render1.example.com:50051 cannot be read from /home/somebody/.local/state/token; " * 2
+    "The token for the server render1.example.com:50051 cannot be read from /mnt/somebody/state/void_plugin/token; " * 2
 )
 
 

@@ -186,7 +186,7 @@ def test_storage_without_locks_holds_nobody_up(
     def no_locks(descriptor: int) -> None:
         raise OSError(next(iter(claim._NO_LOCKS)), "no locks")
 
-    monkeypatch.setattr(claim, "_lock", no_locks)
+    monkeypatch.setattr(claim, "lock", no_locks)
     with claimed(output, "ann"), claimed(output, "bob"):
         assert "knows no locks" in caplog.text
 
