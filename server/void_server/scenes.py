@@ -231,19 +231,22 @@ class MemoryFrames(Frames):
         self._usable: dict[int, Mask] = {}
         self._fills = tuple(fills)
         self._holes: dict[int, Box | None] = {}
+        marked = np.zeros(256, np.uint8)
+        marked[list(fills)] = 1
         for number, plate in zip(self.numbers, plates, strict=True):
-            # One sum tells whether every number is finite; only then is each looked at.
-            whole = bool(np.isfinite(plate.sum(dtype=np.float64)))
-            finite = np.ones(self.size, bool) if whole else np.isfinite(plate).all(axis=-1)
+            # One sum tells whether every number is finite; only where it is not is each looked at.
+            whole = bool(np.isfinite(plate.sum()))
             clean = plate if whole else np.nan_to_num(plate, nan=0.0, posinf=65504.0, neginf=0.0)
             self._plates[number] = _read_only(clean)
-            usable = (self._labels[number] == KEEP) & finite
+            usable = self._labels[number] == KEEP
+            if not whole:
+                usable &= np.isfinite(plate).all(axis=-1)
             if excluded is not None and number in excluded:
                 usable &= ~excluded[number]
             self._usable[number] = _read_only(usable)
-            marked = np.zeros(256, bool)
-            marked[list(fills)] = True
-            self._holes[number] = _box_of(marked.take(self._labels[number]))
+            self._holes[number] = _box_of(
+                np.asarray(cv2.LUT(np.ascontiguousarray(self._labels[number]), marked)).view(np.bool_)
+            )
 
     def plate(self, frame: int, box: Box) -> Picture:
         return self._plates[frame][box.rows, box.columns]
