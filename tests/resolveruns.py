@@ -71,7 +71,7 @@ class Runs:
                 at(event)
 
         try:
-            return serve(Resolve(bench.resolve), action, given, self.told.append, sidecar, hear)
+            return serve(Resolve(bench.resolve), action, given, self.told.append, sidecar, hear, self.environment)
         finally:
             sidecar.close(30)
 

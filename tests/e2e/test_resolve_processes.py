@@ -217,4 +217,5 @@ def test_where_the_host_is_killed_in_the_middle_of_a_render_the_next_run_puts_ev
 
 
 def run(bench: Bench, sidecar: Sidecar, runs: Runs, **options: Any) -> dict[str, Any]:
-    return serve(Resolve(bench.resolve), "remove", {"engine": "recover", **options}, runs.told.append, sidecar)
+    options = {"engine": "recover", **options}
+    return serve(Resolve(bench.resolve), "remove", options, runs.told.append, sidecar, environment=runs.environment)

@@ -193,7 +193,7 @@ def test_ctrl_c_while_planning_ends_all_plans_and_begins_no_other(meeting: Path)
     with subprocess.Popen(
         command, env={**os.environ, "FAKE_PLAN": wanted}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
-        wait_until(lambda: len(list(meeting.iterdir())) == 2)
+        wait_until(lambda: len(list(meeting.iterdir())) == 2, child)
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
     assert child.returncode == 130 and not out and "Traceback" not in err
@@ -407,7 +407,7 @@ def test_ctrl_c_between_many_shots_tells_which_are_on_the_farm() -> None:
     Path("hold").write_text("2")
     command = [sys.executable, "-m", "void_plugin.cli", "submit", *paths, "--farm", "moody", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        wait_until(Path("held").exists)
+        wait_until(Path("held").exists, child)
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
     assert child.returncode == 130 and "Traceback" not in err
@@ -485,11 +485,27 @@ def test_a_farm_that_cannot_be_loaded_is_an_answer_of_the_doctor(
     assert told(capsys)["farms"]["ours"][0]["level"] == "error"
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+def wait_until(true: Callable[[], bool], child: subprocess.Popen[str] | None = None) -> None:
+    """Wait for something, of a child as long as that lives; where it does not come, tell what the child has said."""
+    deadline = time.monotonic() + 180
     while not true():
-        assert time.monotonic() < deadline
+        ended = child is not None and child.poll() is not None
+        if (ended and not true()) or time.monotonic() > deadline:
+            said: Any = "nothing"
+            if child is not None:
+                child.kill()
+                said = child.communicate(timeout=60)
+            pytest.fail(f"It did not come; the child {'had ended' if ended else 'was killed'}, and said: {said}")
         time.sleep(0.05)
+
+
+def test_a_plan_without_temporary_files_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    assert cli.main(["submit", saved(), "--json"]) == 1
+    (finding,) = [one for shot in told(capsys)["shots"] for one in shot["findings"] if one["level"] == "error"]
+    assert finding["code"] == "farm.plan" and "$TMPDIR" in finding["text"], finding
 
 
 def has_call(what: str) -> bool:
@@ -501,7 +517,7 @@ def test_ctrl_c_while_waiting_cancels_the_job_and_ends_with_130() -> None:
     tell_worker(path, seconds=600)
     command = [sys.executable, "-m", "void_plugin.cli", "submit", path, "--wait"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        wait_until(lambda: has_call("begun"))
+        wait_until(lambda: has_call("begun"), child)
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
     assert child.returncode == 130 and "cancelled" in out and "submitting again resumes" in err

@@ -216,6 +216,20 @@ def test_signals_are_a_wish_to_stop_and_are_as_before_afterwards(
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_what_runs_have_left_is_looked_for_where_the_environment_says(
+    scene: Scene, sidecar: Sidecar, tmp_path: Path
+) -> None:
+    places = {"XDG_STATE_HOME": str(tmp_path / "mine")}
+    memory = Memory.of(places)
+    memory.keep("VOID_restore_1_1", {"preset": "VOID_restore_1_1", "project": {"id": "of long ago"}, "since": 0.0})
+    resolve = Resolve(Bench(scene.data).resolve)
+    asked = {"asks": [["leftovers", {}]]}
+    assert serve(resolve, "jobs", asked, sidecar=sidecar, environment=places)["answers"] == [
+        {"restored": [], "failed": []}
+    ]
+    assert memory.all() == [], "it was looked for elsewhere"
+
+
 def test_a_menu_script_gets_a_sentence_and_a_code_where_nothing_can_be_done(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -81,6 +81,41 @@ def test_an_export_that_is_under_way_elsewhere_is_left_alone(stage: Make) -> Non
     on.assert_as_before()
 
 
+def test_what_another_export_has_muted_is_not_taken_for_what_the_user_had(stage: Make) -> None:
+    on = stage()
+    job = on.begin(what="matte", track=3)["job"]
+    on.render(job)  # Resolve renders no longer, and its tracks are not yet as they were
+    second = on.another()
+    with pytest.raises(HostError, match="under way"):
+        second.begin(on.args())
+    assert on.export.end(job)["failed"] == []
+    job = second.begin(on.args())["job"]
+    assert second.end(job)["failed"] == []
+    on.assert_as_before()
+
+
+def test_of_two_exports_that_begin_at_once_the_later_one_leaves_no_record(stage: Make) -> None:
+    on = stage()
+    first, second = ({"preset": name, "project": {"id": "project-1"}} for name in ("VOID_restore_1_1", "saver_2"))
+    on.memory.claim(first["preset"], first)
+    with pytest.raises(HostError, match="under way"):
+        on.memory.claim(second["preset"], second)
+    assert [kept.state for kept in on.memory.all()] == [first]
+
+
+def test_what_could_not_be_put_back_is_in_nobodys_way_and_is_not_forgotten_for_the_next_export(stage: Make) -> None:
+    on = stage()
+    job = on.begin()["job"]
+    on.bench.knobs.refuses["Timeline.SetMarkInOut"] = 0
+    assert any("marks" in text for text in on.export.end(job)["failed"])
+    del on.bench.knobs.refuses["Timeline.SetMarkInOut"]
+    second = on.another()
+    job = second.begin(on.args())["job"]
+    assert second.end(job)["failed"] == []
+    assert on.another().recover()["failed"] == []
+    on.assert_as_before()
+
+
 def test_what_belongs_to_another_project_waits_until_that_is_open(stage: Make) -> None:
     on = stage()
     job = on.begin()["job"]

@@ -84,23 +84,21 @@ class Planner:
         return replace(request, engine=self.site.engine) if is_sites else request
 
     def plan(self, request: RemovalRequest) -> Plan:
-        """Plan a request in its job folder. Raises the error that planning ended with, Cancelled after `end`.
+        """Plan a request in its job folder. Raises the error that planning ended with, Cancelled after `end`,
+        FarmError where no temporary file can be written.
 
         What `auto` means is decided here once, by the site or by what this machine can run: workers follow the plan.
         """
-        request = self.meant(request)
-        with tempfile.TemporaryDirectory(prefix="void-") as folder:
-            file = Path(folder) / "request.json"
-            file.write_text(request.rooted().to_json(), encoding="utf-8")
-            command = [*server_command(self.config, self.environment), "task", "plan", str(file), "--events"]
-            if self.workers:
-                command += ["--workers", str(self.workers)]
-            command += ["--memory", self.site.memory]  # the same as on the workers: fp8 gives other pixels
-            with open(Path(folder) / "log", "w+b") as log:
-                lines, status = self._run(command, log)
-                log.seek(0)
-                words = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
-        return _read(lines, status, words[-1] if words else "")
+        try:
+            with tempfile.TemporaryDirectory(prefix="void-") as folder:
+                lines, status, last_words = self._planned(self.meant(request), Path(folder))
+        except OSError as error:
+            raise FarmError(
+                f"Planning cannot write its temporary files: {error.strerror or error}; free some space there, or "
+                "name another folder in $TMPDIR.",
+                "farm.plan",
+            ) from error
+        return _read(lines, status, last_words)
 
     def end(self) -> None:
         """End all that is being planned, and plan nothing more."""
@@ -108,6 +106,20 @@ class Planner:
             self._ended.set()
             for process in self._running:
                 kill_group(process)
+
+    def _planned(self, request: RemovalRequest, folder: Path) -> tuple[list[str], int, str]:
+        """The lines of a plan, its exit status, and the last that it said on stderr."""
+        file = folder / "request.json"
+        file.write_text(request.rooted().to_json(), encoding="utf-8")
+        command = [*server_command(self.config, self.environment), "task", "plan", str(file), "--events"]
+        if self.workers:
+            command += ["--workers", str(self.workers)]
+        command += ["--memory", self.site.memory]  # the same as on the workers: fp8 gives other pixels
+        with open(folder / "log", "w+b") as log:
+            lines, status = self._run(command, log)
+            log.seek(0)
+            words = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        return lines, status, words[-1] if words else ""
 
     def _run(self, command: list[str], log: Any) -> tuple[list[str], int]:
         with self._started(command, log) as process:

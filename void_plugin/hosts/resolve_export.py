@@ -13,7 +13,7 @@ from void_plugin.hosts import resolve_fusion as fusion
 from void_plugin.hosts import resolve_snapshot as snapshot
 from void_plugin.hosts.resolve_api import CODE, Project, Resolve, Timeline
 from void_plugin.hosts.resolve_context import RENDERING, gate, rate_of_timeline, size_of_timeline
-from void_plugin.hosts.resolve_memory import Memory
+from void_plugin.hosts.resolve_memory import UNDER_WAY, Memory
 from void_plugin.hosts.resolve_queue import (
     CANCELLED,
     COMPLETE,
@@ -67,13 +67,14 @@ class Export:
         project, timeline = gate(self._resolve)
         if project.is_rendering():
             raise HostError(RENDERING, CODE)
+        self._memory.check(project.id())
         if args.get("saver"):
             return self._begin_saver(project, timeline, args)
         wanted = _Wanted(project, timeline, args)
         changes = wanted.changes()
-        state = snapshot.read(self._resolve, project, timeline)
+        state = snapshot.read(self._resolve, project, timeline, self._memory.names())
         state["folder"] = wanted.folder
-        self._memory.keep(state["preset"], state)
+        self._memory.claim(state["preset"], state)
         with self._undone(project, state):
             self._prepare(project, timeline, state, changes)
             result = self._render(project, timeline, state, wanted)
@@ -83,7 +84,7 @@ class Export:
     def _begin_saver(self, project: Project, timeline: Timeline, args: Mapping[str, Any]) -> Dict[str, Any]:
         wanted = fusion.Wanted(project, timeline, args)
         state = wanted.state()
-        self._memory.keep(state["preset"], state)
+        self._memory.claim(state["preset"], state)
         with self._undone(project, state):
             wanted.prepare()
         self._open = _Open(project, state, str(args["what"]), self._clock())
@@ -188,7 +189,7 @@ class Export:
                 continue
             if self._memory.is_fresh(record) and project.is_rendering():
                 kept.append(state["preset"])
-                failed.append("Another export of VOID is under way; wait until it is done.")
+                failed.append(UNDER_WAY)
                 continue
             if state["project"]["id"] != project.id():  # until that is open, or for good
                 kept.append(state["preset"])
@@ -217,7 +218,7 @@ class Export:
             self._memory.forget(state["preset"])
             return restored, failed
         try:
-            self._memory.keep(state["preset"], state)
+            self._memory.leave(state["preset"], state)
         except HostError as error:
             failed.append(error.message)
         return restored, failed

@@ -64,16 +64,19 @@ def serve(
     told: Say = say,
     sidecar: Optional[Sidecar] = None,
     event: Optional[Callable[[Dict[str, Any]], None]] = None,
+    environment: Optional[Mapping[str, str]] = None,
 ) -> Dict[str, Any]:
     """Run an action with a Resolve and return its result. Raises VoidError.
 
-    A sidecar that is given stays open. SIGINT and SIGTERM are a wish to stop, where this is the main thread.
+    A sidecar that is given stays open; `environment`, this machine's by default, says where to note what must be put
+    back. SIGINT and SIGTERM are a wish to stop, where this is the main thread.
     """
     if action not in ACTIONS:
         raise HostError("There is no action {!r}; there are {}.".format(action, ", ".join(ACTIONS)), "host.call")
-    host = ResolveHost(resolve, Memory.of(os.environ), told)
+    memory = Memory.of(os.environ if environment is None else environment)
+    host = ResolveHost(resolve, memory, told)
     version = ".".join(str(number) for number in version_of(resolve))
-    used = Sidecar(host="resolve {}".format(version)) if sidecar is None else sidecar
+    used = Sidecar(environment=environment, host="resolve {}".format(version)) if sidecar is None else sidecar
     service = Service(host, used)
     try:
         with _Signals(service.stop):

@@ -13,6 +13,7 @@ from void_plugin.hosts.resolve_calls import CODE
 FRESH_SECONDS = 60.0
 """A record that was touched since is of a process that lives."""
 OLD_SECONDS = 30 * 86400.0
+UNDER_WAY = "Another export of VOID is under way; wait until it is done."
 _ENDING = ".restore.json"
 
 
@@ -50,6 +51,32 @@ class Memory:
                 CODE,
             ) from error
 
+    def claim(self, name: str, state: Mapping[str, Any]) -> None:
+        """Write the first record of an export. Raises HostError where it cannot be, or beside another export."""
+        self.keep(name, state)
+        try:
+            self.check(state["project"]["id"], name)  # of two that begin at once, the later one sees the other
+        except HostError:
+            self.forget(name)
+            raise
+
+    def check(self, project: str, own: str = "") -> None:
+        """Raise HostError where a process that seems to live exports from a project, under another name.
+
+        What it has changed for its render, a second export would take for what the user had.
+        """
+        for kept in self.all():
+            its = kept.state.get("project", {}).get("id")
+            if its == project and kept.path != self._path(own) and self.is_fresh(kept):
+                raise HostError(UNDER_WAY, CODE)
+
+    def leave(self, name: str, state: Mapping[str, Any]) -> None:
+        """Keep a record for a later run, as nobody works on it any more. Raises HostError."""
+        self.keep(name, state)
+        then = time.time() - 2 * FRESH_SECONDS
+        with contextlib.suppress(OSError):  # without, it seems to be of a process that lives, for a minute
+            os.utime(self._path(name), (then, then))
+
     def touch(self, name: str) -> None:
         """Show that its process lives."""
         with contextlib.suppress(OSError):  # without, a second process may take it for one that was left
@@ -65,6 +92,10 @@ class Memory:
         if time.time() - float(kept.state.get("since", 0.0)) > OLD_SECONDS:
             with contextlib.suppress(OSError):
                 os.remove(kept.path)
+
+    def names(self) -> List[str]:
+        """What all records are kept under."""
+        return [os.path.basename(kept.path)[: -len(_ENDING)] for kept in self.all()]
 
     def all(self) -> List[Kept]:
         """Every record that can be read, the oldest first; others are of no use to anybody."""

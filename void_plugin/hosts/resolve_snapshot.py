@@ -25,13 +25,16 @@ Restored = Tuple[List[str], List[str]]
 """What is as before, by name; and what is not, as sentences."""
 
 
-def read(resolve: Resolve, project: Project, timeline: Timeline) -> State:
-    """All that an export may change, as plain values that outlive this process. Changes nothing. Raises HostError."""
+def read(resolve: Resolve, project: Project, timeline: Timeline, taken: Sequence[str] = ()) -> State:
+    """All that an export may change, as plain values that outlive this process. Changes nothing. Raises HostError.
+
+    `taken` are the names of records that must stay: one may be left of an export whose preset has gone.
+    """
     pool_bin = project.pool().current()
     tracks = range(1, timeline.tracks() + 1)
     return {
         "since": time.time(),
-        "preset": _free_name(project.render_presets()),
+        "preset": _free_name([*project.render_presets(), *taken]),
         "saved": False,
         "project": {"id": project.id(), "name": project.name()},
         "timeline": {"id": timeline.id(), "name": timeline.name()},
