@@ -175,8 +175,9 @@ def _warp_along(
     grid = np.dstack([x, y])
     place = moved((grid + flow).reshape(-1, 1, 2), homography).reshape(grid.shape)
     # Displacements rather than places are enlarged: beyond the last proxy centre they continue flat.
-    shift = shot.factor * _onto_plate(shot, place - grid, box, context)
-    maps = shift + np.dstack(np.meshgrid(np.arange(box.x0, box.x1), np.arange(box.y0, box.y1))).astype(np.float32)
+    maps = shot.factor * _onto_plate(shot, place - grid, box, context)
+    maps[..., 0] += np.arange(box.x0, box.x1, dtype=np.float32)
+    maps[..., 1] += np.arange(box.y0, box.y1, dtype=np.float32)[:, None]
     crop = _source_crop(
         shot, float(maps[..., 0].min()), float(maps[..., 1].min()), float(maps[..., 0].max()), float(maps[..., 1].max())
     )
