@@ -18,8 +18,8 @@ from void_server.engines.recover import RecoverEngine
 from void_server.engines.recover.pyramid import spread
 from void_server.scenes import MemoryFrames, MemoryShelf
 from void_server.tiles import Box
+from void_server.units import UNIT_FRAMES
 
-UNIT_FRAMES = 4
 WORKERS = 2
 
 
