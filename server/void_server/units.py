@@ -10,7 +10,7 @@ from void_server import windows
 from void_server.engines import Engine, Unit
 from void_server.tiles import Box
 
-UNIT_FRAMES = 2
+UNIT_FRAMES = 4
 """Frames a unit of a plate-resolution engine: few, so that a kill loses seconds and many cores stay busy."""
 
 
