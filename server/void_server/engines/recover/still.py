@@ -98,7 +98,7 @@ def merge_still(
     if single:
         result[places] = _own_grain(light, average, spreads, places, target, sources, hole.shape)
         colour = encode(result.reshape(plate.shape), shot.knee)
-    averaged = counts[hole.ravel()[places] & (counts > 0)]
+    averaged = counts[hole.ravel()[places] & (counts > 0)].astype(np.float64)
     grain = 1.0 if single or not averaged.size else float(np.mean(1 / np.sqrt(averaged)))
     return Merged(colour + offset, seen.reshape(hole.shape), error, grain)
 
