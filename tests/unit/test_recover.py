@@ -152,6 +152,17 @@ def test_source_grain_is_the_plates_grain_and_clean_has_less(camera: Camera) -> 
     assert ratios["clean"] < 0.6 < ratios["source"] < 1.3
 
 
+def test_a_mean_says_how_much_grain_it_left() -> None:
+    scene = Scene("static", SIZE, 7)
+    hidden = np.full(SIZE, KEEP, np.uint8)
+    hidden[80:160, 100:160] = REMOVE
+    labels = [hidden if index == 3 else np.full(SIZE, KEEP, np.uint8) for index in range(7)]
+    engine = open_recover()
+    plates = [scene.frame(number).grainy_truth for number in scene.numbers]
+    fills = solve(engine, MemoryFrames(plates, labels, fills=engine.fills()))
+    assert fills[FIRST_FRAME + 3].facts["grain_left"] == pytest.approx(6**-0.5, rel=1e-6)
+
+
 def test_grain_does_not_stand_still() -> None:
     shots, engine = shoot("static"), open_recover(grain="source")
     fills = solve(engine, hold(shots, engine))
