@@ -14,10 +14,10 @@ from typing import NamedTuple
 ENTRANCES = frozenset({"sudo", "su", "doas", "runuser", "setsid"})
 """Programs that only lead to another user or session, and end with what they lead to."""
 OWNER = "VOID_OWNER_PID"
-KEPT = 512 << 20
-"""Freed bytes that a process keeps: getting them from the system anew takes time."""
-MALLOC = {-1: KEPT, -3: 64 << 20, -8: 1}
+MALLOC = {-1: 512 << 20, -3: 64 << 20, -8: 1}
 """What glibc's `mallopt` is told: freed bytes that are kept, the largest block to be kept so, and heaps (malloc.h)."""
+UNUSED = 384 << 20
+"""Bytes that a process may hold and not use: getting them from the system anew takes time."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -54,7 +54,7 @@ def ready_for_pictures() -> None:
 
 
 def give_memory_back() -> None:
-    """Let the system have what was freed, where that is more than `KEPT`.
+    """Let the system have what was freed, where that is more than `UNUSED`.
 
     The C library gives back by itself only what lies above all that is in use. Pictures of several sizes that come and
     go leave holes below: a job of 400 frames of 4K held 0.7 GiB more than it used.
@@ -65,7 +65,7 @@ def give_memory_back() -> None:
     library.mallinfo2.restype = _MallInfo
     used = library.mallinfo2()
     resident, shared = (int(pages) for pages in Path("/proc/self/statm").read_text("ascii").split()[1:3])
-    if (resident - shared) * os.sysconf("SC_PAGE_SIZE") - used.uordblks - used.hblkhd > KEPT:
+    if (resident - shared) * os.sysconf("SC_PAGE_SIZE") - used.uordblks - used.hblkhd > UNUSED:
         library.malloc_trim(0)
 
 
