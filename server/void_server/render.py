@@ -174,6 +174,7 @@ class Render:
                 now = time.monotonic()
                 self.stepped(now - before)
                 before = now
+                give_memory_back()  # a unit may take hours, and see more frames than stay in memory
                 tracker.unit(unit, done, text, window, pass_number)
 
             def solve(cancelled: IsCancelled) -> None:
