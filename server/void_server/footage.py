@@ -29,6 +29,8 @@ ROW_MARGIN = 64
 
 WHOLE = 1 << 30
 """Rows that no picture has."""
+MATTE_SHARE = 16
+"""One part in so many of the memory for plates is for mattes as well: once looked at they are seldom asked for."""
 FEW_FRAMES = 12
 """Frames of a plate that composing keeps: a frame's neighbours within a unit, for some threads at once."""
 
@@ -136,7 +138,7 @@ class Footage:
         self._cache_bytes, self._margin = cache_bytes, ROW_MARGIN
         self._headers: ByteCache[tuple[Part, ...]] = ByteCache(1 << 16, lambda _: 1)
         self._rows: ByteCache[_Rows] = ByteCache(cache_bytes, lambda rows: rows.pixels.nbytes)
-        self._mattes: ByteCache[Matte] = ByteCache(cache_bytes // 4, lambda matte: matte.samples.nbytes)
+        self._mattes: ByteCache[Matte] = ByteCache(cache_bytes // MATTE_SHARE, lambda matte: matte.samples.nbytes)
 
     def can_keep(self, plate_bytes: int) -> bool:
         """Whether that much of a plate stays in memory once it is decoded."""
@@ -145,8 +147,8 @@ class Footage:
     def keep_few(self, frame_bytes: int) -> None:
         """Keep as much of plate and mattes as composing looks at, where no engine looks around in them."""
         self._rows.limit(min(self._cache_bytes, FEW_FRAMES * frame_bytes))
-        # A matte is cropped, and has two thirds of a plate's bytes where it covers all of the frame.
-        self._mattes.limit(min(self._cache_bytes, FEW_FRAMES * frame_bytes) // 4)
+        # A matte is cropped, and has a third of a plate's bytes where it covers all of the frame.
+        self._mattes.limit(min(self._cache_bytes // MATTE_SHARE, FEW_FRAMES * frame_bytes // 8))
 
     def read_whole(self) -> None:
         """Decode frames of the plate whole from now on: what will be needed whole is then never decoded twice."""

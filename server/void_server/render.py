@@ -117,7 +117,7 @@ class Render:
 
         release()
         unsolved = {unit.key for unit in units}
-        self._share_memory(units, base)
+        self._share_memory(units)
         queue_frames(loose)
         running: set[Future[Unit | None]] = set()
         with ThreadPoolExecutor(self.workers + 1) as pool:
@@ -141,12 +141,11 @@ class Render:
                 tracker.stopped = True
                 raise
 
-    def _share_memory(self, units: list[Unit], base: PlateFrames) -> None:
+    def _share_memory(self, units: list[Unit]) -> None:
         """Decide what of the plate is read and kept."""
         frame_bytes = self.plan.canvas.area * BYTES_A_PIXEL
         if not units:
             # Composing alone looks at a frame and its neighbours, then never again.
-            base.keep_few()
             self.footage.keep_few(frame_bytes)
         if not units or self.footage.can_keep(len(self.plan.range) * frame_bytes):
             self._read_whole()

@@ -26,9 +26,7 @@ from void_server.tiles import Box, box_of, strips, whole_blocks
 HALF_MAX = 65504.0
 _INFINITY = 0x7C00
 """Its bits as a half: those of the exponent, all set."""
-FEW_LABELS = 96 << 20
-"""Bytes of label crops that composing keeps: those of a frame's neighbours, for some threads at once."""
-LABEL_CACHE = 128 << 20
+LABEL_CACHE = 96 << 20
 """Bytes of label crops kept; they take six bytes a pixel of the hole, ten where what is affected is filled as well."""
 
 
@@ -61,10 +59,6 @@ class PlateFrames(Frames):
         self._preset, self._object_boxes = Preset.of(footage.request), tuple(object_boxes)
         self._fill_labels = fills
         self._crops: ByteCache[_Crop] = ByteCache(LABEL_CACHE, lambda crop: crop.bytes)
-
-    def keep_few(self) -> None:
-        """Keep as many label crops as composing looks at, where no engine asks for other frames'."""
-        self._crops.limit(FEW_LABELS)
 
     # -- mattes ----------------------------------------------------------------------------------------------
 
