@@ -16,6 +16,11 @@ from void_plugin.client import VoidClient
 from void_plugin.config import Config
 from void_plugin.errors import RequestError, ServerError, VoidError
 
+# grpc looks at a channel from a thread of its own, which may find it closed; it prints that and ends.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception in thread .*_run.*:pytest.PytestUnhandledThreadExceptionWarning"
+)
+
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:

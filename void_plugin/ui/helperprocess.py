@@ -35,6 +35,7 @@ class HelperProcess(QObject):
         super().__init__(parent)
         self._module = module
         self._process: subprocess.Popen[bytes] | None = None
+        self._listener: threading.Thread | None = None
         self._closed = False
         handle, self._path = tempfile.mkstemp(prefix="void-pictures-")
         with os.fdopen(handle, "r+b") as stream:
@@ -89,6 +90,9 @@ class HelperProcess(QObject):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if self._listener is not None:
+            # It ends with the process. A signal that it sent while Qt takes this object apart would crash the window.
+            self._listener.join(2)
         self._memory.close()
         if os.path.exists(self._path):
             os.unlink(self._path)
@@ -98,7 +102,8 @@ class HelperProcess(QObject):
         hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=hidden)
         self._process = process
-        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(process,), daemon=True)
+        self._listener.start()
         return process
 
     def _listen(self, process: "subprocess.Popen[bytes]") -> None:
@@ -111,6 +116,8 @@ class HelperProcess(QObject):
         self._post(process, None)
 
     def _post(self, process: "subprocess.Popen[bytes]", message: Mapping[str, Any] | None) -> None:
+        if self._closed:
+            return
         with contextlib.suppress(RuntimeError):  # the window is gone, and this object with it
             self._told.emit(process, message)
 
