@@ -6,6 +6,7 @@ Asks and answers are lines; pictures lie in slots of a file that both map into m
 import contextlib
 import mmap
 import os
+import queue
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,8 @@ class HelperProcess(QObject):
     """A message of the helper."""
     died = Signal(int)
     """The exit code of a helper that ended by itself; the next message starts another."""
-    _told = Signal(object, object)
+    _told = Signal()
+    """Something new is among `_said`. Without arguments: Qt need not keep Python's objects between two threads."""
 
     def __init__(self, module: str, slots: int, parent: QObject) -> None:
         super().__init__(parent)
@@ -37,6 +39,7 @@ class HelperProcess(QObject):
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: threading.Thread | None = None
         self._closed = False
+        self._said: queue.SimpleQueue[tuple[subprocess.Popen[bytes], Mapping[str, Any] | None]] = queue.SimpleQueue()
         handle, self._path = tempfile.mkstemp(prefix="void-pictures-")
         with os.fdopen(handle, "r+b") as stream:
             stream.truncate(slots * SLOT_BYTES)
@@ -119,9 +122,11 @@ class HelperProcess(QObject):
         if self._closed:
             return
         with contextlib.suppress(RuntimeError):  # the window is gone, and this object with it
-            self._told.emit(process, message)
+            self._said.put((process, message))
+            self._told.emit()
 
-    def _take(self, process: "subprocess.Popen[bytes]", message: Mapping[str, Any] | None) -> None:
+    def _take(self) -> None:
+        process, message = self._said.get()
         if self._closed or process is not self._process:
             return
         if message is not None:
