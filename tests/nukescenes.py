@@ -63,9 +63,14 @@ def quick_host(folder: Path, version: str = USUAL, gui: bool = True, **orders: s
     return host(folder, str(program), version, gui, {"QUICK_SIDECAR": str(folder / "orders.json")})
 
 
+def ordered(host: Nuke, **orders: str) -> None:
+    """From now on these calls of the sidecar of a `quick_host` go wrong."""
+    Path(host.environment["QUICK_SIDECAR"]).write_text(json.dumps(orders), encoding="utf-8")
+
+
 def in_host() -> tuple[Callable[..., Any], ...]:
     """The functions that every scenario here may call."""
-    return (connected, wait, pressed, knob, state, facts)
+    return (connected, from_now_on, copied, with_two_views, wait, pressed, knob, state, facts)
 
 
 def scene(shot: Shot, folder: Path, **more: Any) -> str:
@@ -137,6 +142,41 @@ def connected(text):  # type: ignore[no-untyped-def]
         if told["script"]:
             nuke.scriptSave(told["script"])
     return node
+
+
+def from_now_on(**orders):  # type: ignore[no-untyped-def]
+    """What `ordered` does, from inside the host."""
+    import json
+    import os
+
+    with open(os.environ["QUICK_SIDECAR"], "w") as file:
+        json.dump(orders, file)
+
+
+def copied(node):  # type: ignore[no-untyped-def]
+    """A copy as the artist makes it, with the same inputs."""
+    import nuke
+
+    with nuke.fake.apart():
+        for one in nuke.allNodes():
+            one.setSelected(one is node)
+        nuke.nodeCopy("%clipboard%")
+        for one in nuke.allNodes():
+            one.setSelected(False)
+        copy = nuke.nodePaste("%clipboard%")
+        for index in range(2):
+            copy.setInput(index, node.input(index))
+    return copy
+
+
+def with_two_views(node, wanted):  # type: ignore[no-untyped-def]
+    """Makes the script stereo, and has a node work on these views."""
+    import nuke
+
+    with nuke.fake.apart():
+        nuke.addView("left")
+        nuke.addView("right")
+        node["views"].setValue(wanted)
 
 
 def wait(node, timeout=120.0):  # type: ignore[no-untyped-def]

@@ -15,6 +15,7 @@ from recovering.shots import Shot, display, linear
 from void_plugin.settings import RenderSettings
 from void_server.engines import Fill, Picture, Setup, Unit
 from void_server.engines.recover import RecoverEngine
+from void_server.engines.recover.pixels import put
 from void_server.engines.recover.pyramid import spread
 from void_server.scenes import MemoryFrames, MemoryShelf
 from void_server.tiles import Box
@@ -83,7 +84,6 @@ def by_recover(shot: Shot, grain: str) -> Outcome:
     units = [Unit(i, str(i), tuple(numbers[i : i + UNIT_FRAMES]), roi) for i in range(0, len(numbers), UNIT_FRAMES)]
     frames.analysis = engine.analyse(frames, quiet, lambda: False)
     results = dict.fromkeys(numbers, shot.plates[0])
-    filled = np.isin(np.arange(256), engine.fills()).astype(np.uint8)
 
     def solved(unit: Unit) -> list[Fill]:
         fills = {fill.frame: fill for fill in engine.solve(unit, frames, quiet, lambda: False, MemoryShelf())}
@@ -91,8 +91,8 @@ def by_recover(shot: Shot, grain: str) -> Outcome:
             results[number] = shot.plates[numbers.index(number)].copy()
             if number in fills:
                 box = fills[number].box
-                hole = cv2.LUT(np.ascontiguousarray(frames.labels(number, box)), filled)
-                cv2.copyTo(fills[number].pixels, hole, results[number][box.rows, box.columns])
+                hole = np.isin(frames.labels(number, box), engine.fills())
+                put(results[number][box.rows, box.columns], fills[number].pixels, hole)
         return list(fills.values())
 
     with ThreadPoolExecutor(WORKERS) as pool:

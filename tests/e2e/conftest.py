@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from farmtasks import RUNNING
+from nukescenes import awkward_shot
 from servers import Server
+from shots import Shot
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +25,9 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     root = tmp_path_factory.getbasetemp()
     with Server(tmp_path_factory.mktemp("lasting") / "state", "--allow-root", str(root)) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Shot:
+    """Two frames of next to nothing."""
+    return awkward_shot(tmp_path_factory.mktemp("tiny"), 2, (24, 40))

@@ -11,24 +11,13 @@ from typing import Any
 
 import pytest
 from nukes import Nuke
-from nukescenes import awkward_shot, connected, facts, in_host, knob, pressed, quick_host, scene, wait
+from nukescenes import connected, facts, in_host, knob, ordered, pressed, quick_host, scene, wait
 from shots import Shot
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Shot:
-    """Two frames of next to nothing."""
-    return awkward_shot(tmp_path_factory.mktemp("tiny"), 2, (24, 40))
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Nuke:
     return quick_host(tmp_path / "host")
-
-
-def ordered(host: Nuke, **orders: str) -> None:
-    """From now on these calls of the sidecar go wrong."""
-    Path(host.environment["QUICK_SIDECAR"]).write_text(json.dumps(orders), encoding="utf-8")
 
 
 def run(host: Nuke, scenario: Any, *arguments: Any, timeout: float = 120.0) -> Any:

@@ -11,14 +11,20 @@ from typing import Any
 
 import pytest
 from nukes import Nuke
-from nukescenes import awkward_shot, connected, facts, in_host, knob, pressed, quick_host, scene, state, wait
+from nukescenes import (
+    connected,
+    facts,
+    from_now_on,
+    in_host,
+    knob,
+    pressed,
+    quick_host,
+    scene,
+    state,
+    wait,
+    with_two_views,
+)
 from shots import Shot
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Shot:
-    """Two frames of next to nothing."""
-    return awkward_shot(tmp_path_factory.mktemp("tiny"), 2, (24, 40))
 
 
 @pytest.fixture
@@ -27,16 +33,7 @@ def host(tmp_path: Path) -> Nuke:
 
 
 def run(host: Nuke, scenario: Any, *arguments: Any, timeout: float = 60.0) -> Any:
-    return host.run(scenario, *arguments, helpers=(*in_host(), ordered), timeout=timeout)
-
-
-def ordered(**orders):  # type: ignore[no-untyped-def]
-    """From now on these calls of the sidecar go wrong; inside the host."""
-    import json
-    import os
-
-    with open(os.environ["QUICK_SIDECAR"], "w") as file:
-        json.dump(orders, file)
+    return host.run(scenario, *arguments, helpers=in_host(), timeout=timeout)
 
 
 # -- while a job runs ----------------------------------------------------------------------------------------------
@@ -48,7 +45,7 @@ def walk_while_a_job_waits(text):  # type: ignore[no-untyped-def]
     node = connected(text)
     for _ in range(2):
         pressed(node, "render_void")
-    ordered(start="queue")
+    from_now_on(start="queue")
     nuke.fake.press(node, "render_void")
     nuke.fake.pump(until=lambda: "Queued" in knob(node, "status"))
     before = facts(node)["version"]
@@ -85,9 +82,9 @@ def try_out_while_the_farm_works(text, button, fails):  # type: ignore[no-untype
     job = facts(node)["void_job"]
     farm = {"jobs": ["quick:1"], "state": "queued", "fraction": 0.0, "text": ""}
     if fails:
-        ordered(farm=farm, start="The GPU is on fire.")
+        from_now_on(farm=farm, start="The GPU is on fire.")
     else:
-        ordered(farm=farm)
+        from_now_on(farm=farm)
     pressed(node, button)
     seen = [state(node)[:2], facts(node)["void_job"] == job, knob(node, "details")]
     with nuke.fake.apart():
@@ -162,10 +159,7 @@ def one_of_two_views(text):  # type: ignore[no-untyped-def]
     import nuke
 
     node = connected(text)
-    with nuke.fake.apart():
-        nuke.addView("left")
-        nuke.addView("right")
-        node["views"].setValue("left left")
+    with_two_views(node, "left left")
     pressed(node, "render_void")
     pressed(node, "make_read")
     with nuke.fake.apart():

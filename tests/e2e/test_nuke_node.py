@@ -14,16 +14,18 @@ from nukes import Nuke
 from nukescenes import (
     OLDEST,
     USUAL,
-    awkward_shot,
     connected,
+    copied,
     facts,
     in_host,
     knob,
+    ordered,
     pressed,
     quick_host,
     scene,
     state,
     wait,
+    with_two_views,
 )
 from pythons import interpreters
 from shots import Shot
@@ -31,20 +33,9 @@ from shots import Shot
 VERSIONS = sorted({OLDEST, USUAL, "3.13"} & set(interpreters()))
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Shot:
-    """Two frames of next to nothing."""
-    return awkward_shot(tmp_path_factory.mktemp("tiny"), 2, (24, 40))
-
-
 @pytest.fixture(params=VERSIONS)
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Nuke:
     return quick_host(tmp_path / "host", request.param)
-
-
-def ordered(host: Nuke, **orders: str) -> None:
-    """From now on these calls of the sidecar go wrong."""
-    Path(host.environment["QUICK_SIDECAR"]).write_text(json.dumps(orders), encoding="utf-8")
 
 
 def run(host: Nuke, scenario: Any, *arguments: Any) -> Any:
@@ -191,20 +182,10 @@ def test_a_test_frame_and_a_preview_make_no_version(host: Nuke, tiny: Shot, tmp_
 
 
 def copy_and_run(text):  # type: ignore[no-untyped-def]
-    import nuke
-
     node = connected(text)
     pressed(node, "render_void")
     first = facts(node)
-    with nuke.fake.apart():
-        for one in nuke.allNodes():
-            one.setSelected(one is node)
-        nuke.nodeCopy("%clipboard%")
-        for one in nuke.allNodes():
-            one.setSelected(False)
-        copy = nuke.nodePaste("%clipboard%")
-        for index in range(2):
-            copy.setInput(index, node.input(index))
+    copy = copied(node)
     as_copied = facts(copy)
     pressed(copy, "render_void")
     return first, as_copied, facts(copy), facts(node)
@@ -331,10 +312,7 @@ def two_views(text):  # type: ignore[no-untyped-def]
     import nuke
 
     node = connected(text)
-    with nuke.fake.apart():
-        nuke.addView("left")
-        nuke.addView("right")
-        node["views"].setValue("left, right")
+    with_two_views(node, "left, right")
     pressed(node, "render_void")
     views = sorted({(view, path.rpartition("/inputs/")[2]) for _, frame, view, path in nuke.fake.written})
     return shown(node), facts(node)["void_result"], views

@@ -10,19 +10,13 @@ from typing import Any
 
 import pytest
 from nukes import Nuke
-from nukescenes import OLDEST, USUAL, awkward_shot, connected, facts, in_host, knob, pressed, quick_host, scene, state
+from nukescenes import OLDEST, USUAL, connected, facts, in_host, knob, pressed, quick_host, scene, state
 from pythons import interpreters
 from shots import Shot
 from tclnk import check_nk, read_nk
 
 ROOT = Path(__file__).parents[2]
 VERSIONS = sorted({OLDEST, USUAL} & set(interpreters()))
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Shot:
-    """Two frames of next to nothing."""
-    return awkward_shot(tmp_path_factory.mktemp("tiny"), 2, (24, 40))
 
 
 @pytest.fixture(params=VERSIONS)

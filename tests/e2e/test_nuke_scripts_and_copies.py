@@ -11,14 +11,8 @@ from typing import Any
 
 import pytest
 from nukes import Nuke
-from nukescenes import awkward_shot, connected, facts, in_host, knob, quick_host, scene, state, wait
+from nukescenes import connected, copied, facts, from_now_on, in_host, knob, quick_host, scene, state, wait
 from shots import Shot
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Shot:
-    """Two frames of next to nothing."""
-    return awkward_shot(tmp_path_factory.mktemp("tiny"), 2, (24, 40))
 
 
 @pytest.fixture
@@ -27,7 +21,7 @@ def host(tmp_path: Path) -> Nuke:
 
 
 def run(host: Nuke, scenario: Any, *arguments: Any) -> Any:
-    return host.run(scenario, *arguments, helpers=(*in_host(), begin, let_go, end_its_job, copy_of), timeout=60)
+    return host.run(scenario, *arguments, helpers=(*in_host(), begin, end_its_job, begin_beside_a_copy), timeout=60)
 
 
 # -- inside the host -----------------------------------------------------------------------------------------------
@@ -41,38 +35,29 @@ def begin(node):  # type: ignore[no-untyped-def]
     nuke.fake.pump(until=lambda: "Running" in knob(node, "status"))
 
 
-def let_go():  # type: ignore[no-untyped-def]
-    """From now on jobs are done at once."""
-    import os
-
-    with open(os.environ["QUICK_SIDECAR"], "w") as file:
-        file.write("{}")
-
-
 def end_its_job():  # type: ignore[no-untyped-def]
     """Kills the sidecar, so that another one takes the job up, which is done at once now."""
     import os
 
     from void_plugin.hosts import nuke_host
 
-    let_go()
+    from_now_on()
     os.kill(nuke_host.session().sidecar.ask("panel", {"requests": []})["pid"], 9)
 
 
-def copy_of(node):  # type: ignore[no-untyped-def]
-    """A copy as the artist makes it, with the same inputs."""
+def begin_beside_a_copy(text, first, second):  # type: ignore[no-untyped-def]
+    """The job of a node in the first script runs; in the second lies its copy, with the same uuid."""
     import nuke
+    from void_plugin.hosts import nuke_host
 
+    nuke_host.install()
+    node = connected(text)
     with nuke.fake.apart():
-        for one in nuke.allNodes():
-            one.setSelected(one is node)
-        nuke.nodeCopy("%clipboard%")
-        for one in nuke.allNodes():
-            one.setSelected(False)
-        copy = nuke.nodePaste("%clipboard%")
-        for index in range(2):
-            copy.setInput(index, node.input(index))
-    return copy
+        node["void_uuid"].setValue("the same in both")
+        nuke.scriptSave(second)
+        nuke.root()["name"].setValue(first)
+    begin(node)
+    nuke.scriptSave(first)
 
 
 # -- one script after another --------------------------------------------------------------------------------------
@@ -89,19 +74,12 @@ def open_another_shot(text):  # type: ignore[no-untyped-def]
     first = json.loads(text)["script"]
     second = os.path.join(os.path.dirname(os.path.dirname(first)), "other", "sh020_v001.nk")
     os.makedirs(os.path.dirname(second))
-    nuke_host.install()
-    node = connected(text)
-    with nuke.fake.apart():
-        node["void_uuid"].setValue("the same in both")
-        nuke.scriptSave(second)
-        nuke.root()["name"].setValue(first)
-    begin(node)
-    nuke.scriptSave(first)
+    begin_beside_a_copy(text, first, second)
     nuke.scriptOpen(second)
     nuke.fake.pump()
     other = nuke.toNode("VoidRemove1")
     seen = [state(other)[0], nuke.fake.label_of(other), nuke_host.session().is_busy(other)]
-    let_go()
+    from_now_on()
     begun = nuke.fake.messages[:]
     nuke.fake.press(other, "render_void")
     own = [wait(other)[0], facts(other)["folder"], begun, list(nuke.fake.messages)]
@@ -132,14 +110,7 @@ def finish_while_another_shot_is_open(text):  # type: ignore[no-untyped-def]
 
     first = json.loads(text)["script"]
     second = os.path.join(os.path.dirname(first), "sh020_v001.nk")
-    nuke_host.install()
-    node = connected(text)
-    with nuke.fake.apart():
-        node["void_uuid"].setValue("the same in both")
-        nuke.scriptSave(second)
-        nuke.root()["name"].setValue(first)
-    begin(node)
-    nuke.scriptSave(first)
+    begin_beside_a_copy(text, first, second)
     story = next(iter(nuke_host.session()._stories.values()))
     nuke.scriptOpen(second)
     nuke.fake.pump()
@@ -170,7 +141,7 @@ def revert(text):  # type: ignore[no-untyped-def]
 
     nuke_host.install()
     node = connected(text)
-    let_go()
+    from_now_on()
     nuke.fake.press(node, "render_void")
     wait(node)
     nuke.scriptSave(json.loads(text)["script"])
@@ -225,7 +196,7 @@ def leave_with_a_copy(text):  # type: ignore[no-untyped-def]
 
     node = connected(text)
     begin(node)
-    copy = copy_of(node)
+    copy = copied(node)
     nuke.scriptSave(json.loads(text)["script"])
     return facts(copy)["void_job"], facts(copy)["void_uuid"] == facts(node)["void_uuid"]
 

@@ -113,12 +113,12 @@ def _follows_second(shot: Shot, target: int, layers: Layers) -> list[bool]:
 
 def _shown(shot: Shot, other: int, layers: Layers, motions: list[Homography], places: Floats, plane_of: Bytes) -> int:
     """How many of some places a frame shows."""
-    total = 0
+    total, usable = 0, shot.usable(other)
     for rank, plane in enumerate(layers.order):
         points = moved(places[plane_of == plane][:, None], motions[plane]) if (plane_of == plane).any() else None
         if points is None:
             continue
-        shown = _lookup(shot.usable(other), points, 0, 0)
+        shown = _lookup(usable, points, 0, 0)
         for front in layers.order[:rank]:
             back = moved(points, np.asarray(np.linalg.inv(motions[front]), np.float64))
             shown &= ~_lookup(layers.fronts[front], back, layers.box.x0, layers.box.y0)

@@ -123,9 +123,8 @@ def _steady_mean(light: Floats, counts: Bytes) -> tuple[Floats, Floats]:
     near = np.abs(ordered) <= OUTLIER * quartiles + 1e-7
     number = near.sum(axis=0, dtype=np.uint8).astype(np.int32)
     kept = np.zeros_like(ordered)
-    cv2.copyTo(
-        ordered.reshape(len(light), -1), near.reshape(len(light), -1).view(np.uint8), kept.reshape(len(light), -1)
-    )
+    rows = len(light), -1
+    put(kept.reshape(rows), ordered.reshape(rows), near.reshape(rows))
     mean = middle + kept.sum(axis=0) / np.maximum(number, 1)
     return np.asarray(np.where(number > 0, mean, middle), np.float32), np.asarray(quartiles, np.float32)
 
