@@ -33,6 +33,7 @@ from recovering.methods import WORKERS, Outcome, Score, by_median, by_prototype,
 from recovering.shots import Shot, clip_shot, load_prototype, own_shot, prototype_shot
 
 from void_server.engines import Picture
+from void_server.processes import ready_for_pictures
 from void_server.scenes import CAMERAS
 
 OWN = tuple(f"own_{camera}" for camera in CAMERAS)
@@ -134,6 +135,7 @@ def wanted(options: argparse.Namespace) -> Sequence[str]:
 
 
 def measure(options: argparse.Namespace) -> Iterator[Table]:
+    ready_for_pictures()  # as a worker does
     frames, width = (12, 480) if options.quick else (options.frames, options.width)
     title = f"{'Speed of the' if options.race else 'The'} engine recover, {frames} frames of {width}x{width * 9 // 16}"
     columns = (

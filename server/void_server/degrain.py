@@ -162,19 +162,20 @@ def _blurred(picture: Picture) -> Picture:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), SHADE), np.float32)
 
 
-def _blocks(array: Floats) -> Floats:
-    """(n, BLOCK * BLOCK, channels) of the whole blocks of an array."""
+def _block_means(array: Floats) -> NDArray[np.float64]:
+    """(n, channels): the means of the whole blocks of an array."""
     rows, columns = array.shape[0] // BLOCK, array.shape[1] // BLOCK
-    cut = array[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK, -1)
-    return cut.transpose(0, 2, 1, 3, 4).reshape(rows * columns, BLOCK * BLOCK, -1)
+    cut = array[: rows * BLOCK, : columns * BLOCK]
+    means = cv2.resize(cut, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(means, np.float64).reshape(rows * columns, -1)
 
 
-def _unblocked(blocks: Floats, size: tuple[int, int]) -> Floats:
-    """The way back; what no whole block covers is zero."""
+def _over_blocks(kept: Mask, size: tuple[int, int]) -> Mask:
+    """A mask of a size from one value a block; what no whole block covers is false."""
     rows, columns = size[0] // BLOCK, size[1] // BLOCK
-    out = np.zeros((*size, blocks.shape[-1]), blocks.dtype)
-    whole = blocks.reshape(rows, columns, BLOCK, BLOCK, -1).transpose(0, 2, 1, 3, 4)
-    out[: rows * BLOCK, : columns * BLOCK] = whole.reshape(rows * BLOCK, columns * BLOCK, -1)
+    out = np.zeros(size, bool)
+    across = np.repeat(kept.reshape(rows, columns), BLOCK, axis=1)
+    out[: rows * BLOCK, : columns * BLOCK] = np.repeat(across, BLOCK, axis=0)
     return out
 
 
@@ -214,8 +215,7 @@ def without_texture(bares: Sequence[Bare]) -> list[Mask]:
         kept = (level <= limit * floor) & found
     masks, first = [], 0
     for bare, part in zip(bares, tables, strict=True):
-        blocks = np.broadcast_to(kept[first : first + len(part), None, None], (len(part), BLOCK * BLOCK, 1))
-        masks.append(bare.clean & (_unblocked(blocks.astype(np.uint8), bare.clean.shape)[..., 0] > 0))
+        masks.append(bare.clean & _over_blocks(kept[first : first + len(part)], bare.clean.shape))
         first += len(part)
     return masks
 
@@ -229,13 +229,13 @@ def _block_table(bare: Bare) -> NDArray[np.float64]:
     grain = bare.grain * clean
     low = cv2.GaussianBlur(grain, (0, 0), SHADE)
     high = grain - cv2.GaussianBlur(grain, (0, 0), SHADE / 2)
-    count = _blocks(clean).sum(axis=(1, 2), dtype=np.float64)
+    share = _block_means(clean)
     parts = ((low * clean) ** 2, high**2 * clean, bare.light * clean, grain**2)
-    lows, highs, light, square = (_blocks(part).sum(axis=1, dtype=np.float64) for part in parts)
-    share = (lows / np.maximum(highs, 1e-30)).mean(axis=-1)
-    share[count < ENOUGH_OF_BLOCK * BLOCK * BLOCK] = np.inf
-    many = np.maximum(count, 1)[:, None]
-    return np.column_stack([share, light / many, square / many])
+    lows, highs, light, square = (_block_means(part) for part in parts)
+    depth = (lows / np.maximum(highs, 1e-30)).mean(axis=-1)
+    depth[share[:, 0] < ENOUGH_OF_BLOCK] = np.inf
+    known = np.maximum(share, 1 / BLOCK**2)
+    return np.column_stack([depth, light / known, square / known])
 
 
 def _over_floor(light: NDArray[np.float64], square: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
@@ -203,20 +204,30 @@ def make_plan(
         analysis={},
     )
     arrays: dict[str, NDArray[Any]] = {}
-    for one in engines:
-        view = engine_frames(plan, one, footage, config)
-        seen_boxes = boxes if one is engine else {frame: view.hole(frame) for frame in view.numbers}
-        plan = replace(plan, units=(*plan.units, *units_of(key, one, seen_boxes, roi, len(plan.units))))
-        found = one.analyse(view, lambda done, text: progress(0.2 + 0.8 * done, text), cancelled)
-        arrays |= {f"{one.name}.{name}": array for name, array in found.items()}
-    if request.settings.grain != "off":
-        area = plan.grain_area.moved(-plan.canvas.x0, -plan.canvas.y0)
-        model = grain.analyse(seen.frames, evenly(seen.frames.numbers, STATISTIC_FRAMES), area, workers, cancelled)
-        arrays |= {f"{GRAIN}.{name}": array for name, array in model.to_arrays().items()}
+    with ThreadPoolExecutor(1) as beside:
+        # Neither look keeps all cores busy by itself.
+        looked = beside.submit(_look_at_grain, request, seen.frames, plan, workers, cancelled)
+        for one in engines:
+            view = engine_frames(plan, one, footage, config)
+            seen_boxes = boxes if one is engine else {frame: view.hole(frame) for frame in view.numbers}
+            plan = replace(plan, units=(*plan.units, *units_of(key, one, seen_boxes, roi, len(plan.units))))
+            found = one.analyse(view, lambda done, text: progress(0.2 + 0.8 * done, text), cancelled)
+            arrays |= {f"{one.name}.{name}": array for name, array in found.items()}
+        arrays |= {f"{GRAIN}.{name}": array for name, array in looked.result().items()}
     plan = replace(plan, analysis=analysis.save(folder, arrays))
     plan.save(folder)
     _warn_about(plan, request, engine, warn)
     return plan
+
+
+def _look_at_grain(
+    request: RemovalRequest, frames: PlateFrames, plan: Plan, workers: int, cancelled: IsCancelled
+) -> dict[str, NDArray[Any]]:
+    if request.settings.grain == "off":
+        return {}
+    area = plan.grain_area.moved(-plan.canvas.x0, -plan.canvas.y0)
+    picked = evenly(frames.numbers, STATISTIC_FRAMES)
+    return grain.analyse(frames, picked, area, workers, cancelled).to_arrays()
 
 
 def engine_frames(

@@ -6,6 +6,7 @@ import ctypes
 import os
 import select
 import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,9 @@ MALLOC = {-1: 512 << 20, -3: 64 << 20, -8: 1}
 """What glibc's `mallopt` is told: freed bytes that are kept, the largest block to be kept so, and heaps (malloc.h)."""
 UNUSED = 384 << 20
 """Bytes that a process may hold and not use: getting them from the system anew takes time."""
+TURN_SECONDS = 0.0005
+"""What a thread that waits for the interpreter gives the one that has it, a tenth of Python's own. Most of what
+threads do here is work on pictures, which needs no interpreter: whoever wants its next piece should have it soon."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -45,6 +49,7 @@ def ready_for_pictures() -> None:
     Jobs run side by side on threads of their own, so numpy's are not wanted. And blocks as large as a picture are kept
     when freed: getting them from the system anew each time cost a tenth of composing, page by page.
     """
+    sys.setswitchinterval(TURN_SECONDS)
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none

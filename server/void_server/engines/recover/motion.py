@@ -40,6 +40,10 @@ WINDOW = (17, 17)
 PYRAMID_LEVELS = 3
 """Halvings. With the window they follow about 70 proxy pixels around the guess."""
 
+STEPS, SETTLED, SETTLED_BACK = 10, 0.02, 0.1
+"""Steps of a track at each level, and the proxy pixels of a step that ends it, there and on the way back, which is only
+looked at to within `ROUND_TRIP`. Twice the steps are a sixth slower: those that need them are lost tracks."""
+
 ROUND_TRIP = 0.6
 """Proxy pixels by which a track there and back may miss its start; more is an occlusion or a repeat."""
 
@@ -204,22 +208,14 @@ def track(first: Proxy, second: Proxy, guess: Homography) -> Track:
     if len(indices) < FEWEST_TRACKS:
         return lost
     start, ahead = first.corners[indices], ahead[indices]
-    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.02)
-    found, there, _ = cv2.calcOpticalFlowPyrLK(
-        first.luma, second.luma, start, ahead.copy(), None, None, WINDOW, PYRAMID_LEVELS, criteria,
-        cv2.OPTFLOW_USE_INITIAL_FLOW,
-    )  # fmt: skip
-    end = np.asarray(found, np.float32)
+    end, there = _followed(first.luma, second.luma, start, ahead, SETTLED)
     column, row = np.round(end[:, 0, 0]).astype(int), np.round(end[:, 0, 1]).astype(int)
     good = (there[:, 0] > 0) & (column >= 0) & (row >= 0) & (column < width) & (row < height)
     good[good] &= second.usable[row[good], column[good]] > 0
     start, end, indices = start[good], end[good], indices[good]
     if len(start) < FEWEST_TRACKS:
         return lost
-    back, again, _ = cv2.calcOpticalFlowPyrLK(
-        second.luma, first.luma, end, start.copy(), None, None, WINDOW, PYRAMID_LEVELS, criteria,
-        cv2.OPTFLOW_USE_INITIAL_FLOW,
-    )  # fmt: skip
+    back, again = _followed(second.luma, first.luma, end, start, SETTLED_BACK)
     good = (np.abs(back - start).max(axis=(1, 2)) < ROUND_TRIP) & (again[:, 0] > 0)
     start, end, indices = start[good], end[good], indices[good]
     if len(start) < FEWEST_TRACKS:
@@ -232,6 +228,15 @@ def track(first: Proxy, second: Proxy, guess: Homography) -> Track:
         return lost
     homography, inliers, error = fitted
     return Track(homography, int(inliers.sum()), error, start, end, indices)
+
+
+def _followed(first: Bytes, second: Bytes, start: Floats, guess: Floats, settled: float) -> tuple[Floats, Bytes]:
+    """Where points of the first picture lie in the second, (n, 1, 2), and 1 where that was found, (n, 1)."""
+    ends = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, STEPS, settled)
+    found, there, _ = cv2.calcOpticalFlowPyrLK(
+        first, second, start, guess.copy(), None, None, WINDOW, PYRAMID_LEVELS, ends, cv2.OPTFLOW_USE_INITIAL_FLOW
+    )
+    return np.asarray(found, np.float32), np.asarray(there, np.uint8)
 
 
 def several_motions(found: Track, size: tuple[int, int], most: int) -> list[tuple[Homography, NDArray[np.bool_]]]:
