@@ -61,9 +61,11 @@ def refine(
     bands = {plane: (inside[plane] > 0) & ~sure[plane] for plane in inside}
     areas = {plane: _area(bands[plane]) for plane in inside}
     evidence: dict[int, Floats] = {}
+    # Nothing covers what is in front of all, so it is looked at once.
+    misses = {order[0]: _misses(luma[order[0]], seen[:, order[0]])}
     for _ in range(ROUNDS):
         hidden = covered(inside, order, seen.shape, across, strict=True)
-        misses = [_misses(luma[plane], seen[:, plane] & ~hidden[:, plane]) for plane in range(len(scores))]
+        misses |= {plane: _misses(luma[plane], seen[:, plane] & ~hidden[:, plane]) for plane in order[1:]}
         for rank, plane in enumerate(order[:-1]):
             evidence[plane] = _evidence(plane, order[rank + 1 :], misses, sure[plane], across, areas[plane])
             judged = bands[plane] & (evidence[plane] != 0)
@@ -139,7 +141,7 @@ def _misses(luma: Floats, shown: Mask) -> Floats:
 
 
 def _evidence(
-    plane: int, behind: Sequence[int], misses: Sequence[Floats], sure: Mask, across: Across, area: Box | None
+    plane: int, behind: Sequence[int], misses: Mapping[int, Floats], sure: Mask, across: Across, area: Box | None
 ) -> Floats:
     """Levels by which pixels match a plane better than what is behind it, mean of all frames; 0 where none tells.
 

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 
 from void_server.engines import Mask, Picture
+from void_server.engines.recover.pyramid import reduce
+from void_server.tiles import whole_blocks
 
 BLOCK = 8
 """Plate pixels a side of the blocks in which grain is measured."""
@@ -32,7 +34,6 @@ def _quiet_level(high: Picture, where: Mask) -> float:
     if not rows or not columns:
         return 0.0
     area = slice(0, rows * BLOCK), slice(0, columns * BLOCK)
-    inner = cv2.erode(where.astype(np.uint8), np.ones((3, 3), np.uint8))[area]
-    whole = inner.reshape(rows, BLOCK, columns, BLOCK).min(axis=(1, 3)) > 0
-    levels = high[area].reshape(rows, BLOCK, columns, BLOCK).mean(axis=(1, 3))[whole]
+    inner = cv2.erode(where.view(np.uint8), np.ones((3, 3), np.uint8))[area]
+    levels = reduce(high[area], (rows, columns))[whole_blocks(inner > 0, BLOCK)]
     return float(np.quantile(levels, QUIET_SHARE)) if len(levels) >= FEWEST_BLOCKS else 0.0

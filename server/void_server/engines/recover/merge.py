@@ -123,7 +123,8 @@ def _agreement(samples: Sequence[Sample], weights: Sequence[Floats]) -> list[Mas
     alike = np.ones((count, count, *size), bool)
     for first in range(count):
         for second in range(first):
-            apart = np.abs(means[first] - means[second]).max(axis=0)
+            red, green, blue = map(cv2.absdiff, means[first], means[second])
+            apart = np.maximum(np.maximum(red, green), blue)
             alike[first, second] = alike[second, first] = apart < DISAGREEMENT
     # Votes count by weight, and a source that shows nothing here neither votes nor leads.
     support = np.stack([(row * shares).sum(axis=0) for row in alike]) * (shares > 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -93,10 +94,14 @@ class Shot:
         """True where the shot has a second plane."""
         return not np.array_equal(self.chain, self.second_chain)
 
+    @cached_property
+    def _back(self) -> NDArray[np.float64]:
+        return np.linalg.inv(np.stack([self.chain, self.second_chain]))
+
     def guess(self, target: int, source: int, second: bool = False) -> Homography:
         """Proxy motion from one frame to another by way of all between; meaningless across a cut."""
         chain = self.second_chain if second else self.chain
-        both = chain[source] @ np.linalg.inv(chain[target])
+        both = chain[source] @ self._back[int(second), target]
         return np.asarray(both / both[2, 2], np.float64)
 
     def register(self, target: int, source: int) -> Track:
@@ -119,8 +124,9 @@ class Shot:
         """Coarse cells of a source frame as they lie in the target frame; 0 outside the source's picture."""
         height, width = self.coarse_size
         rows, columns = self.proxy_size
-        scale = np.diag([width / columns, height / rows, 1.0])
-        homography = scale @ self.guess(target, source, second) @ np.linalg.inv(scale)
+        across, down = width / columns, height / rows
+        homography = np.diag([across, down, 1.0]) @ self.guess(target, source, second)
+        homography = homography @ np.diag([1 / across, 1 / down, 1.0])
         return np.asarray(
             cv2.warpPerspective(cells, homography, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP),
             np.uint8,

@@ -98,7 +98,7 @@ def with_gain(encoded: Picture, gains: NDArray[np.float32], knee: float) -> Pict
     return encode(light, knee)
 
 
-def pixels_under(mask: Mask, most: int = 20000) -> NDArray[np.int64]:
+def pixels_under(mask: Mask, most: int = 6000) -> NDArray[np.int64]:
     """Flat indices of at most about `most` pixels of a mask, evenly spread.
 
     Twenty thousand pixels put the error of a median of 10 % grain at 0.1 %.
