@@ -111,7 +111,7 @@ def measure(options: argparse.Namespace) -> Iterator[Table]:
     ready_for_pictures()  # as a worker does
     count, width = (8, 480) if options.quick else (options.frames, options.width)
     title = f"`void remove --engine recover` on {count} frames of {width}x{width * 9 // 16}, beside its parts alone"
-    table = Table("overall", title, ("what", "ms/frame", "over engine, reading and writing"))
+    table = Table(f"overall.{width}", title, ("what", "ms/frame", "over engine, reading and writing"))
     with scratch(options) as folder:
         environment = programs.environment(folder)
         request = write_shot(folder, count, width)
