@@ -96,6 +96,7 @@ class Shot:
 
     @cached_property
     def _back(self) -> NDArray[np.float64]:
+        """Both chains the other way: every guess needs one, and there are a hundred to a frame."""
         return np.linalg.inv(np.stack([self.chain, self.second_chain]))
 
     def guess(self, target: int, source: int, second: bool = False) -> Homography:
