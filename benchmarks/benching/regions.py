@@ -37,13 +37,15 @@ class NotedFiles(ImageFiles):
         self.read_rows: dict[str, tuple[int, int]] = {}
         self.written: list[str] = []
 
-    def read(self, file: ImageFile, part: Part, channels: Sequence[str], box: Box | None = None) -> Any:
+    def made_of(
+        self, file: ImageFile, part: Part, channels: Sequence[str], box: Box | None, make: Callable[[Any], T]
+    ) -> T:
         rows = box or part.data
         if not _is_own(file.path):
             with self._lock:
                 first, last = self.read_rows.get(file.path, (rows.y0, rows.y1))
                 self.read_rows[file.path] = min(first, rows.y0), max(last, rows.y1)
-        return super().read(file, part, channels, box)
+        return super().made_of(file, part, channels, box, make)
 
     def write(self, path: str, parts: Sequence[NewPart]) -> int:
         size = super().write(path, parts)
@@ -76,8 +78,10 @@ class TimedFiles(ImageFiles):
     def header(self, file: ImageFile) -> tuple[Part, ...]:
         return self._timed(super().header, file)
 
-    def read(self, file: ImageFile, part: Part, channels: Sequence[str], box: Box | None = None) -> Any:
-        return self._timed(super().read, file, part, channels, box)
+    def made_of(
+        self, file: ImageFile, part: Part, channels: Sequence[str], box: Box | None, make: Callable[[Any], T]
+    ) -> T:
+        return self._timed(super().made_of, file, part, channels, box, make)
 
     def write(self, path: str, parts: Sequence[NewPart]) -> int:
         return self._timed(super().write, path, parts)
@@ -96,8 +100,10 @@ def _is_own(path: str) -> bool:
 
 
 def warm(files: ImageFiles) -> Warm:
-    """What a process keeps between jobs, with these files."""
-    return Warm(files, ColourConfig(PINNED_CONFIG), Kept())
+    """What a process keeps between jobs, with these files; its colour configuration has been opened by one before."""
+    config = ColourConfig(PINNED_CONFIG)
+    config.names()
+    return Warm(files, config, Kept())
 
 
 def run(request: RemovalRequest, files: Warm, workers: int, machine: Config | None = None) -> dict[str, float]:

@@ -18,7 +18,7 @@ from void_plugin.errors import FrameError
 from void_plugin.request import Output
 from void_plugin.settings import RenderSettings
 from void_server.colour import Colour, Config
-from void_server.engines import Engine
+from void_server.engines import Engine, Mask
 from void_server.exr import FIXED_DATE, ImageFiles, NewPart, Part, Pixels, output_compression
 from void_server.fills import Fills
 from void_server.grained import Grainer
@@ -63,6 +63,8 @@ class Patch:
     pixels: Pixels
     """(height, width, 4): R, G and B premultiplied by A. Where that is 0 they are -0.0: added to any value, zero
     included, it gives that value back with all its bits."""
+    touched: Mask
+    """Where A is not 0."""
     recovered: NDArray[np.float32]
     change: NDArray[np.float32]
     said: tuple[str, ...] = ()
@@ -77,13 +79,12 @@ class Patch:
 
     def extra(self, channel: str) -> NDArray[np.float32]:
         """The values of a channel that a request may ask for."""
-        new = self.alpha > 0
         if channel == COVERAGE:
             return self.recovered
         if channel == WEIGHT:
             return floats(self.alpha)
         if channel == SOURCE:
-            return np.where(new, 1 - 0.5 * self.recovered, 0).astype(np.float32)
+            return np.where(self.touched, 1 - 0.5 * self.recovered, 0).astype(np.float32)
         return self.change
 
 
@@ -131,16 +132,18 @@ class Composer:
         new = self._stitcher.stitched(frame) if self._stitcher is not None else self._on_plate(frame)
         part, names = self._frames.footage.plate_part(frame)
         kind = _kind(part, names)
-        grained, said = self._grainer.grained(frame, new)
-        pixels = self._linear.from_engine(grained)
-        made = np.empty((*new.box.size, 4), kind)
+        pixels, problem = self._grainer.grained(frame, new)
+        pixels = self._linear.from_engine(pixels)
+        made, touched = np.empty((*new.box.size, 4), kind), np.empty(new.box.size, bool)
         for rows in strips(new.box.size):
             weight = floats(as_kind(new.alpha[rows], kind))  # as the file will have it
+            np.greater(weight, 0, out=touched[rows])
             light = pixels[rows] * per_channel(weight)
             np.clip(light, -HALF_MAX, HALF_MAX, out=light)
-            np.copyto(light, np.float32(-0.0), where=per_channel(weight == 0))
+            np.copyto(light, np.float32(-0.0), where=per_channel(~touched[rows]))
             made[rows] = as_kind(cv2.merge([light, weight]), kind)
-        return Patch(new.box, made, new.recovered, new.change, tuple(code for code in (new.problem, said) if code))
+        said = tuple(code for code in (new.problem, problem) if code)
+        return Patch(new.box, made, touched, new.recovered, new.change, said)
 
     def write(self, frame: int, output: Output, path: str) -> Composed:
         """Write one output of one frame and say what it holds."""
@@ -168,14 +171,16 @@ class Composer:
                 "frame.verify",
             )
         take = area.moved(-fill.box.x0, -fill.box.y0)
-        coverage = fill.confidence[take.rows, take.columns] * (weights > 0)
+        new = np.asarray(weights > 0, np.float32)
+        coverage = fill.confidence[take.rows, take.columns] * new
         return Stitched(
             box=box,
             pixels=fill.pixels[take.rows, take.columns],
             alpha=weights,
             recovered=coverage,
-            change=(weights > 0).astype(np.float32),
-            grainless=(weights > 0) * (np.ones_like(weights) if self._averages else 1 - coverage),
+            change=new,
+            # Outside of what is new both are 0; inside a share that real pixels do not cover has no grain.
+            grainless=new if self._averages else new - coverage,
         )
 
     def _patch_part(self, frame: int, patch: Patch | None) -> NewPart:
@@ -185,7 +190,7 @@ class Composer:
             box = Box(part.data.x0, part.data.y0, part.data.x0 + 1, part.data.y0 + 1)
             kind = _kind(part, names)
             nothing = np.zeros((1, 1), np.float32)
-            patch = Patch(box, np.array([[[-0.0, -0.0, -0.0, 0.0]]], kind), nothing, nothing)
+            patch = Patch(box, np.array([[[-0.0, -0.0, -0.0, 0.0]]], kind), nothing > 0, nothing, nothing)
         kind_name = "half" if patch.pixels.dtype == np.float16 else "float"
         planes = [patch.pixels]
         channels = [("R", kind_name), ("G", kind_name), ("B", kind_name), ("A", kind_name)]
@@ -261,7 +266,7 @@ class Composer:
         part, _ = self._frames.footage.plate_part(frame)
         if patch is None:
             return Composed(path, size, 1.0, 0.0, 0.0, 1.0, 0, ())
-        touched = patch.alpha > 0
+        touched = patch.touched
         area, count = part.data.area, int(np.count_nonzero(touched))
         real = float(patch.recovered.sum(dtype=np.float64, where=touched))
         finite = finite_pixels(self._frames.footage.plate(frame, patch.box))

@@ -14,10 +14,10 @@ import queue
 import select
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from void_server.beneath import told
 from void_server.jobfolder import write_error
 from void_server.tiles import Box
 
+T = TypeVar("T")
 Pixels = NDArray[Any]
 """(height, width, channels), float16, float32, uint32 or (in a PNG) uint8 as in the file."""
 
@@ -139,6 +140,12 @@ class ImageFiles:
 
         Channels of one type are read natively; half beside float comes back as float32 (lossless).
         """
+        return self.made_of(file, part, channels, box, np.array)
+
+    def made_of(
+        self, file: ImageFile, part: Part, channels: Sequence[str], box: Box | None, make: Callable[[Pixels], T]
+    ) -> T:
+        """What is made of the pixels that `read` gives, where their reader put them: `make` copies what it keeps."""
         box = box or part.data
         kinds = {part.kind(name) for name in channels}
         if not kinds <= {"half", "float", "uint"} or (len(kinds) > 1 and "uint" in kinds):
@@ -148,15 +155,15 @@ class ImageFiles:
                 "frame.unsupported",
             )
         if len(kinds) > 1:
-            return self._read_mixed(file, part, channels, box)
+            return make(self._read_mixed(file, part, channels, box))
         ordered = sorted(channels, key=part.names.index)
         request = {"do": "read", "path": file.path, "part": part.index, "channels": ordered}
         with self._child() as child:
             reply = child.ask(file, {**request, "box": [box.x0, box.y0, box.x1, box.y1]})
-            pixels = child.pixels(reply["shape"], reply["dtype"]).copy()
-        if ordered != list(channels):
-            pixels = pixels[..., [ordered.index(name) for name in channels]]
-        return pixels
+            pixels = child.pixels(reply["shape"], reply["dtype"])
+            if ordered != list(channels):
+                pixels = pixels[..., [ordered.index(name) for name in channels]]
+            return make(pixels)
 
     def _read_mixed(self, file: ImageFile, part: Part, channels: Sequence[str], box: Box) -> Pixels:
         out = np.empty((*box.size, len(channels)), np.float32)

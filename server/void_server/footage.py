@@ -35,6 +35,8 @@ FEW_FRAMES = 12
 """Frames of a plate that composing keeps: a frame's neighbours within a unit, for some threads at once."""
 
 _LOWEST_HALF = np.float16(STITCH_THRESHOLD).view(np.int16)
+_ONE_HALF = np.float16(1).view(np.uint16)
+"""Bits of 1.0: those of every half in 0..1 are no larger, all others' are."""
 
 
 class ByteCache(Generic[T]):
@@ -111,6 +113,28 @@ def cropped(box: Box | None, values: NDArray[np.float32]) -> Matte:
         return EMPTY_MATTE
     area = found.moved(-box.x0, -box.y0)
     return Matte(found, values[area.rows, area.columns])
+
+
+def _matte(pixels: Pixels, data: Box, name: str) -> Matte:
+    """The matte that the pixels of a data window are, for the input of this name; in memory of its own."""
+    if name == "quadmask":
+        return Matte(data, np.nan_to_num(pixels.astype(np.float32), nan=255.0))
+    lowest: float | np.int16 = 0.0 if name == "holdout_matte" else STITCH_THRESHOLD
+    if pixels.dtype == np.float16 and name != "holdout_matte":
+        # Positive halves sort like their bit patterns; comparing integers is fifty times faster. NaN passes and is
+        # taken out below.
+        present = pixels.view(np.int16) > _LOWEST_HALF
+    else:
+        present = pixels > lowest
+    box = box_of(present, (data.x0, data.y0))
+    if box is None:
+        return EMPTY_MATTE
+    area = box.moved(-data.x0, -data.y0)
+    here = pixels[area.rows, area.columns]
+    if here.dtype == np.float16 and here.view(np.uint16).max() <= _ONE_HALF:
+        return Matte(box, here.copy())
+    values = np.clip(np.nan_to_num(floats(here), nan=0.0, posinf=1.0), 0, 1)
+    return Matte(box, as_kind(values, np.float16) if here.dtype == np.float16 else values)
 
 
 @dataclass(frozen=True)
@@ -211,23 +235,11 @@ class Footage:
 
     def _decode_matte(self, name: str, frame: int) -> Matte:
         part, channel = self.matte_part(name, frame)
-        pixels = self.files.read(self.file(name, frame), part, [channel])[..., 0]
-        origin = (part.data.x0, part.data.y0)
-        lowest: float | np.int16 = 0.0 if name == "holdout_matte" else STITCH_THRESHOLD
-        if name == "quadmask":
-            return Matte(part.data, np.nan_to_num(pixels.astype(np.float32), nan=255.0))
-        if pixels.dtype == np.float16 and name != "holdout_matte":
-            # Positive halves sort like their bit patterns; comparing integers is fifty times faster. NaN passes
-            # and is taken out below.
-            present = pixels.view(np.int16) > _LOWEST_HALF
-        else:
-            present = pixels > lowest
-        box = box_of(present, origin)
-        if box is None:
-            return EMPTY_MATTE
-        area = box.moved(-origin[0], -origin[1])
-        values = np.clip(np.nan_to_num(floats(pixels[area.rows, area.columns]), nan=0.0, posinf=1.0), 0, 1)
-        return Matte(box, as_kind(values, np.float16) if pixels.dtype == np.float16 else values)
+
+        def made(pixels: Pixels) -> Matte:
+            return _matte(pixels[..., 0], part.data, name)
+
+        return self.files.made_of(self.file(name, frame), part, [channel], None, made)
 
     def signature(self, frames: FrameRange) -> list[list[Any]]:
         """What tells the files that feed the shot from others: SHA-256 where uploaded, else size and time."""

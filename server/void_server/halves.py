@@ -27,8 +27,9 @@ def as_kind(values: NDArray[Any], kind: DTypeLike) -> NDArray[Any]:
 
 
 def _converted(values: NDArray[Any], kind: int) -> NDArray[Any]:
-    flat = np.ascontiguousarray(values).reshape(1, -1)
-    if not flat.size:
+    if not values.size:
         return values.astype(np.float16 if kind == cv2.CV_16F else np.float32)
+    # Rows may lie apart, as those of a part of a picture do; only what lies apart within them is copied.
+    flat = values.reshape(len(values) if values.ndim > 1 else 1, -1)
     # Nothing is taken away, and not added: -0.0 + 0 would be 0.
     return np.asarray(cv2.subtract(flat, np.zeros(4), dtype=kind)).reshape(values.shape)

@@ -8,6 +8,7 @@ import select
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,8 @@ MALLOC = {-1: 512 << 20, -3: 64 << 20, -8: 1}
 """What glibc's `mallopt` is told: freed bytes that are kept, the largest block to be kept so, and heaps (malloc.h)."""
 UNUSED = 384 << 20
 """Bytes that a process may hold and not use: getting them from the system anew takes time."""
+TIDY_SECONDS = 1.0
+"""Between two looks at how much memory is not used. What a job needs again it needs sooner."""
 TURN_SECONDS = 0.0005
 """What a thread that waits for the interpreter gives the one that has it, a tenth of Python's own. Most of what
 threads do here is work on pictures, which needs no interpreter: whoever wants its next piece should have it soon."""
@@ -58,20 +61,38 @@ def ready_for_pictures() -> None:
             mallopt(option, value)
 
 
-def give_memory_back() -> None:
-    """Let the system have what was freed, where that is more than `UNUSED`.
+class FreedMemory:
+    """Lets the system have what was freed, where that stays more than `UNUSED`.
 
     The C library gives back by itself only what lies above all that is in use. Pictures of several sizes that come and
-    go leave holes below: a job of 400 frames of 4K held 0.7 GiB more than it used.
+    go leave holes below: a job of 400 frames of 4K held 0.7 GiB more than it used. What one job has freed the next one
+    takes at once: given back in between, a tenth of the next one's time went into getting it anew, page by page.
     """
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "mallinfo2"):  # glibc 2.33 and later; other C libraries have none
-        return
+
+    def __init__(self) -> None:
+        self._due, self._was_much = 0.0, False
+
+    def give_back(self) -> None:
+        """Look if the last look was `TIDY_SECONDS` ago, and give back what was not used then and is not now."""
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + TIDY_SECONDS
+        library = ctypes.CDLL(None)
+        if not hasattr(library, "mallinfo2"):  # glibc 2.33 and later; other C libraries have none
+            return
+        is_much = _unused(library) > UNUSED
+        if is_much and self._was_much:
+            library.malloc_trim(0)
+        self._was_much = is_much
+
+
+def _unused(library: ctypes.CDLL) -> int:
+    """Bytes that this process holds and does not use."""
     library.mallinfo2.restype = _MallInfo
     used = library.mallinfo2()
     resident, shared = (int(pages) for pages in Path("/proc/self/statm").read_text("ascii").split()[1:3])
-    if (resident - shared) * os.sysconf("SC_PAGE_SIZE") - used.uordblks - used.hblkhd > UNUSED:
-        library.malloc_trim(0)
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE") - int(used.uordblks) - int(used.hblkhd)
 
 
 def this_machine() -> str:

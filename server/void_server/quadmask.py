@@ -55,7 +55,7 @@ class Reach:
         return cls(grow=4.0 * width / 1920, feather=6.0 * width / 1920)
 
 
-def weights(core: NDArray[np.bool_], holdout: FloatMask | None, reach: Reach) -> FloatMask:
+def weights(core: NDArray[np.bool_], holdout: NDArray[Any] | None, reach: Reach) -> FloatMask:
     """How much of each plate pixel is replaced, 0..1: 1 on the core and `grow` around, 0 beyond `feather`.
 
     Of several cores the largest weight counts. Everything under the holdout is exactly 0. Arrays are (height, width);
@@ -94,11 +94,9 @@ def exact(distances: NDArray[Any]) -> FloatMask:
 
 def combine(remove: NDArray[np.bool_], affected: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """The four labels from two masks."""
-    labels = np.full(remove.shape, KEEP, np.uint8)
-    labels[affected] = AFFECTED
-    labels[remove] = REMOVE
-    labels[remove & affected] = OVERLAP
-    return labels
+    named = np.full(256, KEEP, np.uint8)
+    named[:4] = KEEP, AFFECTED, REMOVE, OVERLAP
+    return np.asarray(cv2.LUT(2 * remove.view(np.uint8) + affected.view(np.uint8), named), np.uint8)
 
 
 def raster_labels(

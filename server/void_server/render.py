@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from void_plugin.errors import Cancelled, VoidError
@@ -26,7 +26,7 @@ from void_server.jobfolder import JobFolder, write_json
 from void_server.lease import Lease, Leases
 from void_server.likeness import Likeness
 from void_server.plan import GRAIN, Plan, engine_frames, plate_beneath
-from void_server.processes import give_memory_back
+from void_server.processes import FreedMemory
 from void_server.recovered import is_whole
 from void_server.solve import is_solved, skip_unit, solve_unit, solved_unit
 from void_server.view import PlateFrames
@@ -66,6 +66,7 @@ class Render:
     stepped: Stepped
     leases: Leases | None = None
     """Given, other processes may be at the same units: each is solved under its lease."""
+    freed: FreedMemory = field(default_factory=FreedMemory)
 
     def run(self, units: list[Unit], frames: FrameRange | None) -> None:
         """Solve some units and compose some frames, each as soon as its unit is solved; None composes none."""
@@ -128,7 +129,7 @@ class Render:
                     while len(running) < self.workers + bool(ready) and (ready or waiting):
                         running.add(pool.submit(ready.popleft() if ready else waiting.popleft()))
                     done, running = wait(running, return_when=FIRST_COMPLETED)
-                    give_memory_back()
+                    self.freed.give_back()
                     for future in done:
                         solved = future.result()
                         if solved is not None:
@@ -173,7 +174,7 @@ class Render:
                 now = time.monotonic()
                 self.stepped(now - before)
                 before = now
-                give_memory_back()  # a unit may take hours, and see more frames than stay in memory
+                self.freed.give_back()  # a unit may take hours, and see more frames than stay in memory
                 tracker.unit(unit, done, text, window, pass_number)
 
             def solve(cancelled: IsCancelled) -> None:

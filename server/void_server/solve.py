@@ -60,8 +60,14 @@ class StoredFill:
 
     def fill(self) -> Fill:
         """The fill for composing, in the coordinates of the unit's `Frames`; it knows no facts."""
-        values = floats(self.samples)
-        return Fill(self.frame, self.box, values[..., :3], values[..., 3], {}, self.scale)
+        # Apart, as numpy takes six times as long for three channels that lie among four.
+        size = self.samples.shape[:2]
+        pixels, confidence = np.empty((*size, 3), np.float32), np.empty(size, np.float32)
+        for rows in strips(size):
+            values = floats(self.samples[rows])
+            cv2.cvtColor(values, cv2.COLOR_BGRA2BGR, pixels[rows])
+            cv2.extractChannel(values, 3, confidence[rows])
+        return Fill(self.frame, self.box, pixels, confidence, {}, self.scale)
 
 
 def _forgotten(kept: StoredFill) -> None:
@@ -185,5 +191,5 @@ def _kept(fill: Fill, engine: Engine) -> StoredFill:
     samples = np.empty((*fill.confidence.shape, 4), np.float16 if half else np.float32)
     for rows in strips(fill.confidence.shape):
         both = cv2.merge([fill.pixels[rows], fill.confidence[rows]])
-        samples[rows] = as_kind(np.clip(both, -HALF_MAX, HALF_MAX), np.float16) if half else both
+        samples[rows] = as_kind(np.clip(both, -HALF_MAX, HALF_MAX, out=both), np.float16) if half else both
     return StoredFill(fill.frame, fill.box, samples, fill.scale)

@@ -154,23 +154,23 @@ class PlateFrames(Frames):
         shared = whole.within(data)
         if shared is None:
             return _Crop.empty()
-        object_here, affected_here = remove.within(whole), affected.within(whole)
-        holdout_here = holdout.within(whole)
+        removed = remove.within(whole) > quadmask.STITCH_THRESHOLD
+        affected_here = affected.within(whole)
         changed_by_it = affected_here > quadmask.AFFECTED_THRESHOLD
-        around_object = quadmask.weights(object_here > quadmask.STITCH_THRESHOLD, holdout_here, self.reach)
+        held = None if holdout.box is None else holdout.within(whole) > 0
+        around_object = quadmask.weights(removed, held, self.reach)
         weights = around_object
         if self._fills_affected:
-            weights = np.maximum(weights, quadmask.weights(changed_by_it, holdout_here, self.reach))
+            weights = np.maximum(weights, quadmask.weights(changed_by_it, held, self.reach))
         labels = quadmask.combine(around_object > 0, changed_by_it)
         labels[(weights > 0) & (labels == KEEP)] = AFFECTED  # the rim around a replaced shadow
-        labels[holdout_here > 0] = KEEP
-        blocked = (
-            (labels != KEEP)
-            | (object_here > quadmask.STITCH_THRESHOLD)
-            | (affected_here > quadmask.OBJECT_THRESHOLD)
-            | (holdout_here > 0)
-            | (exclude.within(whole) > quadmask.STITCH_THRESHOLD)
-        )
+        if held is not None:
+            labels[held] = KEEP
+        blocked = (labels != KEEP) | removed | (affected_here > quadmask.OBJECT_THRESHOLD)
+        if held is not None:
+            blocked |= held
+        if exclude.box is not None:
+            blocked |= exclude.within(whole) > quadmask.STITCH_THRESHOLD
         area = shared.moved(-whole.x0, -whole.y0)
         labels, blocked = labels[area.rows, area.columns], blocked[area.rows, area.columns]
         weights, around_object = weights[area.rows, area.columns], around_object[area.rows, area.columns]
@@ -181,9 +181,9 @@ class PlateFrames(Frames):
             # Where nothing else is filled they are the same: no need to keep them twice.
             around_object = around_object.copy() if self._fills_affected else weights
         # Affected-only pixels belong to the hole only where the engine replaces them.
-        filled = np.zeros(256, bool)
-        filled[list(self._fill_labels)] = True
-        hole = box_of(filled[labels], (shared.x0, shared.y0))
+        filled = np.zeros(256, np.uint8)
+        filled[list(self._fill_labels)] = 1
+        hole = box_of(np.asarray(cv2.LUT(labels, filled)).view(bool), (shared.x0, shared.y0))
         return _Crop(shared, labels, blocked, hole, changed, weights, around_object)
 
     # -- pixels ----------------------------------------------------------------------------------------------
