@@ -75,6 +75,10 @@ class Box:
         """The box with `pixels` more on every side."""
         return Box(self.x0 - pixels, self.y0 - pixels, self.x1 + pixels, self.y1 + pixels)
 
+    def snapped(self, step: int) -> Box:
+        """The smallest box around it whose corners lie at multiples of `step`."""
+        return Box(self.x0 // step * step, self.y0 // step * step, -(-self.x1 // step) * step, -(-self.y1 // step) * step)
+
     def within(self, other: Box) -> Box | None:
         """The overlap with another box, or None where there is none."""
         x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)

@@ -33,6 +33,14 @@ def test_moving_there_and_back_gives_the_same_box(box: Box, dx: int, dy: int) ->
     assert box.moved(dx, dy).size == box.size
 
 
+@given(boxes, st.integers(1, 32))
+def test_a_snapped_box_holds_the_box_and_is_less_than_a_step_larger_on_any_side(box: Box, step: int) -> None:
+    found = box.snapped(step)
+    corners = np.array([found.x0, found.y0, found.x1, found.y1])
+    assert not (corners % step).any()
+    assert found.holds(box) and (np.abs(corners - [box.x0, box.y0, box.x1, box.y1]) < step).all()
+
+
 def test_an_empty_box_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="empty"):
         Box(3, 3, 3, 9)

@@ -12,7 +12,7 @@ import numpy as np
 
 from void_plugin.errors import Cancelled
 from void_server.engines import Frames, IsCancelled, Mask, Picture
-from void_server.engines.recover.merge import Merged, match_light
+from void_server.engines.recover.merge import MEMBRANE_CELL, Merged, match_light
 from void_server.engines.recover.motion import Bytes, Homography, moved
 from void_server.engines.recover.pixels import pasted, put
 from void_server.engines.recover.planes import Layers, with_source
@@ -57,7 +57,7 @@ def look_again(
             continue
         extended = with_source(shot, layers, source, track)
         rows, columns = np.flatnonzero(open_.any(axis=1)), np.flatnonzero(open_.any(axis=0))
-        tight = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1).grown(MARGIN)
+        tight = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1).grown(MARGIN).snapped(MEMBRANE_CELL)
         part = tight.within(Box(0, 0, box.width, box.height)) or tight
         here = part.rows, part.columns
         place = part.moved(box.x0, box.y0)

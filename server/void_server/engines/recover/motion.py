@@ -38,8 +38,9 @@ WINDOW = (16, 17)
 """Columns and rows of proxy pixels of a tracking window: about two corner spacings. OpenCV looks at eight columns at
 once and at a seventeenth by itself, which took a twelfth of the time of a deep scene."""
 
-PYRAMID_LEVELS = 3
-"""Halvings. With the window they follow about 70 proxy pixels around the guess."""
+PYRAMID_LEVELS, LEVELS_BACK = 3, 1
+"""Halvings. With the window they follow about 70 proxy pixels around the guess; the way back begins where it is to
+end, and a track that would end farther off than one halving follows is lost all the same."""
 
 STEPS, SETTLED, SETTLED_BACK = 10, 0.02, 0.1
 """Steps of a track at each level, and the proxy pixels of a step that ends it, there and on the way back, which is only
@@ -209,14 +210,14 @@ def track(first: Proxy, second: Proxy, guess: Homography) -> Track:
     if len(indices) < FEWEST_TRACKS:
         return lost
     start, ahead = first.corners[indices], ahead[indices]
-    end, there = _followed(first.luma, second.luma, start, ahead, SETTLED)
+    end, there = _followed(first.luma, second.luma, start, ahead, PYRAMID_LEVELS, SETTLED)
     column, row = np.round(end[:, 0, 0]).astype(int), np.round(end[:, 0, 1]).astype(int)
     good = (there[:, 0] > 0) & (column >= 0) & (row >= 0) & (column < width) & (row < height)
     good[good] &= second.usable[row[good], column[good]] > 0
     start, end, indices = start[good], end[good], indices[good]
     if len(start) < FEWEST_TRACKS:
         return lost
-    back, again = _followed(second.luma, first.luma, end, start, SETTLED_BACK)
+    back, again = _followed(second.luma, first.luma, end, start, LEVELS_BACK, SETTLED_BACK)
     good = (np.abs(back - start).max(axis=(1, 2)) < ROUND_TRIP) & (again[:, 0] > 0)
     start, end, indices = start[good], end[good], indices[good]
     if len(start) < FEWEST_TRACKS:
@@ -231,11 +232,13 @@ def track(first: Proxy, second: Proxy, guess: Homography) -> Track:
     return Track(homography, int(inliers.sum()), error, start, end, indices)
 
 
-def _followed(first: Bytes, second: Bytes, start: Floats, guess: Floats, settled: float) -> tuple[Floats, Bytes]:
+def _followed(
+    first: Bytes, second: Bytes, start: Floats, guess: Floats, levels: int, settled: float
+) -> tuple[Floats, Bytes]:
     """Where points of the first picture lie in the second, (n, 1, 2), and 1 where that was found, (n, 1)."""
     ends = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, STEPS, settled)
     found, there, _ = cv2.calcOpticalFlowPyrLK(
-        first, second, start, guess.copy(), None, None, WINDOW, PYRAMID_LEVELS, ends, cv2.OPTFLOW_USE_INITIAL_FLOW
+        first, second, start, guess.copy(), None, None, WINDOW, levels, ends, cv2.OPTFLOW_USE_INITIAL_FLOW
     )
     return np.asarray(found, np.float32), np.asarray(there, np.uint8)
 
