@@ -77,7 +77,8 @@ class Box:
 
     def snapped(self, step: int) -> Box:
         """The smallest box around it whose corners lie at multiples of `step`."""
-        return Box(self.x0 // step * step, self.y0 // step * step, -(-self.x1 // step) * step, -(-self.y1 // step) * step)
+        x0, y0, x1, y1 = self.x0 // step, self.y0 // step, -(-self.x1 // step), -(-self.y1 // step)
+        return Box(x0 * step, y0 * step, x1 * step, y1 * step)
 
     def within(self, other: Box) -> Box | None:
         """The overlap with another box, or None where there is none."""

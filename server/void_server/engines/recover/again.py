@@ -57,8 +57,8 @@ def look_again(
             continue
         extended = with_source(shot, layers, source, track)
         rows, columns = np.flatnonzero(open_.any(axis=1)), np.flatnonzero(open_.any(axis=0))
-        tight = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1).grown(MARGIN).snapped(MEMBRANE_CELL)
-        part = tight.within(Box(0, 0, box.width, box.height)) or tight
+        tight = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        part = tight.grown(MARGIN).snapped(MEMBRANE_CELL).within(Box(0, 0, box.width, box.height)) or tight
         here = part.rows, part.columns
         place = part.moved(box.x0, box.y0)
         laid = sample(shot, frames, target, source, track, extended, chosen[here], place, layers.box, single)

@@ -30,8 +30,9 @@ TEMPERATURE = 3.0
 COARSER = 4
 """Proxy pixels per cell in which neighbours are summed: less than their sigma."""
 
-ROUNDS = 8
-"""Rounds of agreement with the neighbours: news travels a neighbourhood in each, some 50 proxy pixels in all."""
+ROUNDS = 6
+"""Rounds of agreement with the neighbours: news travels a neighbourhood in each, some 40 proxy pixels in all. Two more
+cost a hundredth of a deep scene and change its PSNR by less than 0.05 dB."""
 
 
 def pair_costs(luma: Floats, seen: Mask) -> dict[tuple[int, int], Floats]:

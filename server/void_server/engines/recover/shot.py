@@ -99,6 +99,12 @@ class Shot:
         """Both chains the other way: every guess needs one, and there are a hundred to a frame."""
         return np.linalg.inv(np.stack([self.chain, self.second_chain]))
 
+    @cached_property
+    def _coarser(self) -> tuple[Homography, Homography]:
+        """From proxy pixels to coarse cells, and back."""
+        down, across = (coarse / fine for coarse, fine in zip(self.coarse_size, self.proxy_size, strict=True))
+        return np.diag([across, down, 1.0]), np.diag([1 / across, 1 / down, 1.0])
+
     def guess(self, target: int, source: int, second: bool = False) -> Homography:
         """Proxy motion from one frame to another by way of all between; meaningless across a cut."""
         chain = self.second_chain if second else self.chain
@@ -124,10 +130,8 @@ class Shot:
     def seen_from(self, target: int, source: int, cells: Bytes, second: bool = False) -> Bytes:
         """Coarse cells of a source frame as they lie in the target frame; 0 outside the source's picture."""
         height, width = self.coarse_size
-        rows, columns = self.proxy_size
-        across, down = width / columns, height / rows
-        homography = np.diag([across, down, 1.0]) @ self.guess(target, source, second)
-        homography = homography @ np.diag([1 / across, 1 / down, 1.0])
+        coarser, finer = self._coarser
+        homography = coarser @ self.guess(target, source, second) @ finer
         return np.asarray(
             cv2.warpPerspective(cells, homography, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP),
             np.uint8,
