@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,10 +37,11 @@ def test_floats_round_to_half_as_numpy_rounds_them(values: np.ndarray) -> None:
     assert np.array_equal(ours.view(np.uint16), values.astype(np.float16).view(np.uint16))
 
 
+@pytest.mark.parametrize("place", [np.s_[1:3, ::2, :3], np.s_[1:3, 2:5], np.s_[1:3, 2:3], np.s_[:, 1:4, 0], np.s_[2]])
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
-def test_a_part_of_a_picture_is_converted_by_itself(kind: type) -> None:
+def test_a_part_of_a_picture_is_converted_by_itself(kind: type, place: Any) -> None:
     whole = np.arange(4 * 6 * 4, dtype=np.float32).reshape(4, 6, 4).astype(kind)
-    part = whole[1:3, ::2, :3]
+    part = whole[place]
     assert np.array_equal(floats(part), part.astype(np.float32))
     assert np.array_equal(as_kind(floats(part), kind), part)
     assert floats(part).flags.owndata or floats(part).base is not whole

@@ -130,6 +130,15 @@ def test_a_soft_edge_of_half_a_percent_is_replaced_whole(files: ImageFiles, tmp_
     assert weights[20 - box.y0, 30 - box.x0] == 1
 
 
+@pytest.mark.parametrize("most", [1.0, 3.0])
+def test_a_matte_stays_when_its_reader_reads_on(files: ImageFiles, tmp_path: Path, most: float) -> None:
+    first = most * square((40, 60), 5, 5, 20)
+    view = frames(files, tmp_path, np.ones((40, 60, 3)), {"object_matte": first}, (0, 0), Box(0, 0, 60, 40))
+    matte = view.footage.matte("object_matte", 1)
+    view.footage.plate(1, Box(0, 0, 60, 40))  # of values of its own, by the only reader that there is
+    assert matte.box == Box(5, 5, 25, 25) and np.array_equal(matte.values, np.ones((20, 20), np.float32))
+
+
 def test_a_matte_that_lies_wholly_outside_the_picture_changes_nothing(files: ImageFiles, tmp_path: Path) -> None:
     folder = tmp_path
     save_exr(folder / "plate.0001.exr", np.ones((20, 20, 3), np.float16), display=(0, 0, 100, 100))
