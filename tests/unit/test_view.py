@@ -133,9 +133,10 @@ def test_a_soft_edge_of_half_a_percent_is_replaced_whole(files: ImageFiles, tmp_
 @pytest.mark.parametrize("most", [1.0, 3.0])
 def test_a_matte_stays_when_its_reader_reads_on(files: ImageFiles, tmp_path: Path, most: float) -> None:
     first = most * square((40, 60), 5, 5, 20)
-    view = frames(files, tmp_path, np.ones((40, 60, 3)), {"object_matte": first}, (0, 0), Box(0, 0, 60, 40))
+    plate = np.full((40, 60, 3), 0.25)
+    view = frames(files, tmp_path, plate, {"object_matte": first}, (0, 0), Box(0, 0, 60, 40))
     matte = view.footage.matte("object_matte", 1)
-    view.footage.plate(1, Box(0, 0, 60, 40))  # of values of its own, by the only reader that there is
+    view.footage.plate(1, Box(0, 0, 60, 40))  # by the only reader that there is
     assert matte.box == Box(5, 5, 25, 25) and np.array_equal(matte.values, np.ones((20, 20), np.float32))
 
 
