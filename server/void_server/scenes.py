@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from void_plugin.errors import RequestError
 from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE, Arrays, Frames, Mask, Picture, Shelf
-from void_server.tiles import Box, whole_blocks
+from void_server.tiles import Box, box_of, whole_blocks
 
 Matte = NDArray[np.float32]
 """(height, width), 0..1."""
@@ -244,7 +244,7 @@ class MemoryFrames(Frames):
             if excluded is not None and number in excluded:
                 usable &= ~excluded[number]
             self._usable[number] = _read_only(usable)
-            self._holes[number] = _box_of(
+            self._holes[number] = box_of(
                 np.asarray(cv2.LUT(np.ascontiguousarray(self._labels[number]), marked)).view(np.bool_)
             )
 
@@ -318,11 +318,6 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _box_of(mask: Mask) -> Box | None:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if len(rows) else None
 
 
 def _look(world: Picture, camera: Homography, size: tuple[int, int]) -> Picture:

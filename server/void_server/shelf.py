@@ -76,8 +76,7 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
                 with file.open(f"{name}.npy", "w", force_zip64=True) as member:
                     _write(member, np.asarray(array, order="C"))
     except OSError as error:
-        full = error.errno in (None, errno.ENOSPC)  # numpy tells a short write without a number
-        raise write_error(str(path), size, full, error.strerror or str(error)) from error
+        raise write_error(str(path), size, error.errno == errno.ENOSPC, error.strerror or str(error)) from error
 
 
 def _write(member: IO[bytes], array: NDArray[Any]) -> None:

@@ -21,7 +21,7 @@ from void_server.engines.recover.sample import sample
 from void_server.engines.recover.shot import Shot
 from void_server.engines.recover.sources import candidates, nearness
 from void_server.engines.recover.tone import pixels_under
-from void_server.tiles import Box
+from void_server.tiles import Box, box_of
 
 MOST_MORE = 3
 """Sources added: each shows another part of a strip a few pixels wide, and costs a registration."""
@@ -48,16 +48,14 @@ def look_again(
         if cancelled():
             raise Cancelled
         open_ = hole & ~merged.seen
-        source = _most_telling(shot, target, layers, chosen, open_, box, tried, fewest)
-        if source is None:
+        source, tight = _most_telling(shot, target, layers, chosen, open_, box, tried, fewest), box_of(open_)
+        if source is None or tight is None:
             break
         tried.add(source)
         track = shot.register(target, source)
         if not track.found:
             continue
         extended = with_source(shot, layers, source, track)
-        rows, columns = np.flatnonzero(open_.any(axis=1)), np.flatnonzero(open_.any(axis=0))
-        tight = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
         part = tight.grown(MARGIN).snapped(MEMBRANE_CELL).within(Box(0, 0, box.width, box.height)) or tight
         here = part.rows, part.columns
         place = part.moved(box.x0, box.y0)

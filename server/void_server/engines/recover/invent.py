@@ -17,7 +17,7 @@ from void_server.engines.recover.shot import INVENTED, KNOWN, KeyFill, Shot, seg
 from void_server.engines.recover.sources import candidates
 from void_server.engines.recover.texture import synthesise
 from void_server.engines.recover.tone import encode
-from void_server.tiles import Box
+from void_server.tiles import Box, box_of
 
 MOST_KEYS = 12
 """Per segment: a camera that needs more shows too little of the set for any fill to hold together."""
@@ -88,9 +88,8 @@ def _make_key(shot: Shot, frames: Frames, position: int, revealed: Revealed, see
     height, width = shot.size
     whole = Box(0, 0, width, height)
     missing = revealed.missing
-    rows, columns = np.flatnonzero(missing.any(axis=1)), np.flatnonzero(missing.any(axis=0))
-    tight = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    tight = tight.moved(revealed.box.x0, revealed.box.y0)
+    tight = box_of(missing, (revealed.box.x0, revealed.box.y0))
+    assert tight is not None  # a key is made where much is missing
     reach = max(LEAST_CONTEXT, round(CONTEXT * max(tight.width, tight.height)))
     wide = tight.grown(reach).within(whole) or tight
     number = shot.numbers[position]

@@ -15,7 +15,7 @@ from void_server.engines.recover.planes import Layers
 from void_server.engines.recover.pyramid import Floats, enlarge
 from void_server.engines.recover.shot import Shot
 from void_server.engines.recover.tone import encode
-from void_server.tiles import Box
+from void_server.tiles import Box, box_of
 
 BORDER = 5
 """Plate pixels around a crop for the reach of the widest kernel (four) and rounding."""
@@ -70,10 +70,9 @@ def _sample_layers(
     seen = np.zeros(box.size, bool)
     for plane, motion in enumerate(layers.motions[source]):
         here = chosen == plane
-        if motion is None or not here.any():
+        part = box_of(here)
+        if motion is None or part is None:
             continue
-        rows, columns = np.flatnonzero(here.any(axis=1)), np.flatnonzero(here.any(axis=0))
-        part = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
         place = part.moved(box.x0, box.y0)
         there, shown = _warp(shot, frames, source, motion, place, sharp)
         covered = _onto_plate(shot, layers.hidden[source][plane].astype(np.float32), place, layers.box) > 0.5
