@@ -112,6 +112,14 @@ def test_networks_run_without_gradients() -> None:
     assert torch.is_grad_enabled()
 
 
+def test_networks_run_on_cudnn_with_kernels_that_no_timing_chose() -> None:
+    flags = torch.backends.cudnn
+    found = Memory("full", CPU, Loads().table).run(
+        VAE, lambda network: (flags.enabled, flags.benchmark, flags.deterministic), ignore
+    )
+    assert found == (True, False, True)
+
+
 @pytest.mark.parametrize(
     ("free", "mode"), [(80, "full"), (60, "full"), (40, "swap"), (28, "swap"), (23, "offload"), (10, "offload")]
 )

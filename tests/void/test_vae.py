@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinyvoid import tiny_spec
 
-from void_server.engines.void import vae
+from void_server.engines.void import vae, vaelayers
 
 TYPES = [(torch.float32, 1e-4), (torch.bfloat16, 2e-2)]
 """What a faster way may differ by, relative to the largest value."""
@@ -71,7 +71,7 @@ def test_modulating_before_enlarging_gives_the_same(stock: AutoencoderKLCogVideo
     latent = torch.randn(1, 16, 2, 4, 6)
     with torch.no_grad():
         expected, _ = norm(features, latent)
-        found, _ = vae._Modulation(norm)(features, latent)
+        found, _ = vaelayers.Modulation(norm)(features, latent)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from void_server.engines.void.flow import Flow
     from void_server.engines.void.parts import Models
 
-VERSION = "1"
+VERSION = "2"
 """Raised whenever equal weights and requests give other pixels."""
 PACKAGES = ("torch", "diffusers", "transformers", "sentencepiece", "safetensors")
 NVIDIA = Path("/proc/driver/nvidia/gpus")

@@ -188,7 +188,7 @@ def _load_vae(weights: Weights, device: torch.device) -> nn.Module:
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _broken(weights.vae, error) from error
-    prepared = vae.prepared(network.eval().requires_grad_(False)).to(device)
+    prepared: nn.Module = vae.prepared(network.eval().requires_grad_(False)).to(device)
     return vae.channels_last(prepared) if device.type == "cuda" else prepared
 
 

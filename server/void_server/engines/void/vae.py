@@ -7,39 +7,45 @@ length of a piece whether that is the first, which gives three frames too many a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderKLCogVideoX
-from diffusers.models.autoencoders.autoencoder_kl_cogvideox import CogVideoXSpatialNorm3D
+from diffusers.models.autoencoders.autoencoder_kl_cogvideox import CogVideoXCausalConv3d, CogVideoXSpatialNorm3D
+from diffusers.models.downsampling import CogVideoXDownsample3D
 from diffusers.models.upsampling import CogVideoXUpsample3D
 from torch import nn
+
+from void_server.engines.void.vaelayers import CausalConv, Downsample, GroupNorm, Modulation, Place, Upsample
 
 
 def prepared(vae: AutoencoderKLCogVideoX) -> AutoencoderKLCogVideoX:
     """The same VAE with those parts of its decoder replaced that stock diffusers gets wrong or does twice over."""
-    place = _Place()
-    for module in list(vae.decoder.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, CogVideoXUpsample3D):
-                setattr(module, name, _Upsample(child, place))
-            elif isinstance(child, CogVideoXSpatialNorm3D):
-                setattr(module, name, _Modulation(child))
+    place = Place()
+    _replace(
+        vae.decoder, {CogVideoXUpsample3D: lambda stock: Upsample(stock, place), CogVideoXSpatialNorm3D: Modulation}
+    )
     vae.decoder.place = place
     return vae
 
 
-def channels_last(vae: nn.Module) -> nn.Module:
-    """The same VAE with its weights laid out as cuDNN's convolutions like them: the same numbers, sooner."""
+def channels_last(vae: AutoencoderKLCogVideoX) -> AutoencoderKLCogVideoX:
+    """The same VAE for a GPU: laid out as its convolutions want it all the way, with norms that keep it busy."""
+    _replace(vae, {CogVideoXCausalConv3d: CausalConv, CogVideoXDownsample3D: Downsample, nn.GroupNorm: GroupNorm})
     for weight in vae.parameters():
         if weight.dim() == 5:
             weight.data = weight.data.to(memory_format=torch.channels_last_3d)
         elif weight.dim() == 4:
             weight.data = weight.data.to(memory_format=torch.channels_last)
     return vae
+
+
+def _replace(network: nn.Module, layers: Mapping[type[nn.Module], Callable[[Any], nn.Module]]) -> None:
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) in layers:
+                setattr(module, name, layers[type(child)](child))
 
 
 def encode(vae: AutoencoderKLCogVideoX, pixels: torch.Tensor) -> torch.Tensor:
@@ -71,7 +77,7 @@ def decode(
     weight = next(vae.parameters())
     unscaled = latents.to(weight) / vae.config.scaling_factor
     count = latents.shape[2]
-    place: _Place = vae.decoder.place
+    place: Place = vae.decoder.place
     pieces, cache = [], None
     for first, last in _pieces(count):
         place.at_start = first == 0
@@ -86,46 +92,3 @@ def _pieces(count: int) -> Iterator[tuple[int, int]]:
     yield 0, 1
     for first in range(1, count, 2):
         yield first, min(first + 2, count)
-
-
-@dataclass
-class _Place:
-    """Where in the clip the decoder is; shared by all its upsamplers."""
-
-    at_start: bool = True
-
-
-class _Upsample(nn.Module):
-    """Doubles size, and time too except on the very first latent, which is one frame."""
-
-    def __init__(self, stock: CogVideoXUpsample3D, place: _Place) -> None:
-        super().__init__()
-        self.conv, self._doubles_time, self._place = stock.conv, stock.compress_time, place
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        in_time = 2.0 if self._doubles_time and not self._place.at_start else 1.0
-        larger = F.interpolate(inputs, scale_factor=(in_time, 2.0, 2.0))
-        batch, channels, count, height, width = larger.shape
-        planes = larger.permute(0, 2, 1, 3, 4).reshape(batch * count, channels, height, width)
-        out: torch.Tensor = self.conv(planes)
-        return out.reshape(batch, count, *out.shape[1:]).permute(0, 2, 1, 3, 4)
-
-
-class _Modulation(nn.Module):
-    """Normalises features and modulates them by the latent.
-
-    The modulation is a 1x1x1 convolution of the latent enlarged without interpolation; convolving before enlarging
-    gives the same bits for a fraction of the work. No piece has an odd length above 1, so none needs to be split.
-    """
-
-    def __init__(self, stock: CogVideoXSpatialNorm3D) -> None:
-        super().__init__()
-        self.norm_layer, self.conv_y, self.conv_b = stock.norm_layer, stock.conv_y, stock.conv_b
-
-    def forward(
-        self, f: torch.Tensor, zq: torch.Tensor, conv_cache: dict[str, Any] | None = None
-    ) -> tuple[torch.Tensor, dict[str, Any]]:
-        size = f.shape[-3:]
-        scale = F.interpolate(self.conv_y.conv(zq), size=size)
-        shift = F.interpolate(self.conv_b.conv(zq), size=size)
-        return self.norm_layer(f) * scale + shift, {}
