@@ -153,6 +153,13 @@ def test_any_legal_length_has_its_latents(count: int) -> None:
     assert told == sorted(told) and (count == 1 or told[-1] == 1)
 
 
+def test_any_number_of_workers_gives_the_same_noise() -> None:
+    frames = moving(13, (64, 96), (3.3, -1.7))
+    random = np.random.default_rng
+    one, many = (warped_noise(frames, DisFlow(), random(1), workers=workers) for workers in (1, 5))
+    assert (one == many).all()
+
+
 def test_a_stop_is_heeded() -> None:
     with pytest.raises(Cancelled):
         warped_noise(moving(9, (32, 48), (1, 0)), DisFlow(), np.random.default_rng(1), cancelled=lambda: True)

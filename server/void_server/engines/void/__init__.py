@@ -106,6 +106,7 @@ class VoidEngine(Engine):
             prompt=self.setup.prompt,
             models=self._models(),
             flow=self._flow,
+            workers=self.setup.workers,
             shelf=shelf,
             share=Share((*options.passes, *options.detail), progress, len(options.tiles)),
             cancelled=cancelled,

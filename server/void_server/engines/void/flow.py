@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import threading
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +24,7 @@ RAFT_DIGEST = "ff5fadd5"
 
 
 class Flow(Protocol):
-    """Estimates motion."""
+    """Estimates motion, from several threads at a time."""
 
     def __call__(self, before: Picture, after: Picture) -> Motion:
         """How far each pixel of `before` moves until `after`: (H, W, 2), x to the right and y down, in pixels.
@@ -39,11 +40,13 @@ class DisFlow:
         # OpenCV cuts flow into one stripe per thread and rounds at their borders: with any other count the pixels
         # would depend on the machine.
         cv2.setNumThreads(1)
-        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._local = threading.local()
 
     def __call__(self, before: Picture, after: Picture) -> Motion:
+        if not hasattr(self._local, "search"):  # a search keeps buffers, and so serves one thread only
+            self._local.search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         start = np.zeros((*before.shape[:2], 2), np.float32)
-        return np.asarray(self._search.calc(_grey(before), _grey(after), start), np.float32)
+        return np.asarray(self._local.search.calc(_grey(before), _grey(after), start), np.float32)
 
 
 class RaftFlow:

@@ -43,6 +43,8 @@ class Solver:
     prompt: str
     models: Models
     flow: Callable[[], Flow]
+    workers: int
+    """Processors that flow may take."""
     shelf: Shelf
     share: Share
     cancelled: IsCancelled
@@ -182,6 +184,7 @@ class Solver:
             clip.latent_shape[2],
             partial(self.share.warped, run),
             self.cancelled,
+            self.workers,
         )
         return torch.from_numpy(moved)[None].to(device)
 

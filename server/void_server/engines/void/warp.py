@@ -12,7 +12,9 @@ same noise on every device, and no sum whose order is left to chance.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,21 +36,27 @@ def warped_noise(
     channels: int = 16,
     progress: Callable[[float], None] = lambda done: None,
     cancelled: IsCancelled = lambda: False,
+    workers: int = 1,
 ) -> Floats:
     """Noise (k+1, channels, H/8, W/8), each frame unit Gaussian, that moves as frames (4k+1, H, W, 3) in 0..1 do.
 
-    A latent's noise is that of its first frame: 0, 1, 5, 9, and so on. Raises Cancelled.
+    A latent's noise is that of its first frame: 0, 1, 5, 9, and so on. The flow of so many pairs of frames is estimated
+    at a time. Raises Cancelled.
     """
     count, height, width, _ = frames.shape
     state = Carried.fresh(random, channels, (height, width))
     found = [_latent(state.noise, (height, width))]
-    for index in range(1, count - FRAMES_A_LATENT + 1 if count > 1 else 1):
-        if cancelled():
-            raise Cancelled
-        state = state.moved(flow(frames[index - 1], frames[index]), random)
-        if index % FRAMES_A_LATENT == 1:
-            found.append(_latent(state.noise, (height, width)))
-        progress(index / (count - FRAMES_A_LATENT))
+    moves = count - FRAMES_A_LATENT if count > 1 else 0
+    with ThreadPoolExecutor(workers) as pool:
+        motions = deque(pool.submit(flow, frames[index], frames[index + 1]) for index in range(moves))
+        for index in range(1, moves + 1):
+            if cancelled():
+                pool.shutdown(cancel_futures=True)
+                raise Cancelled
+            state = state.moved(motions.popleft().result(), random)
+            if index % FRAMES_A_LATENT == 1:
+                found.append(_latent(state.noise, (height, width)))
+            progress(index / moves)
     return np.stack(found)
 
 
