@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from diffusers.models.attention_processor import CogVideoXAttnProcessor2_0
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from gpu.measure import Row, Size, median_seconds, once, tflop
+from gpu.measure import Rates, Row, Size, judged, median_seconds, once, tflop
 from gpu.upstream import Upstream
 from void_server.engines.void import attention, parts, vae
 from void_server.engines.void.memory import VAE, Memory
@@ -24,27 +25,31 @@ KERNELS = {
 }
 NOT_HERE = (RuntimeError, NotImplementedError, ImportError, ValueError)
 """What a kernel, a compiler or a package raises that this machine lacks."""
+STEADY_SECONDS = 2.0
+MOST_FLOORS = 1.5
+"""How many times its floor a step may take."""
 
 
 def ignore(code: str, frame: int | None, text: str) -> None:
     """Hears no warning."""
 
 
-def ceilings(size: Size, device: torch.device, dtype: torch.dtype) -> tuple[list[Row], float]:
-    """Stage A, and the rate of a large matrix product in TFLOP/s."""
-    rows = []
+def ceilings(size: Size, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
+    """Stage A; the first two rows are the rates of `rates_of`."""
     side = 8192 if size.name == "full" else 256
     tokens = int((size.short - 1) // 4 + 1) // 2 * (size.raster[0] // 16) * (size.raster[1] // 16) + 226
     shapes = [(side, side, side)] + [(tokens, size.width, size.width * n) for n in (1, 3, 4)]
     shapes.append((tokens, size.width * 4, size.width))
-    for m, k, n in shapes:
+    for number, (m, k, n) in enumerate(shapes):
         left, right = torch.randn(m, k, device=device, dtype=dtype), torch.randn(k, n, device=device, dtype=dtype)
-        seconds = median_seconds(lambda a=left, b=right: a @ b, device, size)  # type: ignore[misc]
-        rows.append(Row("A", f"matrix product {m} x {k} x {n}", seconds, 2 * m * k * n / 1e12))
-    gemm = rows[0].tflop / rows[0].seconds
+        work, label = partial(torch.matmul, left, right), f"matrix product {m} x {k} x {n}"
+        seconds = median_seconds(work, device, size)
+        yield Row(label, seconds, 2 * m * k * n / 1e12)
+        if number == 0:
+            yield Row(f"{label}, {STEADY_SECONDS:g} s on end", _lasting(work, seconds, device), 2 * m * k * n / 1e12)
     source = torch.empty((1 << 30) if size.name == "full" else (1 << 20), dtype=torch.uint8, device=device)
     seconds = median_seconds(source.clone, device, size)
-    rows.append(Row("A", "copy", seconds, note=f"{2 * source.numel() / seconds / 1e9:.0f} GB/s"))
+    yield Row("copy", seconds, note=f"{2 * source.numel() / seconds / 1e9:.0f} GB/s")
     del source
     heads = size.width // 64 or 2
     query = torch.randn(1, heads, tokens, size.width // heads, device=device, dtype=dtype)
@@ -55,100 +60,114 @@ def ceilings(size: Size, device: torch.device, dtype: torch.dtype) -> tuple[list
             with sdpa_kernel([kernel]):
                 seconds = median_seconds(lambda: F.scaled_dot_product_attention(query, query, query), device, size)
         except NOT_HERE as error:
-            rows.append(Row("A", f"attention, {name}", note=_reason(error)))
+            yield Row(f"attention, {name}", note=_reason(error))
             continue
-        rows.append(Row("A", f"attention, {name}", seconds, 4 * tokens**2 * size.width / 1e12))
-    return rows, gemm
+        yield Row(f"attention, {name}", seconds, 4 * tokens**2 * size.width / 1e12)
 
 
-def forwards(size: Size, memory: Memory, upstream: Upstream | None, dtype: torch.dtype) -> list[Row]:
+def rates_of(rows: Sequence[Row]) -> Rates:
+    """The rates that stage A found."""
+    return Rates(*(row.rate for row in rows[:2]))
+
+
+def _lasting(work: Callable[[], Any], about: float, device: torch.device) -> float:
+    """Seconds of one call among those that fill seconds without a pause."""
+    calls = max(1, int(STEADY_SECONDS / about))
+
+    def all_of_them() -> None:
+        for _ in range(calls):
+            work()
+
+    all_of_them()
+    return once(all_of_them, device)[0] / calls
+
+
+def forwards(size: Size, memory: Memory, upstream: Upstream | None, dtype: torch.dtype, rates: Rates) -> Iterator[Row]:
     """Stage B: one call of the transformer for a window and for the last one of a long clip."""
-    device, rows = memory.device, []
+    device = memory.device
     network: Any = memory.run("pass1", lambda found: found, ignore)
-    cases = [(22, 1), (22, 2), (14, 1), (14, 2)] if size.name == "full" else [(22, 1), (4, 2)]
-    for latents, batch in cases:
+    other = upstream.transformer(1, device) if upstream is not None else None
+    for latents, batch in [(22, 1), (14, 1), (22, 2)] if size.name == "full" else [(22, 1), (4, 2)]:
         inputs = _inputs(network, size, latents, batch, device, dtype)
         label = f"T={latents} batch {batch}"
         work = tflop(size, latents, batch)
         network.set_attn_processor(CogVideoXAttnProcessor2_0())
         eager, seconds = _forward(network, inputs, device, size)
-        base = Row("B", f"{label}, diffusers eager", seconds, work)
-        rows.append(base)
+        yield Row(f"{label}, diffusers eager", seconds, work)
         theirs = 0.0
-        if upstream is not None:
-            other = upstream.transformer(1, device)
+        if other is not None:
             found, theirs = _forward(other, inputs, device, size)
-            rows.append(Row("B", f"{label}, upstream", theirs, work, error=_difference(found, eager)))
-            del other
+            yield Row(f"{label}, upstream", theirs, work, error=_difference(found, eager))
         attention.use(network, device)
         ours = {**inputs, "image_rotary_emb": attention.halves(*inputs["image_rotary_emb"])}
         found, seconds = _forward(network, ours, device, size)
-        rows.append(Row("B", f"{label}, ours", seconds, work, 0, theirs / seconds, _difference(found, eager)))
-    rows += _variants(size, network, device, dtype)
-    return rows
+        yield Row(f"{label}, ours", seconds, work, 0, theirs / seconds, _difference(found, eager))
+        if (latents, batch) == (22, 1):
+            upstream_step = theirs
+    del other
+    yield from _variants(size, network, device, dtype, rates, upstream_step)
 
 
-def _variants(size: Size, network: Any, device: torch.device, dtype: torch.dtype) -> list[Row]:
+def _variants(
+    size: Size, network: Any, device: torch.device, dtype: torch.dtype, rates: Rates, theirs: float
+) -> Iterator[Row]:
     """One window with the blocks compiled, and then with their matrices in float8."""
     inputs = _inputs(network, size, 22, 1, device, dtype)
     inputs["image_rotary_emb"] = attention.halves(*inputs["image_rotary_emb"])
     eager, _ = _forward(network, inputs, device, size)
-    rows, work = [], tflop(size, 22, 1)
+    work = tflop(size, 22, 1)
     changes: dict[str, Callable[[], Any]] = {
         "compiled": lambda: parts.compile_blocks(network),
         "compiled, float8": lambda: parts.in_float8(network),
     }
     for name, change in changes.items():
-        problem = parts.float8_problem(device) if "float8" in name else None
+        label, problem = f"T=22 batch 1, ours {name}", parts.float8_problem(device) if "float8" in name else None
         if problem is not None:
-            rows.append(Row("B", f"T=22 batch 1, ours {name}", note=problem))
+            yield Row(label, note=problem)
             continue
         try:
             change()
             first, _ = once(lambda: _call(network, inputs), device)
             found, seconds = _forward(network, inputs, device, size)
         except NOT_HERE as error:
-            rows.append(Row("B", f"T=22 batch 1, ours {name}", note=_reason(error)))
+            yield Row(label, note=_reason(error))
             continue
-        note = f"first call {first:.1f} s"
-        rows.append(Row("B", f"T=22 batch 1, ours {name}", seconds, work, error=_difference(found, eager), note=note))
-    return rows
+        row = Row(label, seconds, work, 0, theirs / seconds, _difference(found, eager), f"first call {first:.1f} s")
+        if size.name == "full" and name == "compiled":
+            for kind, rate in (("steady", rates.steady), ("burst", rates.burst)):
+                what = f"a step over its floor at the {kind} rate"
+                row.verdicts += judged(what, rate * seconds / work, MOST_FLOORS)
+        yield row
 
 
-def codec(size: Size, memory: Memory, upstream: Upstream | None) -> list[Row]:
-    """Stage C: encoding and decoding one window's frames."""
-    device, rows = memory.device, []
-    ours: Any = memory.run(VAE, lambda found: found, ignore)
-    dtype = next(ours.parameters()).dtype
+def codec(size: Size, memory: Memory, upstream: Upstream | None) -> Iterator[Row]:
+    """Stage C: encoding and decoding one window's frames, as jobs do it."""
+    device = memory.device
     pixels = torch.rand(1, 3, size.short, *size.raster, device=device) * 2 - 1
-    with torch.no_grad():
-        latents = vae.encode(ours, pixels)
+    latents = memory.run(VAE, lambda network: vae.encode(network, pixels), ignore)
     theirs: dict[str, float] = {}
     if upstream is not None:
         other = upstream.vae(device)
-        scaled = (latents / ours.config.scaling_factor).to(dtype)
+        kind = next(other.parameters()).dtype
+        scaled = (latents / other.config.scaling_factor).to(kind)
         for name, work in (
-            ("encode", lambda: other.encode(pixels.to(dtype))),
+            ("encode", lambda: other.encode(pixels.to(kind))),
             ("decode", lambda: other.decode(scaled)),
         ):
             with torch.no_grad():
-                theirs[name], peak = once(work, device)
-            rows.append(Row("C", f"{name} {size.short} frames, upstream", theirs[name], peak_gib=peak))
-        del other
-    for layout in ("as it is loaded", "channels last"):
-        if layout == "channels last":
-            vae.channels_last(ours)
-        for name, work in (
-            ("encode", lambda: vae.encode(ours, pixels)),
-            ("decode", lambda: vae.decode(ours, latents)),
-        ):
-            with torch.no_grad():
                 once(work, device)
-                seconds, peak = once(work, device)
-            against = theirs[name] / seconds if theirs else 0.0
-            note = f"{1000 * seconds / size.short:.1f} ms a frame"
-            rows.append(Row("C", f"{name} {size.short} frames, ours, {layout}", seconds, 0, peak, against, note=note))
-    return rows
+                theirs[name], peak = once(work, device)
+            yield Row(f"{name} {size.short} frames, upstream", theirs[name], peak_gib=peak)
+        del other
+    for name, run in (
+        ("encode", lambda network: vae.encode(network, pixels)),
+        ("decode", lambda network: vae.decode(network, latents)),
+    ):
+        once(lambda: memory.run(VAE, run, ignore), device)  # noqa: B023
+        seconds, peak = once(lambda: memory.run(VAE, run, ignore), device)  # noqa: B023
+        against = theirs[name] / seconds if theirs else 0.0
+        note = f"{1000 * seconds / size.short:.1f} ms a frame"
+        yield Row(f"{name} {size.short} frames, ours", seconds, 0, peak, against, note=note)
 
 
 def _inputs(

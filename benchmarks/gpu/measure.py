@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from benching.tables import Table
+from benching.figures import Figure
+from benching.tables import Cell, Table, Verdict
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,24 @@ class Size:
     repeats: int
 
 
-FULL = Size("full", (384, 672), 3072, 42, 85, 197, (30, 50), 3, 10)
+FULL = Size("full", (384, 672), 3072, 42, 85, 197, (30, 50), 2, 5)
 TINY = Size("tiny", (32, 48), 32, 2, 85, 101, (2, 2), 1, 2)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What the device multiplies large matrices at, in TFLOP/s; 0 where that was not measured."""
+
+    burst: float = 0.0
+    """For some milliseconds."""
+    steady: float = 0.0
+    """For seconds on end, when heat and power have their say: what a clip can have at most."""
 
 
 @dataclass
 class Row:
     """One figure, and what it is to be compared with."""
 
-    stage: str
     name: str
     seconds: float = 0.0
     tflop: float = 0.0
@@ -48,6 +58,15 @@ class Row:
     error: float = 0.0
     """Largest difference from the eager output, relative to its largest value."""
     note: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        """TFLOP/s; 0 where work or time is not known."""
+        return self.tflop / self.seconds if self.seconds else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.name}: {1000 * self.seconds:,.1f} ms, {self.peak_gib:.1f} GiB {self.note}"
 
 
 def tflop(size: Size, latents: int, batch: int) -> float:
@@ -96,21 +115,28 @@ def once(work: Callable[[], Any], device: torch.device) -> tuple[float, float]:
     return seconds, torch.cuda.max_memory_reserved(device) / 2**30 if device.type == "cuda" else 0.0
 
 
-def as_table(rows: list[Row], gemm: float, size: str) -> Table:
-    """Rows of figures; `gemm` is the matrix rate of this run in TFLOP/s, 0 where it was not measured."""
-    columns = ("stage, what", "ms", "TFLOP/s", "of GEMM", "x floor", "x upstream", "GiB", "differs by", "note")
-    made = Table(f"gpu_void.{size}", f"VOID on a GPU, {size} size", columns)
-    for row in rows:
-        rate = row.tflop / row.seconds if row.seconds and row.tflop else 0.0
-        made.add(
-            f"{row.stage} {row.name}".strip(),
-            1000 * row.seconds or "",
-            rate or "",
-            f"{rate / gemm:.0%}" if rate and gemm else "",
-            gemm / rate if rate and gemm else "",
-            row.against or "",
-            row.peak_gib or "",
-            f"{row.error:.1e}" if row.error else "",
-            row.note,
-        )
+def judged(what: str, value: float, limit: float, *, least: bool = False) -> tuple[Verdict, ...]:
+    """The verdict on a figure; none where it was not measured."""
+    return (Verdict(what, Figure((value,)), limit, least=least),) if value else ()
+
+
+def as_table(stage: str, title: str, rows: list[Row], rates: Rates, size: str) -> Table:
+    """The rows of a stage, without columns that none of them fills; floors are the counted work at either rate."""
+    found: dict[str, list[Cell]] = {
+        "what": [row.name for row in rows],
+        "ms": [1000 * row.seconds or "" for row in rows],
+        "TFLOP/s": [row.rate or "" for row in rows],
+        "of burst rate": [f"{row.rate / rates.burst:.0%}" if row.rate and rates.burst else "" for row in rows],
+        "x floor": [rates.burst / row.rate if row.rate and rates.burst else "" for row in rows],
+        "x steady floor": [rates.steady / row.rate if row.rate and rates.steady else "" for row in rows],
+        "x upstream": [row.against or "" for row in rows],
+        "GiB": [row.peak_gib or "" for row in rows],
+        "differs by": [f"{row.error:.1e}" if row.error else "" for row in rows],
+        "note": [row.note for row in rows],
+    }
+    filled = {name: cells for name, cells in found.items() if any(cell != "" for cell in cells)}
+    made = Table(f"gpu_void.{size}.{stage}", f"VOID on a GPU, {size} size: {title}", list(filled))
+    for cells in zip(*filled.values(), strict=True):
+        made.add(*cells)
+    made.verdicts += [verdict for row in rows for verdict in row.verdicts]
     return made
