@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -75,14 +74,12 @@ def whole(count: int, size: Size, machine: Config, upstream: Upstream | None) ->
         else:
             theirs[name] = row.seconds
             yield row
-        gc.collect()
     kept = Kept()
     cold, _ = once(solve(size, machine, kept, frames, size.steps), device)
     yield Row(f"{label}, ours, with loading", cold)
     seconds, peak = once(solve(size, machine, kept, frames, size.steps), device)
     yield _against(f"{label}, ours", seconds, peak, theirs, size)
     del kept
-    gc.collect()
     kept, quick = Kept(), replace(machine, compile=True)
     first, _ = once(solve(size, quick, kept, frames, WARM), device)
     seconds, peak = once(solve(size, quick, kept, frames, size.steps), device)
@@ -147,4 +144,3 @@ def modes(size: Size, machine: Config, names: Sequence[str]) -> Iterator[Row]:
             row.verdicts = judged("GiB in the mode offload", peak, MOST_GIB)
         yield row
         del kept
-        gc.collect()
