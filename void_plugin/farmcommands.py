@@ -142,7 +142,7 @@ def _rows(shot: Shot, farm: Farm) -> list[tuple[str, str]]:
     solved = sum(unit.solved for unit in shot.made.units)
     units = f"{len(shot.made.units)}" + (f", {solved} solved already" if solved else "")
     tasks = ", ".join(f"{step.name} {len(step.tasks)}" for step in bundle.steps)
-    rates = "measured here" if farm.site.rates_measured else "stated for an H100, not measured here"
+    rates = "measured here" if farm.site.rates_measured else "stated for an H200, not measured here"
     rows = [
         ("job", str(shot.ref) if shot.ref is not None else f"not submitted, for {farm.name}"),
         ("name", bundle.name),

@@ -115,7 +115,7 @@ def test_a_dry_run_for_people_says_whose_rates_it_counts_by(
     monkeypatch.setenv("FAKE_PLAN", json.dumps({"device": "cuda", "solved": [1]}))
     assert cli.main(["submit", saved(engine="void"), "--dry-run"]) == 0
     said = capsys.readouterr()
-    assert "GPU hours: 0.03 (stated" in said.out and "units: 2, 1 solved already" in said.out
+    assert "GPU hours: 0.02 (stated" in said.out and "units: 2, 1 solved already" in said.out
     assert "1 with 40000 MiB or more" in said.out and "1 of 2 units are solved" in said.err
     Path("site.toml").write_text("[farm.rates]\nload = 360\nstep = 12\n")
     assert cli.main(["submit", saved(engine="void"), "--dry-run"]) == 0

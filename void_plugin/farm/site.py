@@ -25,12 +25,13 @@ from void_plugin.errors import FarmError
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds that work takes on the site's GPUs; measured by the site, else the stated figures of an H100."""
+    """Seconds that work takes on the site's GPUs; measured by the site, else what we state."""
 
     load: float = 60.0
     """Loading the model."""
-    step: float = 1.4
-    """One denoising step over one window of 85 frames at 672x384, without guidance."""
+    step: float = 0.5
+    """One denoising step over one window of 85 frames at 672x384, without guidance, with its share of encoding and
+    decoding: an H200 takes 15.2 s for 30 steps (benchmarks/gpu_void.py)."""
     recover_frame: float = 2.0
     """Finding real pixels for one frame."""
     compose_frame: float = 2.0
