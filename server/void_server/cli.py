@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from void_server import daemoncommands, farmworker, models
 from void_server import options as serving
 from void_server.lifeline import stop_at_end
 from void_server.processes import ready_for_pictures
+from void_server.stop import Stop
 
 if TYPE_CHECKING:
     from void_plugin.request import RemovalRequest
@@ -122,9 +122,7 @@ def _task(options: argparse.Namespace, machine: Config) -> int:
     from void_server.eventlog import EventLog
     from void_server.runner import load_job_request
 
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    stop = Stop(signal.SIGTERM, signal.SIGINT)
     if options.watch_stdin:
         stop_at_end(sys.stdin, stop)
     request, folder = load_job_request(options.job)
@@ -159,7 +157,7 @@ def _steps(
     request: RemovalRequest,
     folder: JobFolder,
     log: EventLog,
-    stop: threading.Event,
+    stop: Stop,
 ) -> int:
     from void_server.jobfolder import read_json
     from void_server.plan import Plan, plate_frames

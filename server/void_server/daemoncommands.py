@@ -10,11 +10,9 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 from void_plugin.config import CHOICES
@@ -25,6 +23,7 @@ from void_server.farmorder import Order, read_plan
 from void_server.gpus import farm_environment
 from void_server.openjdlines import Lines
 from void_server.processes import session_owner
+from void_server.stop import Stop
 from void_server.visibility import Patience
 
 EXIT_NONE = 69
@@ -80,13 +79,7 @@ def _start(options: argparse.Namespace, path: str, lines: Lines) -> int:
 
 def _started(options: argparse.Namespace, path: str, lines: Lines) -> Connection:
     """Start a daemon and wait until it is ready. Raises VoidError where it is not in time, and ends it then."""
-    stop = threading.Event()
-
-    def asked(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, asked)
+    stop = Stop(signal.SIGTERM, signal.SIGINT)
     _forget(path)
     sweep()
     log = f"{path}.log"
@@ -161,9 +154,7 @@ def _launch(settings: DaemonSettings, environment: Mapping[str, str], tell: int)
         ) from error
 
 
-def _answer(
-    descriptor: int, process: subprocess.Popen[bytes], seconds: float, stop: threading.Event
-) -> dict[str, Any] | None:
+def _answer(descriptor: int, process: subprocess.Popen[bytes], seconds: float, stop: Stop) -> dict[str, Any] | None:
     """What the daemon says of its start, or is said of one that is too late; None where it ends or we are to stop."""
     deadline = time.monotonic() + seconds
     line = b""

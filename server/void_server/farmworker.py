@@ -27,6 +27,7 @@ from void_server.openjdlines import Lines
 from void_server.options import mapping_rules
 from void_server.processes import session_owner, when_gone
 from void_server.settings import map_path
+from void_server.stop import Stop
 from void_server.visibility import Patience
 
 PAUSES = (2.0, 8.0)
@@ -90,14 +91,12 @@ class _Worker:
     def __init__(self, options: argparse.Namespace, machine: Config, lines: Lines) -> None:
         self.lines = lines
         self._options, self._machine = options, machine
-        self._stop = threading.Event()
+        self._stop = Stop(signal.SIGTERM, signal.SIGINT)
 
     def listen(self) -> None:
-        """Stop, with a checkpoint, on a signal and when whoever began this session is gone."""
+        """Stop, with a checkpoint, when whoever began this session is gone, as on a signal."""
         # Under nohup a task is to outlive the session that it was started in.
         outlives = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
         owner = self._options.owner_pid
         if owner is None:
             owner = 0 if outlives else session_owner(os.environ)

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from void_server.stop import Stop
+
 BEAT_SECONDS = 1.0
 """How often a worker tells that it lives."""
 STEPS_KEPT = 1000
@@ -58,8 +60,8 @@ def end_group() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def stop_at_end(stream: IO[str], stop: threading.Event) -> None:
-    """Set an event, from a thread of its own, once a stream ends: whoever holds its other side is gone."""
+def stop_at_end(stream: IO[str], stop: Stop) -> None:
+    """Ask to stop, from a thread of its own, once a stream ends: whoever holds its other side is gone."""
 
     def watch() -> None:
         # os.read and not the stream: a thread inside its lock would make the interpreter abort at exit.

@@ -41,6 +41,7 @@ from void_server.lifeline import stop_at_end
 from void_server.metrics import Metrics, serve_metrics
 from void_server.services import EngineService, FrameService, JobService
 from void_server.settings import ServerSettings, check_exposure
+from void_server.stop import Stop
 from void_server.store import FrameStore
 from void_server.submission import Submissions
 
@@ -67,9 +68,7 @@ def serve(settings: ServerSettings, environment: Mapping[str, str], stdin: IO[st
     Raises ServerError where the server cannot start.
     """
     keep_memory_together()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = Stop(signal.SIGTERM, signal.SIGINT)
     server = Server(settings, environment)
     try:
         server.start()
