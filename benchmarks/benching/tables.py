@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,11 +80,44 @@ class Table:
                 "figure": plain(item.figure),
                 "limit": item.limit,
                 "goal": item.goal,
+                "least": item.least,
                 "held": item.held,
             }
             for item in self.verdicts
         ]
-        return {"name": self.name, "title": self.title, "rows": rows, "notes": self.notes, "verdicts": verdicts}
+        return {
+            "name": self.name,
+            "title": self.title,
+            "columns": list(self.columns),
+            "rows": rows,
+            "notes": self.notes,
+            "verdicts": verdicts,
+        }
+
+
+def merged(records: Sequence[Mapping[str, Any]]) -> Table:
+    """One table of the records of several runs: the rows and whatever is no figure of the last, the rounds of all."""
+    last = records[-1]
+    table = Table(last["name"], last["title"], last["columns"], notes=list(last["notes"]))
+    first = table.columns[0]
+    known = [{row[first]: row for row in record["rows"]} for record in records]
+    for row in last["rows"]:
+        same = [rows[row[first]] for rows in known if row[first] in rows]
+        table.add(*(_of_all([each[name] for each in same]) for name in table.columns))
+    for verdicts in zip(*(record["verdicts"] for record in records), strict=True):
+        figure = Figure(tuple(value for verdict in verdicts for value in verdict["figure"]))
+        said = verdicts[-1]
+        table.verdicts.append(Verdict(said["what"], figure, said["limit"], said["goal"], said["least"]))
+    if len(records) > 1:
+        table.notes.append(f"All of that in each of {len(records)} runs, minutes apart.")
+    return table
+
+
+def _of_all(cells: Sequence[Any]) -> Cell:
+    if all(isinstance(cell, list) for cell in cells):
+        return Figure(tuple(math.nan if value is None else value for cell in cells for value in cell))
+    found: Cell = math.nan if cells[-1] is None else cells[-1]
+    return found
 
 
 def text(cell: Cell) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ sys.path.append(str(ROOT / "benchmarks"))
 from benching import command, results  # noqa: E402
 from benching.figures import Figure, exponent, growth, in_turn, short  # noqa: E402
 from benching.machine import about, tree, tree_bytes  # noqa: E402
-from benching.tables import Table, Verdict  # noqa: E402
+from benching.tables import Table, Verdict, merged  # noqa: E402
 
 SCRIPTS = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py") if path.name != "__main__.py")
 FLAGS = ("--quick", "--rounds", "--json", "--results", "--folder", "--strict")
@@ -156,6 +157,24 @@ def test_memory_is_that_of_a_process_and_of_what_descends_from_it() -> None:
         child.stdin.close()
 
 
+def test_runs_are_merged_round_by_round_and_judged_together() -> None:
+    def record(values: tuple[float, ...], gib: float) -> dict[str, Any]:
+        table = Table("of", "What", ("way", "ratio", "GiB"), notes=["2 rounds."])
+        table.add("ours", Figure(values), gib)
+        table.verdicts.append(Verdict("ours over theirs", Figure(values), 1.5, 1.3))
+        return table.record()
+
+    one, two = record((1.0, 1.2), 3.0), record((1.4, 1.8), 4.0)
+    both = merged([one, two])
+    assert both.rows == [("ours", Figure((1.0, 1.2, 1.4, 1.8)), 4.0)]
+    (verdict,) = both.verdicts
+    assert verdict.held and verdict.figure.middle == pytest.approx(1.3) and verdict.goal == 1.3
+    assert both.notes == ["2 rounds.", "All of that in each of 2 runs, minutes apart."]
+    assert merged([one]).record() == one
+    two["rows"][0]["way"] = "theirs"
+    assert merged([one, two]).rows == [("theirs", Figure((1.4, 1.8)), 4.0)]
+
+
 def test_the_machine_is_named_with_its_commit_and_versions() -> None:
     found = about(["numpy", "no-such-package"])
     assert {"machine", "commit", "Python", "numpy"} <= found.keys() and "no-such-package" not in found
@@ -173,7 +192,7 @@ def test_every_script_has_the_same_flags(script: str) -> None:
 
 def test_make_bench_runs_scripts_that_are_there_and_every_script_is_run() -> None:
     listing = subprocess.run(
-        [sys.executable, "-c", "import runpy, json; m = runpy.run_path('benchmarks/__main__.py'); "
+        [sys.executable, "-c", "import runpy, json; m = runpy.run_path('benchmarks'); "
          "print(json.dumps([*m['SHORT'], *m['LONG']]))"],
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
