@@ -84,8 +84,9 @@ def _rotated(tokens: torch.Tensor, rotary: Rotary) -> torch.Tensor:
     """Tokens with their pairs of channels rotated, in float32."""
     cosine, sine = (table[:, None] for table in rotary)
     pairs = tokens.float().unflatten(-1, (-1, 2))
-    if not torch.compiler.is_compiling():
-        # The same product as below in a third of the memory traffic; torch's compiler has no code for it.
+    if tokens.is_cuda and not torch.compiler.is_compiling():
+        # The same product as below in a third of the memory traffic. torch's compiler has no code for it, and on a
+        # CPU its last bits depend on how threads share the numbers.
         return torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(cosine, sine)).flatten(-2)
     first, second = pairs.unbind(-1)
     return torch.stack([first * cosine - second * sine, second * cosine + first * sine], dim=-1).flatten(-2)

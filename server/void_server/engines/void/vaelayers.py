@@ -36,6 +36,9 @@ class Upsample(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         in_time = 2 if self._doubles_time and not self._place.at_start else 1
+        if not inputs.is_cuda:  # a CPU's convolutions give other last bits on other threads with channels last
+            larger = F.interpolate(inputs, scale_factor=(float(in_time), 2.0, 2.0)).transpose(1, 2)
+            return _as_clip(self.conv(larger.flatten(0, 1)), len(inputs))
         pixels = inputs.permute(0, 2, 3, 4, 1)
         batch, count, height, width, channels = pixels.shape
         copies = pixels[:, :, None, :, None, :, None].expand(-1, -1, in_time, -1, 2, -1, 2, -1)
@@ -122,7 +125,10 @@ class Modulation(nn.Module):
         cells = normed
         for axis in (4, 3, 2):
             cells = cells.unflatten(axis, (zq.shape[axis], -1))
-        torch.addcmul(shift, cells, scale, out=cells)
+        if cells.is_cuda:
+            torch.addcmul(shift, cells, scale, out=cells)
+        else:  # where the last bits of one operation would depend on how threads share the numbers
+            cells.mul_(scale).add_(shift)
         return normed, {}
 
 
