@@ -9,6 +9,7 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 from diffusers.models.autoencoders.autoencoder_kl_cogvideox import CogVideoXCausalConv3d
 from diffusers.models.downsampling import CogVideoXDownsample3D
+from diffusers.models.upsampling import CogVideoXUpsample3D
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinyvoid import tiny_spec
@@ -63,6 +64,16 @@ def test_norms_from_sums_are_group_norms(dtype: torch.dtype, tolerance: float, l
     found = vaelayers.GroupNorm(stock.to(dtype))(features)
     assert found.dtype == dtype and found.stride() == features.stride()
     assert float((found.float() - expected).abs().max() / expected.abs().max()) <= tolerance
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+@pytest.mark.parametrize("doubles_time", [True, False])
+def test_doubling_gives_the_same_however_features_lie(doubles_time: bool, at_start: bool) -> None:
+    stock = CogVideoXUpsample3D(4, 6, padding=1, compress_time=doubles_time).requires_grad_(False)
+    ours, features = vaelayers.Upsample(stock, vaelayers.Place(at_start)), clip(4, 2, 5, 6)
+    plain, last = ours(features), ours(features.to(memory_format=torch.channels_last_3d))
+    assert plain.shape == (1, 6, 4 if doubles_time and not at_start else 2, 10, 12)
+    torch.testing.assert_close(last, plain, rtol=0, atol=1e-6)
 
 
 def test_norms_refuse_to_mix_clips() -> None:

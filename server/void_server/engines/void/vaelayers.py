@@ -36,7 +36,7 @@ class Upsample(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         in_time = 2 if self._doubles_time and not self._place.at_start else 1
-        if not inputs.is_cuda:  # a CPU's convolutions give other last bits on other threads with channels last
+        if not _has_channels_last(inputs):  # and is to stay so: on a CPU the other way's last bits depend on threads
             larger = F.interpolate(inputs, scale_factor=(float(in_time), 2.0, 2.0)).transpose(1, 2)
             return _as_clip(self.conv(larger.flatten(0, 1)), len(inputs))
         pixels = inputs.permute(0, 2, 3, 4, 1)
@@ -135,12 +135,16 @@ class Modulation(nn.Module):
 def _joined(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
     """Frames and those that follow them, lying as the latter do; `torch.cat` would turn them round."""
     count = before.shape[2]
-    lying = torch.channels_last_3d if after.stride(1) == 1 else torch.contiguous_format
+    lying = torch.channels_last_3d if _has_channels_last(after) else torch.contiguous_format
     shape = (*after.shape[:2], count + after.shape[2], *after.shape[3:])
     joined = torch.empty(shape, dtype=after.dtype, device=after.device, memory_format=lying)
     joined[:, :, :count] = before
     joined[:, :, count:] = after
     return joined
+
+
+def _has_channels_last(features: torch.Tensor) -> bool:
+    return features.stride(1) == 1
 
 
 def _as_clip(planes: torch.Tensor, clips: int) -> torch.Tensor:
