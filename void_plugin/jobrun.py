@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,46 +13,13 @@ from void_plugin.client import Uploaded, VoidClient
 from void_plugin.digests import Digests
 from void_plugin.errors import Cancelled, FrameError, JobError, RequestError, ServerError
 from void_plugin.events import Event, Finished, FrameReady, Started, Uploading, is_last
+from void_plugin.gate import Gate
 from void_plugin.localfiles import write_whole
 from void_plugin.request import RemovalRequest
 from void_plugin.transfer import Downloads, InputFile, input_files, send
 
 ROUNDS = 3
 """How often files are brought to a server that has lost some of them again before the job was queued."""
-
-
-class Gate:
-    """Puts the submit of a job and the wish to stop it into an order; safe from many threads."""
-
-    def __init__(self) -> None:
-        self.job_id = ""
-        """Empty until there is a job."""
-        self.decided = threading.Event()
-        """Set once there is a job, or there will be none."""
-        self._lock = threading.Lock()
-        self._stopping = self._submitting = False
-
-    def stop(self) -> bool:
-        """Let nothing be submitted any more; True where something may have been."""
-        with self._lock:
-            self._stopping = True
-            return self._submitting
-
-    def stopped(self) -> bool:
-        """True once somebody wished to stop."""
-        return self._stopping
-
-    def begin(self) -> None:
-        """Begin to submit, or to submit again. Raises Cancelled where somebody wished to stop before."""
-        with self._lock:
-            if self._stopping and not self._submitting:
-                raise Cancelled
-            self._submitting = True
-
-    def settle(self, job_id: str) -> None:
-        """Say which job it became."""
-        self.job_id = job_id
-        self.decided.set()
 
 
 class JobRun:

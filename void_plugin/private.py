@@ -40,17 +40,17 @@ class PrivateServer:
         self._workers = workers or config.workers
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._stopped = False
         self._log_start = 0
         self.state = ""
         """Its state folder; empty before it is started."""
 
-    def start(self) -> Config:
-        """Start it and return the configuration of a client for it, as soon as it listens.
+    def launch(self) -> None:
+        """Start its process and return at once.
 
-        Raises ServerError where it cannot be started, Cancelled where it was stopped meanwhile.
+        Raises ServerError where it cannot be started, Cancelled where it was stopped before.
         """
-        lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         with self._lock:
             if self._stopped:
                 raise Cancelled
@@ -58,8 +58,16 @@ class PrivateServer:
         assert process.stdout is not None
         # A thread, because a signal cannot interrupt a blocking read of a pipe on Windows, and so that the server
         # never waits for a reader.
-        threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
-        address = self._address(process, lines)
+        threading.Thread(target=_pump, args=(process.stdout, self._lines), daemon=True).start()
+
+    def ready(self) -> Config:
+        """The configuration of a client for it, as soon as it listens; `launch` comes first.
+
+        Raises ServerError where it ends or does not listen, Cancelled where it was stopped meanwhile.
+        """
+        process = self._process
+        assert process is not None
+        address = self._address(process)
         # Whatever else is configured is about the servers of others.
         return Config(server=address, token_file=os.path.join(self.state, "token"), transfer="paths")
 
@@ -124,12 +132,12 @@ class PrivateServer:
             shutil.rmtree(self.state, ignore_errors=True)
             raise
 
-    def _address(self, process: "subprocess.Popen[bytes]", lines: "queue.SimpleQueue[bytes | None]") -> str:
+    def _address(self, process: "subprocess.Popen[bytes]") -> str:
         """What the server prints once it listens."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             try:
-                line = lines.get(timeout=_POLL_SECONDS)
+                line = self._lines.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 if process.poll() is None:
                     continue

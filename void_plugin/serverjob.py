@@ -1,26 +1,27 @@
 """`ServerJob`: one request through the configured server, or through a private one, as a stream of events.
 
-A thread does the work and puts the events into a queue, so that whoever takes them can be interrupted at any time.
+A thread does the work and puts the events into a queue, so that whoever takes them can be interrupted at any time. That
+thread loads gRPC, because a private server loads meanwhile.
 """
 
 import queue
 import threading
 from collections.abc import Generator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from void_plugin.attachment import Attachments
-from void_plugin.channel import server_address
-from void_plugin.client import VoidClient
 from void_plugin.config import Config, state_folder
 from void_plugin.errors import Cancelled, RequestError, VoidError
 from void_plugin.events import Event, Stopped, Warned, is_last
-from void_plugin.jobrun import Gate, JobRun
+from void_plugin.gate import Gate
 from void_plugin.localfiles import write_whole
 from void_plugin.patience import Patience
 from void_plugin.private import STOP_SECONDS, PrivateServer
 from void_plugin.removal import Client
 from void_plugin.request import RemovalRequest
-from void_plugin.transfer import why_not_by_path
+
+if TYPE_CHECKING:
+    from void_plugin.client import VoidClient
 
 RECONNECT_SECONDS = 300.0
 """How long a job waits for a server that has gone away."""
@@ -144,13 +145,21 @@ class ServerJob(Client):
 
     def _work_privately(self, request: RemovalRequest, private: PrivateServer) -> None:
         write_whole(Path(request.job_folder()) / "request.json", request.to_json())
-        config = private.start()
+        private.launch()
+        from void_plugin.jobrun import JobRun
+
+        config = private.ready()
         patience = Patience(config.server, RECONNECT_SECONDS, self._warn, private.check)
         patience.succeeded()  # it has said that it listens
         with self._connected(config, patience) as client:
             JobRun(client, request, self._kind, self._gate, self._inbox.put).once()
 
     def _work_remotely(self, request: RemovalRequest) -> None:
+        from void_plugin.attachment import Attachments
+        from void_plugin.channel import server_address
+        from void_plugin.jobrun import JobRun
+        from void_plugin.transfer import why_not_by_path
+
         address = server_address(self._config.server)
         with self._connected(self._config, Patience(address, RECONNECT_SECONDS, self._warn)) as client:
             why_not = why_not_by_path(request, self._config, client.engines().server)
@@ -171,7 +180,9 @@ class ServerJob(Client):
                 self._warn(f"The files are uploaded: {error.message}", error.code)
                 run.by_upload(attachments)
 
-    def _connected(self, config: Config, patience: Patience) -> VoidClient:
+    def _connected(self, config: Config, patience: Patience) -> "VoidClient":
+        from void_plugin.client import VoidClient
+
         client = VoidClient.connect(config, self._environment, patience.address, patience)
         with self._lock:
             self._client = client

@@ -46,6 +46,7 @@ class Devices:
         environment: Mapping[str, str],
     ) -> None:
         self._queue, self._observer = queue, observer
+        self._telling = threading.Lock()
         found = places(settings.devices, environment)
         on_cpu = any(place.name.startswith("cpu") for place in found)
         workers = settings.workers or max(1, (os.cpu_count() or 1) // len(found))
@@ -64,7 +65,7 @@ class Devices:
                 environment,
                 workers,
                 partial(takes, place.name),
-                self._tell,
+                self.tell,
             )
             for place in found
         ]
@@ -112,8 +113,10 @@ class Devices:
             device.reported.wait(max(0.0, deadline - time.monotonic()))
         return bool(self.engines())
 
-    def _tell(self) -> None:
-        self._observer.devices_changed(self.status())
+    def tell(self) -> None:
+        """Tell the observer where every device stands; what is told last is how they stand."""
+        with self._telling:
+            self._observer.devices_changed(self.status())
 
     def _wake_all(self) -> None:
         """Make every device look at the queue whenever there is something new."""

@@ -9,14 +9,16 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
 
 from void_plugin.errors import ServerError
-from void_server.access import Access
 from void_server.settings import ServerSettings, split_address
+
+if TYPE_CHECKING:
+    from void_server.access import Access  # and with it gRPC, which figures do without
 
 WAIT_BUCKETS = (0.1, 1, 10, 60, 300, 1800, 7200, 28800)
 """Seconds; from a warm idle worker to a shift of waiting."""

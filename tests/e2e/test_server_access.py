@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -25,6 +26,8 @@ from shots import build_shot
 
 from void_plugin import wire
 from void_plugin.v1 import engine_service_pb2, frame_service_pb2, job_service_pb2
+from void_server import port, serve
+from void_server.settings import ServerSettings
 
 EXR = b"\x76\x2f\x31\x01"
 
@@ -217,16 +220,22 @@ def test_metrics_want_the_token_and_tell_what_was_asked_for(two: Server) -> None
 def refused_start(state: Path, *arguments: str) -> str:
     """What the server says when it does not start."""
     command = [sys.executable, "-m", "void_server", "serve", "--state", str(state), "--devices", "cpu", *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
-    assert ran.returncode == 69 and not ran.stdout, (ran.returncode, ran.stdout, ran.stderr)
-    return ran.stderr.strip().splitlines()[-1]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True) as ran:
+        out, said = ran.communicate(timeout=60)
+    assert ran.returncode == 69 and not out, (ran.returncode, out, said)
+    for found in Path("/proc").glob("[0-9]*/cmdline"):  # what it had started is gone with it
+        with contextlib.suppress(OSError):
+            assert f"--parent\0{ran.pid}\0".encode() not in found.read_bytes()
+    return said.strip().splitlines()[-1]
 
 
 def test_it_says_why_it_cannot_start(tmp_path: Path) -> None:
     with Server(tmp_path / "state") as running:
         assert "in use by another server" in refused_start(tmp_path / "state", "--address", "127.0.0.1:0")
-        said = refused_start(tmp_path / "other", "--address", running.address)
-        assert running.address in said and "--address" in said
+        for _ in range(2):  # nothing of the first is in the way of the second
+            said = refused_start(tmp_path / "other", "--address", running.address)
+            assert running.address in said and "--address" in said
     assert "--token-file" in refused_start(tmp_path / "other", "--address", "0.0.0.0:0")
     (tmp_path / "file").write_text("")
     assert str(tmp_path / "file") in refused_start(tmp_path / "file", "--address", "127.0.0.1:0")
@@ -252,6 +261,26 @@ def test_a_unix_socket_is_for_its_user_alone_and_a_stale_one_is_replaced(tmp_pat
         said = refused_start(tmp_path / "other", "--address", server.address)
         assert "Another server listens" in said
     assert not path.exists() and not (server.state / "server.json").exists()
+
+
+def test_health_is_right_where_the_workers_were_ready_before_the_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LatePort(port.Port):
+        def __init__(self, *arguments: Any) -> None:
+            assert server.devices.wait_ready(60)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(port, "Port", LatePort)
+    settings = ServerSettings(state=tmp_path / "state", address="127.0.0.1:0", devices=("cpu",))
+    server = serve.Server(settings, os.environ)
+    try:
+        server.start()
+        with grpc.insecure_channel(server.address) as channel:
+            asked = health_pb2.HealthCheckRequest(service="void_plugin.v1.JobService")
+            assert health_pb2_grpc.HealthStub(channel).Check(asked).status == health_pb2.HealthCheckResponse.SERVING
+    finally:
+        server.drain()
 
 
 # -- TLS -------------------------------------------------------------------------------------------------------------

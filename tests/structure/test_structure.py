@@ -115,6 +115,12 @@ assert dict(os.environ) == environment
     subprocess.run([sys.executable, "-S", "-I", "-c", script], check=True)
 
 
+@pytest.mark.parametrize("name", ("void_plugin.serverjob", "void_server.serve"))
+def test_what_starts_another_process_first_loads_grpc_only_while_that_loads(name: str) -> None:
+    script = f"import sys, {name}; print(*{{'grpc', 'google.protobuf'}} & set(sys.modules))"
+    assert not subprocess.check_output([sys.executable, "-c", script], text=True).split()
+
+
 @pytest.mark.parametrize("name", ("__init__", *GROUND, "hosts.__init__", *HOST_HALF))
 def test_the_ground_and_the_host_half_are_written_for_the_oldest_host(name: str) -> None:
     source = host_file(name).read_text(encoding="utf-8")

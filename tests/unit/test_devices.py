@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benches import FAKES, Bench, eventually, gone, new_job, numbers, slow, slow_environment
+from benches import FAKES, SECONDS, Bench, eventually, gone, new_job, numbers, slow, slow_environment
 from shots import Shot, build_shot, run_in_process
 
 from void_plugin.config import Config
@@ -80,6 +80,14 @@ def test_devices_say_what_they_can_run(bench: Bench) -> None:
     assert (status.name, status.state, status.job_id, status.restarts) == ("cpu", "IDLE", "", 0)
     assert "slow" in status.engines and "void" not in status.engines and not gone(status.pid)
     assert bench.seen.states[0] == "LOADING" and bench.seen.states[-1] == "IDLE"
+
+
+def test_who_begins_to_listen_late_can_be_told_how_the_devices_stand(bench: Bench) -> None:
+    devices = bench.start()
+    assert devices.wait_ready(SECONDS)
+    bench.seen.states.clear()
+    devices.tell()
+    assert bench.seen.states == ["IDLE"]
 
 
 def test_workers_are_told_where_weights_are_and_how_to_use_memory(bench: Bench) -> None:

@@ -42,6 +42,11 @@ def gone(pid: int) -> bool:
     return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
 
 
+def begun(server: PrivateServer) -> Config:
+    server.launch()
+    return server.ready()
+
+
 def wait_until(true: "object") -> None:
     deadline = time.monotonic() + 30
     while not true():  # type: ignore[operator]
@@ -51,7 +56,7 @@ def wait_until(true: "object") -> None:
 
 def test_it_answers_on_a_socket_of_its_own_and_leaves_nothing(environment: dict[str, str], tmp_path: Path) -> None:
     server = PrivateServer(CONFIG, environment, tmp_path / "job" / "log.txt", workers=3)
-    config = server.start()
+    config = begun(server)
     assert config.server.startswith("unix:") and config.transfer == "paths"
     folder = Path(server.state)
     assert oct((folder.stat().st_mode) & 0o777) == "0o700", "nobody else comes near its socket and token"
@@ -77,7 +82,7 @@ def test_a_temporary_folder_with_a_long_name_does_not_matter(
     monkeypatch.setattr(private_module.tempfile, "tempdir", str(deep))
     server = PrivateServer(CONFIG, environment, tmp_path / "log.txt")
     try:
-        assert len(server.start().server) < 108
+        assert len(begun(server).server) < 108
     finally:
         server.stop()
     assert list(deep.iterdir()) == []
@@ -86,7 +91,7 @@ def test_a_temporary_folder_with_a_long_name_does_not_matter(
 def test_one_that_cannot_be_started_is_one_sentence(environment: dict[str, str], tmp_path: Path) -> None:
     server = PrivateServer(Config(server_command=(str(tmp_path / "no-such-program"),)), environment, tmp_path / "log")
     with pytest.raises(ServerError, match=r"no-such-program.*\$VOID_SERVER_COMMAND"):
-        server.start()
+        begun(server)
     assert not Path(server.state).exists()
     server.stop()
 
@@ -95,7 +100,7 @@ def test_one_that_dies_at_once_tells_its_last_words(environment: dict[str, str],
     (tmp_path / "log.txt").write_text("MemoryError: of yesterday\n")
     server = PrivateServer(CONFIG, {**environment, "FAKE_BROKEN": "1"}, tmp_path / "log.txt")
     with pytest.raises(ServerError) as caught:
-        server.start()
+        begun(server)
     assert caught.value.code == "server.start"
     assert "exit code 3 and said: ModuleNotFoundError: No module named 'cv2'." in caught.value.message
     assert str(tmp_path / "log.txt") in caught.value.message and "yesterday" not in caught.value.message
@@ -110,14 +115,14 @@ def test_one_that_never_listens_is_not_waited_for_for_ever(
     config = Config(server_command=(sys.executable, "-c", "import time; time.sleep(60)"))
     server = PrivateServer(config, environment, tmp_path / "log.txt")
     with pytest.raises(ServerError, match="not ready after"):
-        server.start()
+        begun(server)
     server.stop(0.0)
     assert not Path(server.state).exists()
 
 
 def test_one_that_is_killed_is_noticed_and_says_what_to_do(environment: dict[str, str], tmp_path: Path) -> None:
     server = PrivateServer(CONFIG, environment, tmp_path / "log.txt")
-    server.start()
+    begun(server)
     os.kill(started(tmp_path)["pid"], signal.SIGKILL)  # type: ignore[arg-type]
     with pytest.raises(JobError) as caught:
         while True:
@@ -134,7 +139,7 @@ def test_one_that_does_not_listen_to_reason_is_killed(environment: dict[str, str
     for seconds, hurried in ((0.3, lambda: False), (60.0, lambda: True)):
         (tmp_path / "started.jsonl").unlink(missing_ok=True)
         server = PrivateServer(CONFIG, {**environment, "FAKE_STUBBORN": "1"}, tmp_path / "log.txt")
-        server.start()
+        begun(server)
         began = time.monotonic()
         server.stop(seconds, hurried)
         assert time.monotonic() - began < 20
@@ -147,10 +152,10 @@ def test_it_can_be_stopped_while_it_starts(environment: dict[str, str], tmp_path
     timer = threading.Timer(0.3, server.stop, (0.0,))
     timer.start()
     with pytest.raises(Cancelled):
-        server.start()
+        begun(server)
     timer.join()
     with pytest.raises(Cancelled):
-        server.start()
+        begun(server)
 
 
 def test_it_ends_when_its_client_is_killed(environment: dict[str, str], tmp_path: Path) -> None:
@@ -160,7 +165,7 @@ def test_it_ends_when_its_client_is_killed(environment: dict[str, str], tmp_path
         "from void_plugin.config import Config\n"
         "from void_plugin.private import PrivateServer\n"
         "server = PrivateServer(Config(server_command=tuple(sys.argv[1:])), os.environ, Path('log.txt'))\n"
-        "server.start()\n"
+        "server.launch()\nserver.ready()\n"
         "print('started', flush=True)\n"
         "time.sleep(60)\n"
     )
