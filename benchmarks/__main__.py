@@ -38,7 +38,7 @@ SHORT = (
     "compose.py --frames 12 --rounds 2 --skip-memory",
     "tiny_void.py --rounds 2",
     "overall.py --width 960 --frames 24 --rounds 2",
-    "growth.py --what matte --rounds 1",
+    "growth.py --what matte --rounds 3",
 )
 LONG = (
     "overall.py",
