@@ -125,7 +125,7 @@ class Composer:
 
     def patch(self, frame: int) -> Patch | None:
         """The change to one frame, or None where there is none. Values are in the plate's space and type."""
-        if self._frames.weights(frame) is None:
+        if self._frames.changed(frame) is None:
             return None
         if self._fills.generated(frame) is None and self._fills.recovered(frame) is None:
             raise FrameError(f"Frame {frame} has a matte but no fill; solve its unit first.", "frame.missing")

@@ -31,6 +31,8 @@ WHOLE = 1 << 30
 """Rows that no picture has."""
 MATTE_SHARE = 16
 """One part in so many of the memory for plates is for mattes as well: once looked at they are seldom asked for."""
+MADE_BYTES = 96 << 20
+"""What views make of mattes takes about ten bits a pixel around them: a quarter of a megabyte a frame of 2K."""
 FEW_FRAMES = 12
 """Frames of a plate that composing keeps: a frame's neighbours within a unit, for some threads at once."""
 
@@ -163,6 +165,8 @@ class Footage:
         self._headers: ByteCache[tuple[Part, ...]] = ByteCache(1 << 16, lambda _: 1)
         self._rows: ByteCache[_Rows] = ByteCache(cache_bytes, lambda rows: rows.pixels.nbytes)
         self._mattes: ByteCache[Matte] = ByteCache(cache_bytes // MATTE_SHARE, lambda matte: matte.samples.nbytes)
+        self.made: ByteCache[Any] = ByteCache(MADE_BYTES, lambda made: made.bytes)
+        """What views make of mattes, by names of theirs; here because several views of one job make the same."""
 
     def can_keep(self, plate_bytes: int) -> bool:
         """Whether that much of a plate stays in memory once it is decoded."""

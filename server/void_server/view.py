@@ -16,18 +16,17 @@ from numpy.typing import NDArray
 from void_server import quadmask
 from void_server.affected import Preset
 from void_server.colour import Colour
-from void_server.engines import AFFECTED, KEEP, Frames, Mask, Picture
+from void_server.crops import Crop, Mattes
+from void_server.engines import KEEP, Frames, Mask, Picture
 from void_server.exr import Pixels
-from void_server.footage import EMPTY_MATTE, ByteCache, Footage, Matte, cropped
+from void_server.footage import EMPTY_MATTE, Footage, Matte, cropped
 from void_server.halves import floats
 from void_server.quadmask import Reach
-from void_server.tiles import Box, box_of, strips, whole_blocks
+from void_server.tiles import Box, strips, whole_blocks
 
 HALF_MAX = 65504.0
 _INFINITY = 0x7C00
 """Its bits as a half: those of the exponent, all set."""
-LABEL_CACHE = 96 << 20
-"""Bytes of label crops kept; they take six bytes a pixel of the hole, ten where what is affected is filled as well."""
 
 
 class PlateFrames(Frames):
@@ -54,11 +53,10 @@ class PlateFrames(Frames):
         self.size = canvas.size
         self.enlargement = 1.0
         self.analysis = analysis or {}
-        self._fills_affected = AFFECTED in fills
         self._without_affected = frozenset(without_affected)
         self._preset, self._object_boxes = Preset.of(footage.request), tuple(object_boxes)
         self._fill_labels = fills
-        self._crops: ByteCache[_Crop] = ByteCache(LABEL_CACHE, lambda crop: crop.bytes)
+        self._said = repr((reach, fills, self._object_boxes))
 
     # -- mattes ----------------------------------------------------------------------------------------------
 
@@ -81,17 +79,18 @@ class PlateFrames(Frames):
     def _of_shot(self) -> Matte:
         return self._preset.of_shot(self._object_boxes, self.canvas)
 
-    def weights(self, frame: int) -> tuple[Box, NDArray[np.float32]] | None:
-        """The box that can change in one frame, clipped to its data window, and the blend weights in it.
+    def changed(self, frame: int) -> Box | None:
+        """The box that can change in one frame, clipped to its data window; in EXR coordinates, None where nothing."""
+        return self._crop(frame).changed
 
-        In EXR coordinates; None where nothing changes.
-        """
+    def weights(self, frame: int) -> tuple[Box, NDArray[np.float32]] | None:
+        """The box of `changed` and the blend weights in it."""
         crop = self._crop(frame)
-        return None if crop is None or crop.changed is None else (crop.changed, crop.weights)
+        return None if crop.changed is None else (crop.changed, crop.weights.values)
 
     def object_weights(self, frame: int) -> NDArray[np.float32]:
         """The blend weights of the object alone, without what is affected, over the box of `weights`."""
-        return self._crops.get(frame, lambda _: self._make_crop(frame)).object_weights
+        return self._crop(frame).object_weights.values
 
     def foreign(self, frame: int, box: Box) -> Mask:
         """True where a pixel shows something else than the background: mattes of all kinds, or nothing finite."""
@@ -108,10 +107,11 @@ class PlateFrames(Frames):
         return np.asarray(out | broken)
 
     def labels(self, frame: int, box: Box) -> NDArray[np.uint8]:
-        crop = self._crop(frame)
+        crop, here = self._crop(frame), self._exr(box)
         out = np.full(box.size, KEEP, np.uint8)
-        if crop is not None:
-            _paste(out, self._exr(box), crop.labels, crop.box)
+        if crop.box is not None and (shared := here.within(crop.box)) is not None:
+            to, take = shared.moved(-here.x0, -here.y0), shared.moved(-crop.box.x0, -crop.box.y0)
+            out[to.rows, to.columns] = crop.labels[take.rows, take.columns]
         return out
 
     def usable(self, frame: int, box: Box) -> Mask:
@@ -124,67 +124,26 @@ class PlateFrames(Frames):
         area = inside.moved(-here.x0, -here.y0)
         out[area.rows, area.columns] = finite_pixels(self.footage.plate(frame, inside))
         crop = self._crop(frame)
-        if crop is not None:
-            blocked = np.zeros(box.size, bool)
-            _paste(blocked, here, crop.blocked, crop.box)
-            out &= ~blocked
+        if crop.box is not None and (shared := here.within(crop.box)) is not None:
+            to, take = shared.moved(-here.x0, -here.y0), shared.moved(-crop.box.x0, -crop.box.y0)
+            out[to.rows, to.columns] &= ~crop.blocked.mask[take.rows, take.columns]
         return out
 
     def hole(self, frame: int) -> Box | None:
         crop = self._crop(frame)
-        return None if crop is None or crop.hole is None else crop.hole.moved(-self.canvas.x0, -self.canvas.y0)
+        return None if crop.hole is None else crop.hole.moved(-self.canvas.x0, -self.canvas.y0)
 
-    def _crop(self, frame: int) -> _Crop | None:
-        crop = self._crops.get(frame, lambda _: self._make_crop(frame))
-        return crop if crop.labels.size else None
+    def _crop(self, frame: int) -> Crop:
+        """Everything the mattes of one frame say."""
+        name = "crop", frame, frame in self._without_affected, self._said
+        made: Crop = self.footage.made.get(name, lambda _: self._make_crop(frame))
+        return made
 
-    def _make_crop(self, frame: int) -> _Crop:
-        """Everything the mattes of one frame say, over the smallest box that holds it."""
-        remove, affected = self.mattes(frame)
-        holdout, exclude = self.footage.matte("holdout_matte", frame), self.footage.matte("exclude_matte", frame)
-        data = self.footage.plate_part(frame)[0].data
-        boxes = [matte.box for matte in (remove, affected, holdout, exclude) if matte.box is not None]
-        if not boxes:
-            return _Crop.empty()
-        whole = boxes[0]
-        for box in boxes[1:]:
-            whole = whole.joined(box)
-        # Weights are made over the uncut box, so that a matte beyond the frame edge still reaches in.
-        whole = whole.grown(self.reach.pixels)
-        shared = whole.within(data)
-        if shared is None:
-            return _Crop.empty()
-        removed = remove.within(whole) > quadmask.STITCH_THRESHOLD
-        affected_here = affected.within(whole)
-        changed_by_it = affected_here > quadmask.AFFECTED_THRESHOLD
-        held = None if holdout.box is None else holdout.within(whole) > 0
-        around_object = quadmask.weights(removed, held, self.reach)
-        weights = around_object
-        if self._fills_affected:
-            weights = np.maximum(weights, quadmask.weights(changed_by_it, held, self.reach))
-        labels = quadmask.combine(around_object > 0, changed_by_it)
-        labels[(weights > 0) & (labels == KEEP)] = AFFECTED  # the rim around a replaced shadow
-        if held is not None:
-            labels[held] = KEEP
-        blocked = (labels != KEEP) | removed | (affected_here > quadmask.OBJECT_THRESHOLD)
-        if held is not None:
-            blocked |= held
-        if exclude.box is not None:
-            blocked |= exclude.within(whole) > quadmask.STITCH_THRESHOLD
-        area = shared.moved(-whole.x0, -whole.y0)
-        labels, blocked = labels[area.rows, area.columns], blocked[area.rows, area.columns]
-        weights, around_object = weights[area.rows, area.columns], around_object[area.rows, area.columns]
-        changed = box_of(weights > 0, (shared.x0, shared.y0))
-        if changed is not None:
-            area = changed.moved(-shared.x0, -shared.y0)
-            weights, around_object = weights[area.rows, area.columns].copy(), around_object[area.rows, area.columns]
-            # Where nothing else is filled they are the same: no need to keep them twice.
-            around_object = around_object.copy() if self._fills_affected else weights
-        # Affected-only pixels belong to the hole only where the engine replaces them.
-        filled = np.zeros(256, np.uint8)
-        filled[list(self._fill_labels)] = 1
-        hole = box_of(np.asarray(cv2.LUT(labels, filled)).view(bool), (shared.x0, shared.y0))
-        return _Crop(shared, labels, blocked, hole, changed, weights, around_object)
+    def _make_crop(self, frame: int) -> Crop:
+        footage = self.footage
+        holdout, exclude = footage.matte("holdout_matte", frame), footage.matte("exclude_matte", frame)
+        mattes = Mattes(*self.mattes(frame), holdout, exclude)
+        return mattes.crop(footage.plate_part(frame)[0].data, self.reach, self._fill_labels)
 
     # -- pixels ----------------------------------------------------------------------------------------------
 
@@ -245,47 +204,19 @@ class PlateFrames(Frames):
     def _blocked_blocks(self, frame: int, factor: int, size: tuple[int, int]) -> Mask:
         out = np.zeros(size, bool)
         crop = self._crop(frame)
-        if crop is None:
+        if crop.box is None:
             return out
         box = crop.box.moved(-self.canvas.x0, -self.canvas.y0)
         first_x, first_y = box.x0 // factor, box.y0 // factor
         padded = np.zeros(((-(-box.y1 // factor) - first_y) * factor, (-(-box.x1 // factor) - first_x) * factor), bool)
         top, left = box.y0 - first_y * factor, box.x0 - first_x * factor
-        padded[top : top + box.height, left : left + box.width] = crop.blocked
+        padded[top : top + box.height, left : left + box.width] = crop.blocked.mask
         blocks = ~whole_blocks(~padded, factor)
         out[first_y : first_y + blocks.shape[0], first_x : first_x + blocks.shape[1]] = blocks
         return out
 
     def _exr(self, box: Box) -> Box:
         return box.moved(self.canvas.x0, self.canvas.y0)
-
-
-class _Crop:
-    """What the mattes of one frame say, over `box` in EXR coordinates."""
-
-    def __init__(
-        self,
-        box: Box,
-        labels: NDArray[np.uint8],
-        blocked: Mask,
-        hole: Box | None,
-        changed: Box | None,
-        weights: NDArray[np.float32],
-        object_weights: NDArray[np.float32],
-    ) -> None:
-        self.box, self.labels, self.blocked, self.hole = box, labels, blocked, hole
-        self.changed, self.weights, self.object_weights = changed, weights, object_weights
-
-    @property
-    def bytes(self) -> int:
-        """Memory that this takes."""
-        own = () if self.object_weights is self.weights else (self.object_weights,)
-        return sum(array.nbytes for array in (self.labels, self.blocked, self.weights, *own))
-
-    @classmethod
-    def empty(cls) -> _Crop:
-        none = np.zeros((0, 0), np.float32)
-        return cls(Box(0, 0, 1, 1), none.astype(np.uint8), none.astype(bool), None, None, none, none)
 
 
 def sanitised(pixels: Pixels) -> Picture:
@@ -329,13 +260,6 @@ def _finite(pixels: Pixels) -> NDArray[np.bool_]:
         # All exponent bits set means Inf or NaN; testing bits is several times faster than converting.
         return cast(Mask, (pixels.view(np.uint16) & _INFINITY) != _INFINITY)
     return cast(Mask, np.isfinite(pixels))
-
-
-def _paste(target: NDArray[Any], target_box: Box, source: NDArray[Any], source_box: Box) -> None:
-    shared = target_box.within(source_box)
-    if shared is not None:
-        to, take = shared.moved(-target_box.x0, -target_box.y0), shared.moved(-source_box.x0, -source_box.y0)
-        target[to.rows, to.columns] = source[take.rows, take.columns]
 
 
 def _nearest(box: Box, data: Box) -> Box:
