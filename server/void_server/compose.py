@@ -21,13 +21,14 @@ from void_server.colour import Colour, Config
 from void_server.engines import Engine, Mask
 from void_server.exr import FIXED_DATE, ImageFiles, NewPart, Part, Pixels, output_compression
 from void_server.fills import Fills
+from void_server.finite import HALF_MAX, finite_pixels
 from void_server.grained import Grainer
 from void_server.halves import as_kind, floats
 from void_server.pixelmath import PixelMath, per_channel
 from void_server.plan import PIXELS_VERSION, Plan, base_space
 from void_server.stitch import Stitched, Stitcher
 from void_server.tiles import Box, strips
-from void_server.view import HALF_MAX, PlateFrames, finite_pixels
+from void_server.view import PlateFrames
 
 COVERAGE, WEIGHT, CHANGE, SOURCE = "void.coverage", "void.matte", "void.change", "void.source"
 EXTRA_CHANNELS = {
@@ -269,8 +270,8 @@ class Composer:
         touched = patch.touched
         area, count = part.data.area, int(np.count_nonzero(touched))
         real = float(patch.recovered.sum(dtype=np.float64, where=touched))
-        finite = finite_pixels(self._frames.footage.plate(frame, patch.box))
-        broken = 0 if finite.all() else int(np.count_nonzero(touched & ~finite))
+        pixels, are_finite = self._frames.footage.seen_plate(frame, patch.box)
+        broken = 0 if are_finite else int(np.count_nonzero(touched & ~finite_pixels(pixels)))
         return Composed(
             path=path,
             size=size,

@@ -19,6 +19,7 @@ from void_plugin.frames import FrameRange, ImageSequence
 from void_plugin.request import INPUTS, RemovalRequest
 from void_server.channels import matte_channel, plate_channels
 from void_server.exr import ImageFile, ImageFiles, Part, Pixels
+from void_server.finite import is_finite
 from void_server.halves import as_kind, floats
 from void_server.quadmask import STITCH_THRESHOLD
 from void_server.tiles import Box, box_of, onto
@@ -143,6 +144,8 @@ def _matte(pixels: Pixels, data: Box, name: str) -> Matte:
 class _Rows:
     top: int
     pixels: Pixels
+    are_finite: bool
+    """Found out once, as they lie together: all pixels are asked for many times, in small parts."""
 
     def hold(self, box: Box) -> bool:
         return self.top <= box.y0 and box.y1 <= self.top + self.pixels.shape[0]
@@ -209,6 +212,10 @@ class Footage:
 
     def plate(self, frame: int, box: Box, name: str = "plate") -> Pixels:
         """Plate pixels in the file's own type; the box must lie in the data window."""
+        return self.seen_plate(frame, box, name)[0]
+
+    def seen_plate(self, frame: int, box: Box, name: str = "plate") -> tuple[Pixels, bool]:
+        """Plate pixels, and True where they are known to be finite, all of them; else some may be."""
         part, names = self.plate_part(frame, name)
 
         def decode(present: _Rows | None) -> _Rows:
@@ -217,11 +224,12 @@ class Footage:
                 top, bottom = min(top, present.top), max(bottom, present.top + present.pixels.shape[0])
             top, bottom = max(top, part.data.y0), min(bottom, part.data.y1)
             rows = Box(part.data.x0, top, part.data.x1, bottom)
-            return _Rows(top, self.files.read(self.file(name, frame), part, names, rows))
+            pixels = self.files.read(self.file(name, frame), part, names, rows)
+            return _Rows(top, pixels, is_finite(pixels))
 
         rows = self._rows.get((name, frame), decode, lambda rows: rows.hold(box))
         area = box.moved(-part.data.x0, -rows.top)
-        return rows.pixels[area.rows, area.columns]
+        return rows.pixels[area.rows, area.columns], rows.are_finite
 
     def matte(self, name: str, frame: int) -> Matte:
         """A matte, cropped to what is not zero; `EMPTY_MATTE` where the request has none of that name."""

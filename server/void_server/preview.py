@@ -25,13 +25,13 @@ from void_server import affected, results
 from void_server.colour import Colour, plate_space
 from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE, Picture
 from void_server.exr import FIXED_DATE, NewPart, Part, output_compression
+from void_server.finite import HALF_MAX, sanitised
 from void_server.overlay import TINTS, enlarged, outline, tint
 from void_server.preflight import PlateFacts, Preflight
 from void_server.raster import labels_on_raster
 from void_server.runner import Job
 from void_server.survey import Survey, large_frames, large_sentence, refuse_large, survey
 from void_server.tiles import Box
-from void_server.view import HALF_MAX, sanitised
 
 QUADMASK = "void.quadmask"
 """Channel of the labels."""

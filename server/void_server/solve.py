@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from void_plugin.errors import Cancelled, JobError, RequestError
 from void_server.beneath import told
 from void_server.engines import KEEP, Engine, Fill, Frames, IsCancelled, Progress, Unit, Warn, unheard
+from void_server.finite import HALF_MAX
 from void_server.halves import as_kind, floats
 from void_server.jobfolder import JobFolder, make_folder, read_json, remove_folder, write_json
 from void_server.likeness import Likeness, Pair, compare
 from void_server.shelf import UNREADABLE, JobShelf, load_arrays, save_arrays
 from void_server.tiles import Box, fit, strips
-from void_server.view import HALF_MAX
 from void_server.windows import evenly
 
 COMPARED_FRAMES = 16

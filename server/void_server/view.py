@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,15 +18,11 @@ from void_server.affected import Preset
 from void_server.colour import Colour
 from void_server.crops import Crop, Mattes
 from void_server.engines import KEEP, Frames, Mask, Picture
-from void_server.exr import Pixels
+from void_server.finite import finite_pixels, is_finite, sanitised
 from void_server.footage import EMPTY_MATTE, Footage, Matte, cropped
 from void_server.halves import floats
 from void_server.quadmask import Reach
 from void_server.tiles import Box, strips, whole_blocks
-
-HALF_MAX = 65504.0
-_INFINITY = 0x7C00
-"""Its bits as a half: those of the exponent, all set."""
 
 
 class PlateFrames(Frames):
@@ -103,7 +99,7 @@ class PlateFrames(Frames):
         broken = np.ones(box.size, bool)
         if inside is not None:
             area = inside.moved(-here.x0, -here.y0)
-            broken[area.rows, area.columns] = ~finite_pixels(footage.plate(frame, inside))
+            broken[area.rows, area.columns] = np.logical_not(self._finite(frame, inside))
         return np.asarray(out | broken)
 
     def labels(self, frame: int, box: Box) -> NDArray[np.uint8]:
@@ -122,7 +118,7 @@ class PlateFrames(Frames):
         if inside is None:
             return out
         area = inside.moved(-here.x0, -here.y0)
-        out[area.rows, area.columns] = finite_pixels(self.footage.plate(frame, inside))
+        out[area.rows, area.columns] = self._finite(frame, inside)
         crop = self._crop(frame)
         if crop.box is not None and (shared := here.within(crop.box)) is not None:
             to, take = shared.moved(-here.x0, -here.y0), shared.moved(-crop.box.x0, -crop.box.y0)
@@ -166,8 +162,8 @@ class PlateFrames(Frames):
         here = self._exr(box)
         data = self.footage.plate_part(frame, name)[0].data
         inside = here.within(data) or _nearest(here, data)
-        pixels = self.footage.plate(frame, inside, name)
-        values = sanitised(pixels)
+        pixels, are_finite = self.footage.seen_plate(frame, inside, name)
+        values = floats(pixels) if are_finite else sanitised(pixels)
         if inside != here:
             rows = np.clip(np.arange(here.y0, here.y1), inside.y0, inside.y1 - 1) - inside.y0
             columns = np.clip(np.arange(here.x0, here.x1), inside.x0, inside.x1 - 1) - inside.x0
@@ -177,7 +173,7 @@ class PlateFrames(Frames):
     def reduced(self, frame: int, factor: int) -> tuple[Picture, Mask]:
         high, wide = (-(-side // factor) for side in self.size)
         canvas, data = self.canvas, self.footage.plate_part(frame)[0].data
-        pixels = self.footage.plate(frame, data)
+        pixels, are_finite = self.footage.seen_plate(frame, data)
         # Large factors look at a regular sample of each block, taken while still in half: the proxy of an 8K
         # frame then costs as much as that of a 2K frame, and averages as many pixels.
         step = next(step for step in range(max(1, factor // 2), 0, -1) if factor % step == 0)
@@ -186,12 +182,10 @@ class PlateFrames(Frames):
         values = pixels[_as_slice(down)][:, _as_slice(across)]
         per_block = factor // step
         picture, known = np.empty((high, wide, 3), np.float32), np.ones((high, wide), bool)
-        # All of it is looked at many times faster than a sample, whose values lie apart.
-        all_finite = _is_finite(pixels)
         for rows in strips((high, wide * per_block**2)):
             here = values[rows.start * per_block : rows.stop * per_block]
             samples = floats(here)
-            if not all_finite and not _is_finite(here):
+            if not are_finite and not is_finite(here):
                 finite = finite_pixels(here)
                 samples[~finite] = 0
                 known[rows] = whole_blocks(finite, per_block)
@@ -215,51 +209,13 @@ class PlateFrames(Frames):
         out[first_y : first_y + blocks.shape[0], first_x : first_x + blocks.shape[1]] = blocks
         return out
 
+    def _finite(self, frame: int, inside: Box) -> Mask | bool:
+        """Where the pixels of a box of the data window are finite."""
+        pixels, are_finite = self.footage.seen_plate(frame, inside)
+        return are_finite or finite_pixels(pixels)
+
     def _exr(self, box: Box) -> Box:
         return box.moved(self.canvas.x0, self.canvas.y0)
-
-
-def sanitised(pixels: Pixels) -> Picture:
-    """Finite float32 values: NaN becomes the median of its finite neighbours, +Inf 65504, -Inf 0 (image.md 1.6)."""
-    values: Picture = floats(pixels)
-    if _is_finite(pixels):
-        return values
-    nan = np.isnan(values)
-    values = np.where(values == np.inf, HALF_MAX, np.where(values == -np.inf, 0, values)).astype(np.float32)
-    for y, x, channel in np.argwhere(nan):
-        around = values[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2, channel]
-        finite = around[~np.isnan(around)]
-        values[y, x, channel] = np.median(finite) if finite.size else 0.0
-    return values
-
-
-def finite_pixels(pixels: Pixels) -> Mask:
-    """True where all channels of a pixel are finite; (height, width)."""
-    if _is_finite(pixels):
-        return np.ones(pixels.shape[:2], bool)
-    finite = _finite(pixels)
-    # Reducing over an axis of three is ten times slower than two passes.
-    found = finite[..., 0]
-    for channel in range(1, pixels.shape[2]):
-        found = found & finite[..., channel]
-    return found
-
-
-def _is_finite(pixels: Pixels) -> bool:
-    """Whether every value is finite."""
-    if pixels.dtype == np.float16:
-        # The bits of halves are whole numbers that rise with their size, on either side of zero, and infinities and
-        # NaN come last: the largest tells, four times as fast as a look at each.
-        bits = pixels.view(np.int16)
-        return bool(bits.max(initial=0) < _INFINITY and bits.view(np.uint16).max(initial=0) < _INFINITY + 0x8000)
-    return bool(np.isfinite(pixels).all())
-
-
-def _finite(pixels: Pixels) -> NDArray[np.bool_]:
-    if pixels.dtype == np.float16:
-        # All exponent bits set means Inf or NaN; testing bits is several times faster than converting.
-        return cast(Mask, (pixels.view(np.uint16) & _INFINITY) != _INFINITY)
-    return cast(Mask, np.isfinite(pixels))
 
 
 def _nearest(box: Box, data: Box) -> Box:

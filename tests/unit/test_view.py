@@ -14,11 +14,12 @@ from void_plugin.request import ImageInput, Output, RemovalRequest
 from void_server.colour import PINNED_CONFIG, Colour, Config
 from void_server.engines import AFFECTED, KEEP, OVERLAP, REMOVE
 from void_server.exr import ImageFiles
+from void_server.finite import sanitised
 from void_server.footage import ByteCache, Footage
 from void_server.quadmask import Reach
 from void_server.raster import RasterFrames
 from void_server.tiles import VOID_RASTER, Box
-from void_server.view import PlateFrames, sanitised
+from void_server.view import PlateFrames
 
 COLOUR = Colour(Config(PINNED_CONFIG), "ACEScg")
 
@@ -184,6 +185,24 @@ def test_sanitised_pixels_are_finite_and_finite_ones_stay(codes: np.ndarray) -> 
     assert np.isfinite(clean).all()
     assert (clean[finite] == pixels[finite].astype(np.float32)).all()
     assert (clean[pixels == np.inf] == 65504).all() and (clean[pixels == -np.inf] == 0).all()
+
+
+@pytest.mark.parametrize("broken", [None, np.nan, np.inf, -np.inf])
+def test_one_broken_pixel_is_found_wherever_it_is_looked_for(
+    files: ImageFiles, tmp_path: Path, broken: float | None
+) -> None:
+    plate = np.full((40, 60, 3), 0.25)
+    if broken is not None:
+        plate[30, 50, 1] = broken
+    view = frames(files, tmp_path, plate, {"object_matte": square((40, 60), 5, 5, 4)}, (0, 0), Box(0, 0, 60, 40))
+    for box in (Box(40, 25, 60, 40), Box(0, 0, 60, 40), Box(50, 30, 51, 31), Box(30, 0, 60, 30)):
+        real = np.ones((40, 60), bool)
+        real[30, 50] = broken is None
+        far = np.s_[:, max(0, 20 - box.x0) :]  # from the object
+        assert np.array_equal(view.usable(1, box)[far], real[box.rows, box.columns][far])
+        assert np.isfinite(view.plate(1, box)).all()
+        assert view.footage.seen_plate(1, box)[1] == (broken is None)
+    assert view.reduced(1, 2)[1][15, 25] == (broken is None) and np.isfinite(view.reduced(1, 2)[0]).all()
 
 
 def test_a_cache_that_may_keep_less_lets_go_of_the_oldest_at_once() -> None:
