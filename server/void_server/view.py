@@ -52,7 +52,7 @@ class PlateFrames(Frames):
         self._without_affected = frozenset(without_affected)
         self._preset, self._object_boxes = Preset.of(footage.request), tuple(object_boxes)
         self._fill_labels = fills
-        self._said = repr((reach, fills, self._object_boxes))
+        self._said = repr((canvas, reach, fills, self._object_boxes))
 
     # -- mattes ----------------------------------------------------------------------------------------------
 
