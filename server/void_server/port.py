@@ -80,9 +80,10 @@ class Port:
     def open(self) -> str:
         """Serve from now on; returns the address. Raises ServerError where a port cannot be opened."""
         self.submissions.sweep()
-        self._server = self._made()
-        address = _bind(self._server, self._settings)
-        self._server.start()
+        server = self._made()
+        address = _bind(server, self._settings)
+        server.start()
+        self._server = server  # only now: an address that is in use is not ours to close
         if self._settings.metrics_address:
             self._close_metrics = serve_metrics(self._metrics, self._settings, self._access)
         return address

@@ -260,6 +260,7 @@ def test_a_unix_socket_is_for_its_user_alone_and_a_stale_one_is_replaced(tmp_pat
         assert json.loads((server.state / "server.json").read_text())["address"] == server.address
         said = refused_start(tmp_path / "other", "--address", server.address)
         assert "Another server listens" in said
+        assert path.exists()  # who came in vain has left it alone
     assert not path.exists() and not (server.state / "server.json").exists()
 
 
