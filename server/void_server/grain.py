@@ -18,6 +18,7 @@ from void_server.degrain import Bare, measured, without_texture
 from void_server.engines import Frames, IsCancelled, Mask, Picture
 from void_server.spectrum import covariance, kernel_of
 from void_server.tiles import Box
+from void_server.windows import evenly
 
 Values = NDArray[np.float64]
 
@@ -110,8 +111,7 @@ def analyse(frames: Frames, picked: Sequence[int], area: Box, workers: int, canc
     Looks at up to four of the `picked` frames, evenly chosen, and their neighbours; only at usable, unclipped pixels
     that show grain and no texture. Where nothing can be measured the model is silent. Raises Cancelled.
     """
-    places = np.unique(np.linspace(0, len(picked) - 1, min(MOST_FRAMES, len(picked))).round().astype(int))
-    bares = measured(frames, [picked[i] for i in places], area, MOST_WINDOWS, workers, cancelled)
+    bares = measured(frames, evenly(picked, MOST_FRAMES), area, MOST_WINDOWS, workers, cancelled)
     # A blur leaves texture in: it is only asked where frames cannot be compared at all.
     bares = [bare for bare in bares if bare.temporal] or bares
     masks = without_texture(bares)
