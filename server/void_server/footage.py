@@ -32,7 +32,7 @@ WHOLE = 1 << 30
 """Rows that no picture has."""
 MATTE_SHARE = 16
 """One part in so many of the memory for plates is for mattes as well: once looked at they are seldom asked for."""
-MADE_BYTES = 96 << 20
+MADE_BYTES = 48 << 20
 """What views make of mattes takes about ten bits a pixel around them: a quarter of a megabyte a frame of 2K."""
 FEW_FRAMES = 12
 """Frames of a plate that composing keeps: a frame's neighbours within a unit, for some threads at once."""
