@@ -18,9 +18,8 @@ ENTRANCES = frozenset({"sudo", "su", "doas", "runuser", "setsid"})
 OWNER = "VOID_OWNER_PID"
 MALLOC = {-1: 512 << 20, -3: 64 << 20, -8: 1}
 """What glibc's `mallopt` is told: freed bytes that are kept, the largest block to be kept so, and heaps (malloc.h)."""
-UNUSED = 256 << 20
-"""Bytes that a process may hold and not use: getting them from the system anew takes time, half a percent of a job of
-2K. With half as much again a job of 400 frames of 4K held 1.22 times what one of 100 frames does."""
+UNUSED = 384 << 20
+"""Bytes that a process may hold and not use: getting them from the system anew takes time."""
 TIDY_SECONDS = 1.0
 """Between two looks at how much memory is not used. What a job needs again it needs sooner."""
 TURN_SECONDS = 0.0005
