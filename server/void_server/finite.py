@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from void_server.halves import floats
 
-Mask = NDArray[np.bool_]
-
 HALF_MAX = 65504.0
 _INFINITY = 0x7C00
 """Its bits as a half: those of the exponent, all set."""
@@ -30,7 +28,7 @@ def sanitised(pixels: NDArray[Any]) -> NDArray[np.float32]:
     return values
 
 
-def finite_pixels(pixels: NDArray[Any]) -> Mask:
+def finite_pixels(pixels: NDArray[Any]) -> NDArray[np.bool_]:
     """True where all channels of a pixel are finite; (height, width)."""
     if is_finite(pixels):
         return np.ones(pixels.shape[:2], bool)
@@ -55,5 +53,5 @@ def is_finite(pixels: NDArray[Any]) -> bool:
 def _each(pixels: NDArray[Any]) -> NDArray[np.bool_]:
     if pixels.dtype == np.float16:
         # All exponent bits set means Inf or NaN; testing bits is several times faster than converting.
-        return cast(Mask, (pixels.view(np.uint16) & _INFINITY) != _INFINITY)
-    return cast(Mask, np.isfinite(pixels))
+        return cast(NDArray[np.bool_], (pixels.view(np.uint16) & _INFINITY) != _INFINITY)
+    return cast(NDArray[np.bool_], np.isfinite(pixels))

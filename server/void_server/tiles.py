@@ -122,12 +122,19 @@ def strips(size: tuple[int, int]) -> Iterator[slice]:
     return (slice(top, min(top + rows, size[0])) for top in range(0, size[0], rows))
 
 
+def overlap(area: Box, box: Box | None) -> tuple[Box, Box] | None:
+    """What two boxes share, counted from the first pixel of the one and of the other; None where nothing."""
+    shared = None if box is None else area.within(box)
+    if box is None or shared is None:
+        return None
+    return shared.moved(-area.x0, -area.y0), shared.moved(-box.x0, -box.y0)
+
+
 def onto(values: NDArray[np.float32], box: Box, area: Box) -> NDArray[np.float32]:
     """Values of a box on an area, 0 where they do not reach."""
     out = np.zeros((*area.size, *values.shape[2:]), np.float32)
-    shared = box.within(area)
-    if shared is not None:
-        to, take = shared.moved(-area.x0, -area.y0), shared.moved(-box.x0, -box.y0)
+    if (both := overlap(area, box)) is not None:
+        to, take = both
         out[to.rows, to.columns] = values[take.rows, take.columns]
     return out
 

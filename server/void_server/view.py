@@ -22,7 +22,7 @@ from void_server.finite import finite_pixels, is_finite, sanitised
 from void_server.footage import EMPTY_MATTE, Footage, Matte, cropped
 from void_server.halves import floats
 from void_server.quadmask import Reach
-from void_server.tiles import Box, strips, whole_blocks
+from void_server.tiles import Box, overlap, strips, whole_blocks
 
 
 class PlateFrames(Frames):
@@ -103,10 +103,10 @@ class PlateFrames(Frames):
         return np.asarray(out | broken)
 
     def labels(self, frame: int, box: Box) -> NDArray[np.uint8]:
-        crop, here = self._crop(frame), self._exr(box)
+        crop = self._crop(frame)
         out = np.full(box.size, KEEP, np.uint8)
-        if crop.box is not None and (shared := here.within(crop.box)) is not None:
-            to, take = shared.moved(-here.x0, -here.y0), shared.moved(-crop.box.x0, -crop.box.y0)
+        if (both := overlap(self._exr(box), crop.box)) is not None:
+            to, take = both
             out[to.rows, to.columns] = crop.labels[take.rows, take.columns]
         return out
 
@@ -120,8 +120,8 @@ class PlateFrames(Frames):
         area = inside.moved(-here.x0, -here.y0)
         out[area.rows, area.columns] = self._finite(frame, inside)
         crop = self._crop(frame)
-        if crop.box is not None and (shared := here.within(crop.box)) is not None:
-            to, take = shared.moved(-here.x0, -here.y0), shared.moved(-crop.box.x0, -crop.box.y0)
+        if (both := overlap(here, crop.box)) is not None:
+            to, take = both
             out[to.rows, to.columns] &= ~crop.blocked.mask[take.rows, take.columns]
         return out
 
