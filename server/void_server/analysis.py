@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import mmap
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -41,6 +42,16 @@ def load(folder: JobFolder, names: Iterable[str]) -> dict[str, NDArray[Any]]:
         finally:
             os.close(descriptor)
     return arrays
+
+
+def let_go(arrays: Iterable[NDArray[Any]]) -> None:
+    """Give back the pages of arrays from `load` that were looked at; the system has them still for who asks again.
+
+    Else they count as memory of this process, more of them with every frame.
+    """
+    for array in arrays:
+        if isinstance(array.base, mmap.mmap):
+            array.base.madvise(mmap.MADV_DONTNEED)
 
 
 def is_there(folder: JobFolder, names: Iterable[str]) -> bool:

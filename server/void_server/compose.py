@@ -159,6 +159,11 @@ class Composer:
         size = self._files.write(path, parts)
         return self._composed(frame, patch, path, size)
 
+    def let_go(self) -> None:
+        """Keep nothing of the frames that were composed; what is asked for again is worked out again."""
+        if self._stitcher is not None:
+            self._stitcher.let_go()
+
     def _on_plate(self, frame: int) -> Stitched:
         """The fill of an engine that works in plate pixels, as it is."""
         fill, found = self._fills.generated(frame), self._frames.weights(frame)

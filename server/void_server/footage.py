@@ -74,6 +74,12 @@ class ByteCache(Generic[T]):
             self._limit = limit
             self._drop()
 
+    def clear(self) -> None:
+        """Let go of everything; what is asked for again is made anew."""
+        with self._lock:
+            self._values.clear()
+            self._bytes = 0
+
     def _keep(self, key: Hashable, value: T) -> None:
         with self._lock:
             old = self._values.pop(key, None)

@@ -73,6 +73,10 @@ class Looks:
         """What is seen of a frame that has a hole and whose units are solved."""
         return self._seen.get(frame, lambda _: self._make(frame))
 
+    def clear(self) -> None:
+        """Keep none of them."""
+        self._seen.clear()
+
     def _make(self, frame: int) -> Look:
         frames, maths = self._frames, self._maths
         found = frames.weights(frame)

@@ -105,6 +105,7 @@ class Render:
         held = list(units)
         waiting: deque[Task] = deque()
         ready: deque[Task] = deque()
+        unwritten = 0
 
         def release(solved: str = "") -> None:
             for unit in [unit for unit in held if not needs[unit.key] - {solved}]:
@@ -114,6 +115,8 @@ class Render:
                 needs[unit.key] -= {solved}
 
         def queue_frames(numbers: list[int]) -> None:
+            nonlocal unwritten
+            unwritten += len(numbers)
             ready.extend(self._compose_task(composer, number, fills, tracker) for number in numbers)
 
         release()
@@ -132,12 +135,16 @@ class Render:
                     self.freed.give_back()
                     for future in done:
                         solved = future.result()
-                        if solved is not None:
+                        if solved is None:
+                            unwritten -= 1
+                        else:
                             release(solved.key)
                             unsolved -= {solved.key}
                             if not unsolved:
                                 self._read_whole()
                             queue_frames(by_unit.get(solved.index, []))
+                    if not unwritten:
+                        composer.let_go()  # what comes next is of another unit, which needs room to be solved
             except BaseException:
                 tracker.stopped = True
                 raise
@@ -193,6 +200,7 @@ class Render:
                     )
 
             self._under_lease(unit, solve, lambda: self.cancelled() or tracker.stopped)
+            analysis.let_go(views[unit.engine].analysis.values())
             tracker.unit(unit, 1.0, "")
             return unit
 

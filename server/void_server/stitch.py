@@ -157,6 +157,12 @@ class Stitcher:
             problem=held.problem,
         )
 
+    def let_go(self) -> None:
+        """Keep nothing of the frames that were stitched: frames of other units do not look at them."""
+        self._looks.clear()
+        self._changes.clear()
+        self._fields.clear()
+
     def _lifted(self, plate: Picture, encoded: Picture, share: Floats) -> Lifted | None:
         where = share > 0
         if not where.any():

@@ -78,6 +78,27 @@ def test_the_estimates_of_a_shot_are_kept_as_they_are(folder: JobFolder) -> None
     assert all((back[name] == arrays[name]).all() and back[name].dtype == arrays[name].dtype for name in arrays)
 
 
+def resident(name: str) -> int:
+    """Bytes of a mapped file that count as memory of this process."""
+    found, inside = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        words = line.split()
+        if not words[0].endswith(":"):
+            inside = line.endswith(name)
+        elif inside and words[0] == "Rss:":
+            found += int(words[1]) << 10
+    return found
+
+
+def test_estimates_that_were_looked_at_take_no_memory_once_they_are_let_go(folder: JobFolder) -> None:
+    saved = np.arange(1 << 20, dtype=np.float32)
+    arrays = analysis.load(folder, analysis.save(folder, {"luma": saved}))
+    assert arrays["luma"].sum() == saved.sum() and resident("luma.npy") >= saved.nbytes
+    analysis.let_go([*arrays.values(), np.zeros(3)])
+    assert resident("luma.npy") == 0
+    assert (arrays["luma"] == saved).all()
+
+
 def test_a_step_that_comes_too_early_is_told_so_without_inner_names(folder: JobFolder) -> None:
     folder.create()
     with pytest.raises(RequestError, match="is not there; run the step before") as caught:

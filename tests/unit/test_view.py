@@ -216,6 +216,16 @@ def test_a_cache_that_may_keep_less_lets_go_of_the_oldest_at_once() -> None:
     assert made == [0]
 
 
+def test_a_cleared_cache_makes_its_values_anew_and_has_all_of_its_room() -> None:
+    cache: ByteCache[bytes] = ByteCache(200, len)
+    cache.get(0, lambda _: bytes(200))
+    cache.clear()
+    made: list[int] = []
+    for key in (0, 1, 0, 1):
+        cache.get(key, lambda _, key=key: made.append(key) or bytes(100))  # type: ignore[misc]
+    assert made == [0, 1]
+
+
 def test_a_cache_keeps_its_limit_and_makes_each_value_once() -> None:
     made: list[int] = []
 
