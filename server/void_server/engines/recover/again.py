@@ -12,9 +12,9 @@ import numpy as np
 
 from void_plugin.errors import Cancelled
 from void_server.engines import Frames, IsCancelled, Mask, Picture
-from void_server.engines.recover.merge import MEMBRANE_CELL, Merged, match_light
+from void_server.engines.recover.merge import MEMBRANE_CELL, Merged, match_light, put_sharply
 from void_server.engines.recover.motion import Bytes, Homography, moved
-from void_server.engines.recover.pixels import pasted, put
+from void_server.engines.recover.pixels import pasted
 from void_server.engines.recover.planes import Layers, with_source
 from void_server.engines.recover.pyramid import Floats
 from void_server.engines.recover.sample import sample
@@ -64,7 +64,7 @@ def look_again(
         laid, _ = match_light(laid, known, ring[here] | (hole & merged.seen)[here], shot.knee)
         new = open_[here] & laid.seen
         colour, seen = merged.colour.copy(), merged.seen.copy()
-        put(colour[here], laid.colour, new)
+        put_sharply(colour[here], laid, new, shot.knee)
         seen[here] |= new
         merged = replace(merged, colour=colour, seen=seen)
     return merged, len(tried)

@@ -11,7 +11,7 @@ import numpy as np
 from void_server.engines import Mask, Picture
 from void_server.engines.recover.pixels import difference, put, times
 from void_server.engines.recover.pyramid import Floats, carry_into, enlarge, reduce
-from void_server.engines.recover.sample import Sample
+from void_server.engines.recover.sample import Light, Sample
 from void_server.engines.recover.sources import in_turn, nearness
 from void_server.engines.recover.tone import decode, gain_between, medians, pixels_under, with_gain
 
@@ -67,7 +67,24 @@ def match_light(sample: Sample, plate: Picture, ring: Mask, knee: float) -> tupl
     np.clip(rest, -MOST_OFFSET, MOST_OFFSET, out=rest)
     correction = carry_into(rest, common, MEMBRANE_CELL, np.clip(middle, -MOST_OFFSET, MOST_OFFSET))
     error = float(np.abs(rest.reshape(-1, 3).take(picked, axis=0)).mean())
-    return replace(sample, colour=np.asarray(cv2.add(colour, correction, correction), np.float32)), error
+    matched = np.asarray(cv2.add(colour, correction), np.float32)
+    light = None if sample.finely is None else Light(gains, correction)
+    return replace(sample, colour=matched, light=light), error
+
+
+def put_sharply(onto: Picture, sample: Sample, where: Mask, knee: float) -> None:
+    """Write a matched sample over a picture under a mask, in place, with the grain of its source."""
+    if sample.finely is None:
+        put(onto, sample.colour, where)
+        return
+    picked = np.flatnonzero(where)
+    if not picked.size:
+        return
+    found = sample.finely(picked)
+    if sample.light is not None:
+        found = with_gain(found[None], sample.light.gains, knee)[0]
+        found = found + sample.light.correction.reshape(-1, 3).take(picked, axis=0)
+    onto[where] = found
 
 
 def merge(
@@ -88,7 +105,7 @@ def merge(
     total = np.sum(weights, axis=0)
     grain = 1.0
     if single:
-        colour = _pick(matched, weights, target)
+        colour = _pick(matched, weights, target, knee)
     else:
         seen = hole & (total > 0)
         squares = np.sum([weight * weight for weight in weights], axis=0)
@@ -133,21 +150,24 @@ def _agreement(samples: Sequence[Sample], weights: Sequence[Floats]) -> list[Mas
     return [enlarge(agrees.astype(np.float32), (height, width)) > 0.5 for agrees in kept]
 
 
-def _pick(samples: Sequence[Sample], weights: Sequence[Floats], target: int) -> Picture:
+def _pick(samples: Sequence[Sample], weights: Sequence[Floats], target: int, knee: float) -> Picture:
     """Each pixel from the first sample that may give it: those in turn for their grain, then by their share."""
     order = sorted(
         range(len(samples)),
         key=lambda i: (not in_turn(target, samples[i].position), -float(weights[i].sum()), samples[i].position),
     )
-    colour = samples[order[0]].colour.copy()
     taken = np.zeros(weights[0].shape, bool)
+    from_each = [np.zeros_like(taken) for _ in samples]
     # A rim pixel loses to any source that shows the place plainly, so rims only come in the second round.
     for plainly in (True, False):
         for index in order:
             least = _plain(samples[index], target) if plainly else 0.0
             new = (weights[index] > least) & ~taken
-            put(colour, samples[index].colour, new)
+            from_each[index] |= new
             taken |= new
+    colour = samples[order[0]].colour.copy()
+    for sample, where in zip(samples, from_each, strict=True):
+        put_sharply(colour, sample, where, knee)
     return colour
 
 

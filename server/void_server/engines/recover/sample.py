@@ -1,11 +1,17 @@
-"""One source frame laid over a target: resampled once, with residual flow where a homography is not enough."""
+"""One source frame laid over a target, with residual flow where a homography is not enough.
+
+All of it is resampled well enough to be compared. Only the pixels that are taken are resampled a second time, from the
+source again, with the kernel that keeps their grain and takes seven times as long.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from void_server.engines import Frames, Mask, Picture
 from void_server.engines.recover.flow import residual_flow
@@ -20,6 +26,22 @@ from void_server.tiles import Box, box_of
 BORDER = 5
 """Plate pixels around a crop for the reach of the widest kernel (four) and rounding."""
 
+ROW = 1024
+"""Pixels that are asked for one by one go to OpenCV in rows of so many: it takes no longer ones than 32766."""
+
+Picked = NDArray[np.int64]
+"""Flat indices of pixels in a box."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """What is done to a sample's light to match it."""
+
+    gains: Floats
+    """(3,): factors in linear light."""
+    correction: Picture
+    """Encoded; added after that."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -27,11 +49,15 @@ class Sample:
 
     position: int
     colour: Picture
-    """Encoded."""
+    """Encoded; with `finely` its finest grain is weaker than the source's."""
     seen: Mask
     """Where the source really shows the place."""
     error: Floats
     """Levels of 255 by which the source misses the surroundings, continued into the hole; (1, 1) if constant."""
+    finely: Callable[[Picked], Floats] | None = None
+    """Gives some pixels with their grain, (n, 3), encoded, in the light of the source; None where `colour` has it."""
+    light: Light | None = None
+    """What has been done to the light of `colour`; None for nothing."""
 
 
 NO_ERROR = np.zeros((1, 1), np.float32)
@@ -48,7 +74,7 @@ def sample(shot: Shot, frames: Frames, target: int, source: int, track: Track, l
            chosen: Bytes | None, box: Box, context: Box, sharp: bool) -> Sample:  # fmt: skip
     """The source on a box of the target; flow is judged on the wider proxy box `context`.
 
-    `sharp` keeps more of the source's grain, at twice the cost of resampling.
+    `sharp` promises the pixels that are taken with all of the grain that resampling can keep.
     """
     if layers is not None and chosen is not None and source in layers.motions:
         return _sample_layers(shot, frames, source, layers, chosen, box, sharp)
@@ -57,10 +83,21 @@ def sample(shot: Shot, frames: Frames, target: int, source: int, track: Track, l
         return Sample(source, encode(whole, shot.knee), frames.usable(shot.numbers[source], box), NO_ERROR)
     flow, error = residual_flow(shot, target, source, track.homography, context)
     if flow is None:
-        colour, seen = _warp(shot, frames, source, track.homography, box, sharp)
+        colour, seen = _warp(shot, frames, source, track.homography, box)
+
+        def places(picked: Picked) -> NDArray[np.float64]:
+            return _led(shot, track.homography, box, picked)
     else:
-        colour, seen = _warp_along(shot, frames, source, track.homography, flow, box, context, sharp)
-    return Sample(source, colour, seen, _onto_plate(shot, error, box, context))
+        maps = _along(shot, track.homography, flow, box, context)
+        colour, seen = _remapped(shot, frames, source, maps)
+
+        def places(picked: Picked) -> NDArray[np.float64]:
+            return maps.reshape(-1, 2).take(picked, axis=0).astype(np.float64)
+
+    def finely(picked: Picked) -> Floats:
+        return _finest(shot, frames, source, places(picked))
+
+    return Sample(source, colour, seen, _onto_plate(shot, error, box, context), finely if sharp else None)
 
 
 def _sample_layers(
@@ -74,12 +111,22 @@ def _sample_layers(
         if motion is None or part is None:
             continue
         place = part.moved(box.x0, box.y0)
-        there, shown = _warp(shot, frames, source, motion, place, sharp)
+        there, shown = _warp(shot, frames, source, motion, place)
         covered = _onto_plate(shot, layers.hidden[source][plane].astype(np.float32), place, layers.box) > 0.5
         inside = here[part.rows, part.columns]
         put(colour[part.rows, part.columns], there, inside)
         seen[part.rows, part.columns] |= inside & shown & ~covered
-    return Sample(source, colour, seen, NO_ERROR)
+
+    def finely(picked: Picked) -> Floats:
+        found = np.zeros((len(picked), 3), np.float32)
+        plane_of = chosen.ravel().take(picked)
+        for plane, motion in enumerate(layers.motions[source]):
+            mine = np.flatnonzero(plane_of == plane)
+            if motion is not None and mine.size:
+                found[mine] = _finest(shot, frames, source, _led(shot, motion, box, picked[mine]))
+        return found
+
+    return Sample(source, colour, seen, NO_ERROR, finely if sharp else None)
 
 
 def choose_planes(shot: Shot, layers: Layers, box: Box) -> Bytes:
@@ -126,14 +173,14 @@ def _crop(shot: Shot, frames: Frames, source: int, crop: Box, clean: bool = Fals
     return encode(frames.plate(number, crop), shot.knee), np.asarray(clear, np.uint8)
 
 
-def _warp(shot: Shot, frames: Frames, source: int, homography: Homography, box: Box, sharp: bool,
+def _warp(shot: Shot, frames: Frames, source: int, homography: Homography, box: Box,
           clean: bool = False) -> tuple[Picture, Mask]:  # fmt: skip
     plate = shot.to_plate(homography)
     corners = np.array([[[box.x0, box.y0]], [[box.x1, box.y0]], [[box.x1, box.y1]], [[box.x0, box.y1]]], np.float32)
     reach = moved(corners, plate)[:, 0]
     crop = _source_crop(shot, *(float(v) for v in (*reach.min(axis=0), *reach.max(axis=0))))
     colour, clear = _crop(shot, frames, source, crop, clean)
-    picture, kinds = lay(colour, clear, crop, plate, box, sharp)
+    picture, kinds = lay(colour, clear, crop, plate, box, sharp=clean)
     return picture, kinds > 0
 
 
@@ -141,33 +188,27 @@ def lay(colour: Picture, kinds: Bytes, crop: Box, plate: Homography, box: Box,
         sharp: bool = False) -> tuple[Picture, Bytes]:  # fmt: skip
     """A crop of a source on a box of the target, by a motion in plate pixels from target to source.
 
-    `kinds` go along to the nearest pixel; 0 outside the crop.
+    `kinds` go along to the nearest pixel; 0 outside the crop. `sharp` keeps a quarter more of the finest grain.
     """
     into = np.array([[1, 0, -crop.x0], [0, 1, -crop.y0], [0, 0, 1.0]])
     place = into @ plate @ np.array([[1, 0, box.x0], [0, 1, box.y0], [0, 0, 1.0]])
     size = box.width, box.height
     picture = cv2.warpPerspective(
-        colour, place, size, flags=_kernel(sharp) | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-    )
+        colour, place, size, borderMode=cv2.BORDER_REPLICATE,
+        flags=(cv2.INTER_LANCZOS4 if sharp else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP,
+    )  # fmt: skip
     laid = cv2.warpPerspective(kinds, place, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
     return np.asarray(picture, np.float32), np.asarray(laid, np.uint8)
 
 
-def _kernel(sharp: bool) -> int:
-    # Lanczos keeps a quarter more of the finest grain than cubic; a mean has no use for it.
-    return cv2.INTER_LANCZOS4 if sharp else cv2.INTER_CUBIC
-
-
 def sample_clean_plate(shot: Shot, frames: Frames, source: int, track: Track, box: Box) -> Sample:
     """An artist's clean plate of another frame, on a box of the target."""
-    colour, seen = _warp(shot, frames, source, track.homography, box, sharp=True, clean=True)
+    colour, seen = _warp(shot, frames, source, track.homography, box, clean=True)
     return Sample(source, colour, seen, NO_ERROR)
 
 
-def _warp_along(
-    shot: Shot, frames: Frames, source: int, homography: Homography, flow: Floats, box: Box, context: Box,
-    sharp: bool,
-) -> tuple[Picture, Mask]:  # fmt: skip
+def _along(shot: Shot, homography: Homography, flow: Floats, box: Box, context: Box) -> Floats:
+    """Where each pixel of a box lies in the plate of the source, (height, width, 2) as x and y."""
     x, y = np.meshgrid(
         np.arange(context.x0, context.x1, dtype=np.float32), np.arange(context.y0, context.y1, dtype=np.float32)
     )
@@ -177,11 +218,33 @@ def _warp_along(
     maps = shot.factor * _onto_plate(shot, place - grid, box, context)
     maps[..., 0] += np.arange(box.x0, box.x1, dtype=np.float32)
     maps[..., 1] += np.arange(box.y0, box.y1, dtype=np.float32)[:, None]
+    return maps
+
+
+def _remapped(shot: Shot, frames: Frames, source: int, maps: Floats) -> tuple[Picture, Mask]:
     crop = _source_crop(
         shot, float(maps[..., 0].min()), float(maps[..., 1].min()), float(maps[..., 0].max()), float(maps[..., 1].max())
     )
     colour, clear = _crop(shot, frames, source, crop)
-    maps -= np.array([crop.x0, crop.y0], np.float32)
-    picture = cv2.remap(colour, maps, None, _kernel(sharp), borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-    seen = cv2.remap(clear, maps, None, cv2.INTER_NEAREST)  # type: ignore[call-overload]
+    here = maps - np.array([crop.x0, crop.y0], np.float32)
+    picture = cv2.remap(colour, here, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    seen = cv2.remap(clear, here, None, cv2.INTER_NEAREST)  # type: ignore[call-overload]
     return np.asarray(picture, np.float32), np.asarray(seen) > 0
+
+
+def _led(shot: Shot, homography: Homography, box: Box, picked: Picked) -> NDArray[np.float64]:
+    """Where some pixels of a box lie in the plate of the source, (n, 2) as x and y."""
+    y, x = np.divmod(picked, box.width)
+    points = np.stack([x + box.x0, y + box.y0], axis=-1).astype(np.float64)
+    return np.asarray(cv2.perspectiveTransform(points[:, None], shot.to_plate(homography))[:, 0], np.float64)
+
+
+def _finest(shot: Shot, frames: Frames, source: int, places: NDArray[np.float64]) -> Floats:
+    """The source at some places, (n, 3), encoded, with as much of its grain as resampling can keep."""
+    crop = _source_crop(shot, *(float(v) for v in (*places.min(axis=0), *places.max(axis=0))))
+    colour = encode(frames.plate(shot.numbers[source], crop), shot.knee)
+    here = np.zeros((-(-len(places) // ROW) * ROW, 2), np.float32)
+    here[: len(places)] = places - (crop.x0, crop.y0)
+    maps = here.reshape(-1, min(ROW, len(here)), 2)
+    found = cv2.remap(colour, maps, None, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    return np.asarray(found, np.float32).reshape(-1, 3)[: len(places)]
