@@ -8,7 +8,7 @@ import pytest
 from void_server.engines.recover.costs import agree, lowest_plane
 from void_server.engines.recover.flow import bends
 from void_server.engines.recover.order import sort_rows
-from void_server.engines.recover.pixels import brighten, difference, pasted, put, times
+from void_server.engines.recover.pixels import brighten, difference, pasted, put, put_few, times
 from void_server.engines.recover.pyramid import soften
 from void_server.engines.recover.tone import median, medians
 from void_server.tiles import whole_blocks
@@ -52,6 +52,9 @@ def test_masks_and_weights_are_those_of_broadcasting() -> None:
     expected = second.copy()
     expected[3:9, 2:11][where[3:9, 2:11]] = first[3:9, 2:11][where[3:9, 2:11]]
     assert np.array_equal(onto, expected)
+    few = np.ascontiguousarray(second[3:9, 2:11][where[3:9, 2:11]])
+    put_few(onto[3:9, 2:11], few, where[3:9, 2:11])
+    assert np.array_equal(onto, second)
 
 
 def test_the_lowest_plane_is_the_first_of_equals_and_knows_its_margin() -> None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from void_server.engines import Mask, Picture
-from void_server.engines.recover.pixels import difference, put, times
+from void_server.engines.recover.pixels import difference, put, put_few, times
 from void_server.engines.recover.pyramid import Floats, carry_into, enlarge, reduce
 from void_server.engines.recover.sample import Light, Sample
 from void_server.engines.recover.sources import in_turn, nearness
@@ -84,7 +84,7 @@ def put_sharply(onto: Picture, sample: Sample, where: Mask, knee: float) -> None
     if sample.light is not None:
         found = with_gain(found[None], sample.light.gains, knee)[0]
         found = found + sample.light.correction.reshape(-1, 3).take(picked, axis=0)
-    onto[where] = found
+    put_few(onto, found, where)
 
 
 def merge(
