@@ -26,18 +26,19 @@ def quiet(done: float, text: str, *, window: int = 0, pass_number: int = 0) -> N
     """Hears no progress."""
 
 
-def samples_of(camera: Camera, grain: str, monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
-    """The samples that two frames of a scene are filled from."""
-    found: list[Sample] = []
-    for name in ("reveal", "again"):
+def samples_of(camera: Camera, grain: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Sample], list[Sample]]:
+    """What two frames of a scene are filled from: other frames, and what was invented in some."""
+    found: dict[str, list[Sample]] = {"sample": [], "sample_key": []}
+    for name, way in (("reveal", "sample"), ("again", "sample"), ("reveal", "sample_key")):
         module = import_module(f"void_server.engines.recover.{name}")
+        plainly = getattr(module, way)
 
-        def noting(*given: Any, real: Any = module.sample) -> Sample:
-            made: Sample = real(*given)
-            found.append(made)
+        def noting(*given: Any, way: str = way, real: Any = plainly) -> Any:
+            made = real(*given)
+            found[way].append(made if isinstance(made, Sample) else made[0])
             return made
 
-        monkeypatch.setattr(module, "sample", noting)
+        monkeypatch.setattr(module, way, noting)
     engine = RecoverEngine(Setup(RenderSettings(recover_grain=grain, recover_affected="fill"), workers=1))
     scene = Scene(camera, SIZE, 16)
     shots = [scene.frame(number) for number in scene.numbers]
@@ -46,14 +47,15 @@ def samples_of(camera: Camera, grain: str, monkeypatch: pytest.MonkeyPatch) -> l
     frames.analysis = engine.analyse(frames, quiet, lambda: False)
     unit = Unit(0, "key", frames.numbers[6:8], Box(0, 0, 1, 1))
     assert len(list(engine.solve(unit, frames, quiet, lambda: False, MemoryShelf()))) == 2
-    return found
+    return found["sample"], found["sample_key"]
 
 
 @pytest.mark.parametrize("camera", ["pan", "handheld", "dolly", "parallax"])
 def test_pixels_that_are_taken_are_those_that_were_compared(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = samples_of(camera, "source", monkeypatch)
+    samples, keys = samples_of(camera, "source", monkeypatch)
+    assert samples and bool(keys) == (camera == "parallax"), "only there is something that no frame shows"
     grain = np.zeros(2)
-    for sample in samples:
+    for sample in [sample for sample in samples + keys if sample.seen.any()]:
         assert sample.finely is not None
         picked = np.flatnonzero(sample.seen)
         compared, taken = sample.colour.reshape(-1, 3)[picked], sample.finely(picked)
@@ -66,7 +68,7 @@ def test_pixels_that_are_taken_are_those_that_were_compared(camera: Camera, monk
 
 
 def test_a_mean_takes_what_was_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert all(sample.finely is None for sample in samples_of("pan", "clean", monkeypatch))
+    assert all(sample.finely is None for sample in samples_of("pan", "clean", monkeypatch)[0])
 
 
 def test_what_is_taken_has_the_light_that_was_matched() -> None:

@@ -11,20 +11,19 @@ import numpy as np
 from void_plugin.errors import Cancelled
 from void_server.engines import Frames, IsCancelled, Mask, Picture
 from void_server.engines.recover.again import look_again
-from void_server.engines.recover.merge import Merged, match_light, merge
+from void_server.engines.recover.merge import Merged, match_light, merge, put_sharply
 from void_server.engines.recover.pixels import pasted, put
 from void_server.engines.recover.planes import find_layers
 from void_server.engines.recover.pyramid import spread
 from void_server.engines.recover.sample import (
-    NO_ERROR,
     Sample,
     choose_planes,
-    lay,
     proxy_box,
     sample,
     sample_clean_plate,
+    sample_key,
 )
-from void_server.engines.recover.shot import INVENTED, Shot
+from void_server.engines.recover.shot import Shot
 from void_server.engines.recover.sources import choose_sources
 from void_server.engines.recover.still import merge_still
 from void_server.engines.recover.tone import encode
@@ -161,7 +160,7 @@ def _from_clean_plates(shot: Shot, frames: Frames, target: int, revealed: Reveal
         laid = sample_clean_plate(shot, frames, source, shot.register(target, source), revealed.box)
         laid, _ = match_light(laid, revealed.plate, revealed.ring, shot.knee)
         new = missing & laid.seen
-        revealed = _with(revealed, laid.colour, new, real=True)
+        revealed = _with(revealed, laid, new, shot.knee, real=True)
     return revealed
 
 
@@ -174,19 +173,19 @@ def _from_keys(shot: Shot, target: int, revealed: Revealed, cancelled: IsCancell
             continue
         if cancelled():
             raise Cancelled
-        motion = shot.to_plate(shot.register(target, key.position).homography)
-        colour, kinds = lay(key.pixels, key.kinds, key.box, motion, revealed.box, sharp=True)
-        laid = Sample(key.position, colour, kinds > 0, NO_ERROR)
+        laid, invented = sample_key(shot, key, shot.register(target, key.position), revealed.box)
         # The invented part joins what is around it: plate and recovered pixels that the key frame shows as well.
         laid, _ = match_light(laid, revealed.colour, revealed.ring | revealed.known, shot.knee)
-        revealed = _with(revealed, laid.colour, missing & (kinds == INVENTED), real=False)
+        revealed = _with(revealed, laid, missing & invented, shot.knee, real=False)
     return revealed
 
 
-def _with(revealed: Revealed, colour: Picture, where: Mask, real: bool) -> Revealed:
+def _with(revealed: Revealed, laid: Sample, where: Mask, knee: float, real: bool) -> Revealed:
+    colour = revealed.colour.copy()
+    put_sharply(colour, laid, where, knee)
     return replace(
         revealed,
-        colour=pasted(colour, where, revealed.colour),
+        colour=colour,
         known=revealed.known | where,
         real=revealed.real | where if real else revealed.real,
     )

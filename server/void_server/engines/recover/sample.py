@@ -1,4 +1,4 @@
-"""One source frame laid over a target, with residual flow where a homography is not enough.
+"""One source laid over a target, with residual flow where a homography is not enough.
 
 All of it is resampled well enough to be compared. Only the pixels that are taken are resampled a second time, from the
 source again, with the kernel that keeps their grain and takes seven times as long.
@@ -19,7 +19,7 @@ from void_server.engines.recover.motion import Bytes, Homography, Track, moved
 from void_server.engines.recover.pixels import put
 from void_server.engines.recover.planes import Layers
 from void_server.engines.recover.pyramid import Floats, enlarge
-from void_server.engines.recover.shot import Shot
+from void_server.engines.recover.shot import INVENTED, KeyFill, Shot
 from void_server.engines.recover.tone import encode
 from void_server.tiles import Box, box_of
 
@@ -180,23 +180,21 @@ def _warp(shot: Shot, frames: Frames, source: int, homography: Homography, box: 
     reach = moved(corners, plate)[:, 0]
     crop = _source_crop(shot, *(float(v) for v in (*reach.min(axis=0), *reach.max(axis=0))))
     colour, clear = _crop(shot, frames, source, crop, clean)
-    picture, kinds = lay(colour, clear, crop, plate, box, sharp=clean)
+    picture, kinds = _lay(colour, clear, crop, plate, box)
     return picture, kinds > 0
 
 
-def lay(colour: Picture, kinds: Bytes, crop: Box, plate: Homography, box: Box,
-        sharp: bool = False) -> tuple[Picture, Bytes]:  # fmt: skip
+def _lay(colour: Picture, kinds: Bytes, crop: Box, plate: Homography, box: Box) -> tuple[Picture, Bytes]:
     """A crop of a source on a box of the target, by a motion in plate pixels from target to source.
 
-    `kinds` go along to the nearest pixel; 0 outside the crop. `sharp` keeps a quarter more of the finest grain.
+    `kinds` go along to the nearest pixel; 0 outside the crop.
     """
     into = np.array([[1, 0, -crop.x0], [0, 1, -crop.y0], [0, 0, 1.0]])
     place = into @ plate @ np.array([[1, 0, box.x0], [0, 1, box.y0], [0, 0, 1.0]])
     size = box.width, box.height
     picture = cv2.warpPerspective(
-        colour, place, size, borderMode=cv2.BORDER_REPLICATE,
-        flags=(cv2.INTER_LANCZOS4 if sharp else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP,
-    )  # fmt: skip
+        colour, place, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
     laid = cv2.warpPerspective(kinds, place, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
     return np.asarray(picture, np.float32), np.asarray(laid, np.uint8)
 
@@ -204,7 +202,21 @@ def lay(colour: Picture, kinds: Bytes, crop: Box, plate: Homography, box: Box,
 def sample_clean_plate(shot: Shot, frames: Frames, source: int, track: Track, box: Box) -> Sample:
     """An artist's clean plate of another frame, on a box of the target."""
     colour, seen = _warp(shot, frames, source, track.homography, box, clean=True)
-    return Sample(source, colour, seen, NO_ERROR)
+
+    def finely(picked: Picked) -> Floats:
+        return _finest(shot, frames, source, _led(shot, track.homography, box, picked), clean=True)
+
+    return Sample(source, colour, seen, NO_ERROR, finely)
+
+
+def sample_key(shot: Shot, key: KeyFill, track: Track, box: Box) -> tuple[Sample, Mask]:
+    """What was invented in a key frame, and the plate around it, on a box of the target; and where it is invented."""
+    colour, kinds = _lay(key.pixels, key.kinds, key.box, shot.to_plate(track.homography), box)
+
+    def finely(picked: Picked) -> Floats:
+        return _at(key.pixels, key.box, _led(shot, track.homography, box, picked))
+
+    return Sample(key.position, colour, kinds > 0, NO_ERROR, finely), kinds == INVENTED
 
 
 def _along(shot: Shot, homography: Homography, flow: Floats, box: Box, context: Box) -> Floats:
@@ -239,12 +251,16 @@ def _led(shot: Shot, homography: Homography, box: Box, picked: Picked) -> NDArra
     return np.asarray(cv2.perspectiveTransform(points[:, None], shot.to_plate(homography))[:, 0], np.float64)
 
 
-def _finest(shot: Shot, frames: Frames, source: int, places: NDArray[np.float64]) -> Floats:
-    """The source at some places, (n, 3), encoded, with as much of its grain as resampling can keep."""
+def _finest(shot: Shot, frames: Frames, source: int, places: NDArray[np.float64], clean: bool = False) -> Floats:
+    """The source, or its clean plate, at some places."""
     crop = _source_crop(shot, *(float(v) for v in (*places.min(axis=0), *places.max(axis=0))))
-    colour = encode(frames.plate(shot.numbers[source], crop), shot.knee)
+    return _at(_crop(shot, frames, source, crop, clean)[0], crop, places)
+
+
+def _at(colour: Picture, crop: Box, places: NDArray[np.float64]) -> Floats:
+    """A crop at some places, (n, 3): Lanczos keeps a quarter more of the finest grain than the cubic kernel."""
     here = np.zeros((-(-len(places) // ROW) * ROW, 2), np.float32)
     here[: len(places)] = places - (crop.x0, crop.y0)
-    maps = here.reshape(-1, min(ROW, len(here)), 2)
+    maps = here.reshape(-1, ROW, 2)
     found = cv2.remap(colour, maps, None, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
     return np.asarray(found, np.float32).reshape(-1, 3)[: len(places)]
