@@ -26,8 +26,8 @@ from benching.tables import merged
 HERE = Path(__file__).resolve().parent
 RUNS = 2
 """Of the short ones."""
-ONCE = "jobs.py"
-"""What takes a minute and states times of jobs among each other."""
+ONCE = ("jobs.py", "tiny_void.py")
+"""What takes a minute and states times among each other, or spends most of it on counting."""
 SHORT = (
     "start.py --rounds 4",
     "sidecar.py --rounds 5",
@@ -36,7 +36,7 @@ SHORT = (
     "exr.py --rounds 2",
     "pipeline.py --rounds 2",
     "compose.py --frames 12 --rounds 2 --skip-memory",
-    "tiny_void.py --rounds 2",
+    "tiny_void.py --rounds 3",
     "overall.py --width 960 --frames 24 --rounds 2",
     "growth.py --what matte --rounds 3",
 )
