@@ -10,7 +10,7 @@ import numpy as np
 
 from void_server.engines import Mask, Picture
 from void_server.engines.recover.pixels import difference, put, put_few, times
-from void_server.engines.recover.pyramid import Floats, carry_into, enlarge, reduce
+from void_server.engines.recover.pyramid import Floats, carried, enlarge, reduce
 from void_server.engines.recover.sample import Light, Sample
 from void_server.engines.recover.sources import in_turn, nearness
 from void_server.engines.recover.tone import decode, gain_between, medians, pixels_under, with_gain
@@ -65,11 +65,12 @@ def match_light(sample: Sample, plate: Picture, ring: Mask, knee: float) -> tupl
     # Only what lies under the mask counts, so the rest is left out before it is clipped.
     rest = difference(plate, colour, middle)
     np.clip(rest, -MOST_OFFSET, MOST_OFFSET, out=rest)
-    correction = carry_into(rest, common, MEMBRANE_CELL, np.clip(middle, -MOST_OFFSET, MOST_OFFSET))
+    # Added while the cells are few: interpolation keeps a constant.
+    field = carried(rest, common, MEMBRANE_CELL) + np.clip(middle, -MOST_OFFSET, MOST_OFFSET)
     error = float(np.abs(rest.reshape(-1, 3).take(picked, axis=0)).mean())
-    matched = np.asarray(cv2.add(colour, correction), np.float32)
-    light = None if sample.finely is None else Light(gains, correction)
-    return replace(sample, colour=matched, light=light), error
+    correction = enlarge(field, (ring.shape[0], ring.shape[1]))
+    matched = np.asarray(cv2.add(colour, correction, correction), np.float32)
+    return replace(sample, colour=matched, light=Light(gains, field)), error
 
 
 def put_sharply(onto: Picture, sample: Sample, where: Mask, knee: float) -> None:
@@ -82,8 +83,9 @@ def put_sharply(onto: Picture, sample: Sample, where: Mask, knee: float) -> None
         return
     found = sample.finely(picked)
     if sample.light is not None:
+        correction = enlarge(sample.light.field, (where.shape[0], where.shape[1]))
         found = with_gain(found[None], sample.light.gains, knee)[0]
-        found = found + sample.light.correction.reshape(-1, 3).take(picked, axis=0)
+        found = found + correction.reshape(-1, 3).take(picked, axis=0)
     put_few(onto, found, where)
 
 

@@ -59,11 +59,16 @@ def soften(image: Floats, sigma: float) -> Floats:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
 
 
-def carry_into(values: Floats, known: NDArray[np.bool_], coarse: int, plus: Floats | None = None) -> Floats:
+def carry_into(values: Floats, known: NDArray[np.bool_], coarse: int) -> Floats:
     """A low-frequency version of values that are known only under a mask, continued over the whole picture.
 
-    `coarse` is the cell size in pixels over which values are averaged first; `plus` is added to each channel.
+    `coarse` is the cell size in pixels over which values are averaged first.
     """
+    return enlarge(carried(values, known, coarse), (known.shape[0], known.shape[1]))
+
+
+def carried(values: Floats, known: NDArray[np.bool_], coarse: int) -> Floats:
+    """That version in cells, before it is enlarged."""
     height, width = known.shape
     size = max(2, height // coarse), max(2, width // coarse)
     share = reduce(known, size)
@@ -71,6 +76,4 @@ def carry_into(values: Floats, known: NDArray[np.bool_], coarse: int, plus: Floa
     mean = np.asarray(total / np.maximum(share, 1e-3)[..., None], np.float32)
     # Cells with less than 30 % known pixels are a few pixels at the very edge of the matte: the least reliable.
     trusted = (share > 0.3).astype(np.float32)
-    field = soften(spread(mean, trusted), 2.0) if float(trusted.sum()) >= 4 else np.zeros_like(mean)
-    # Added while the cells are few: interpolation keeps a constant.
-    return enlarge(field if plus is None else field + plus, (height, width))
+    return soften(spread(mean, trusted), 2.0) if float(trusted.sum()) >= 4 else np.zeros_like(mean)

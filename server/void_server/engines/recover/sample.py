@@ -39,8 +39,8 @@ class Light:
 
     gains: Floats
     """(3,): factors in linear light."""
-    correction: Picture
-    """Encoded; added after that."""
+    field: Floats
+    """Encoded, in cells that are enlarged to the box; added after that."""
 
 
 @dataclass(frozen=True)
