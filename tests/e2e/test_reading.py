@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -70,16 +71,19 @@ def test_every_plate_is_decoded_once_for_solving_and_composing(
 
 def test_nothing_of_a_written_unit_takes_room_from_the_next_one(shot: Shot, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
+    made: list[weakref.ref[Look]] = []
     held: list[int] = []
     look, solve = Looks._make, PainterEngine.solve
 
     def looking(looks: Looks, frame: int) -> Look:
+        found = look(looks, frame)
         looked.append(frame)
-        return look(looks, frame)
+        made.append(weakref.ref(found))
+        return found
 
     def solving(engine: PainterEngine, *rest: Any) -> Iterator[Fill]:
         gc.collect()
-        held.append(sum(isinstance(each, Look) for each in gc.get_objects()))
+        held.append(sum(each() is not None for each in made))
         return solve(engine, *rest)
 
     monkeypatch.setattr(Looks, "_make", looking)
