@@ -194,7 +194,8 @@ def test_a_token_leaves_this_machine_only_encrypted_unless_told_otherwise(
         address = f"0.0.0.0:{listener.getsockname()[1]}"
         assert not is_loopback(address)
         channel = open_channel(config, environment, address)
-        waiting = grpc.channel_ready_future(channel)
+        # A call connects; asking whether the channel is ready begins a thread that may find it closed.
+        waiting = channel.unary_unary("/any/Call").future(b"", timeout=20, wait_for_ready=True)
         assert first_bytes(listener).startswith(greeting)
         waiting.cancel()
         channel.close()
