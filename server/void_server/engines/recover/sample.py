@@ -1,13 +1,14 @@
 """One source laid over a target, with residual flow where a homography is not enough.
 
-All of it is resampled well enough to be compared. Only the pixels that are taken are resampled a second time, from the
-source again, with the kernel that keeps their grain and takes seven times as long.
+All of it is resampled well enough to be compared or averaged. Pixels that are taken as they are, with their grain, are
+resampled from the source once more, with the kernel that keeps it and takes seven times as long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -153,8 +154,11 @@ def _onto_plate(shot: Shot, field: Floats, box: Box, context: Box) -> Floats:
     return wide[top : top + box.height, left : left + box.width]
 
 
-def _source_crop(shot: Shot, x0: float, y0: float, x1: float, y1: float) -> Box:
+def _source_crop(shot: Shot, places: NDArray[np.floating[Any]]) -> Box:
+    """What of a source's plate is looked at for some places, (…, 2) as x and y."""
     height, width = shot.size
+    x, y = places[..., 0], places[..., 1]
+    x0, y0, x1, y1 = float(x.min()), float(y.min()), float(x.max()), float(y.max())
     # A box wholly outside the source still needs one pixel to read; nothing of it will count as seen.
     left, top = int(np.clip(np.floor(x0) - BORDER, 0, width - 1)), int(np.clip(np.floor(y0) - BORDER, 0, height - 1))
     right = int(np.clip(np.ceil(x1) + BORDER + 1, left + 1, width))
@@ -177,8 +181,7 @@ def _warp(shot: Shot, frames: Frames, source: int, homography: Homography, box: 
           clean: bool = False) -> tuple[Picture, Mask]:  # fmt: skip
     plate = shot.to_plate(homography)
     corners = np.array([[[box.x0, box.y0]], [[box.x1, box.y0]], [[box.x1, box.y1]], [[box.x0, box.y1]]], np.float32)
-    reach = moved(corners, plate)[:, 0]
-    crop = _source_crop(shot, *(float(v) for v in (*reach.min(axis=0), *reach.max(axis=0))))
+    crop = _source_crop(shot, moved(corners, plate))
     colour, clear = _crop(shot, frames, source, crop, clean)
     picture, kinds = _lay(colour, clear, crop, plate, box)
     return picture, kinds > 0
@@ -234,9 +237,7 @@ def _along(shot: Shot, homography: Homography, flow: Floats, box: Box, context: 
 
 
 def _remapped(shot: Shot, frames: Frames, source: int, maps: Floats) -> tuple[Picture, Mask]:
-    crop = _source_crop(
-        shot, float(maps[..., 0].min()), float(maps[..., 1].min()), float(maps[..., 0].max()), float(maps[..., 1].max())
-    )
+    crop = _source_crop(shot, maps)
     colour, clear = _crop(shot, frames, source, crop)
     here = maps - np.array([crop.x0, crop.y0], np.float32)
     picture = cv2.remap(colour, here, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
@@ -253,7 +254,7 @@ def _led(shot: Shot, homography: Homography, box: Box, picked: Picked) -> NDArra
 
 def _finest(shot: Shot, frames: Frames, source: int, places: NDArray[np.float64], clean: bool = False) -> Floats:
     """The source, or its clean plate, at some places."""
-    crop = _source_crop(shot, *(float(v) for v in (*places.min(axis=0), *places.max(axis=0))))
+    crop = _source_crop(shot, places)
     return _at(_crop(shot, frames, source, crop, clean)[0], crop, places)
 
 
