@@ -49,10 +49,12 @@ def covariance(windows: Iterable[tuple[Picture, Mask]]) -> Covariance | None:
         waves = np.fft.rfft2(planes, shape)
         if total is None:
             total = np.zeros((10, *waves.shape[1:]), np.complex128)
-        for n, (i, j) in enumerate([*itertools.product(range(3), range(3)), (3, 3)]):
-            total[n] += np.conj(waves[i]) * waves[j]
+        for i, j in [*itertools.combinations_with_replacement(range(3), 2), (3, 3)]:
+            total[3 * i + j if i < 3 else 9] += np.conj(waves[i]) * waves[j]
     if total is None:
         return None
+    for i, j in itertools.combinations(range(3), 2):
+        total[3 * j + i] = np.conj(total[3 * i + j])
     reach = LAGS + FAR
     sums = np.roll(np.fft.irfft2(total, shape), (reach, reach), axis=(1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
     pairs = sums[9]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from grainshots import AREA, SIZE, correlation, deviation, grain_field, measured
 from void_plugin.errors import Cancelled
 from void_server.align import bring
 from void_server.degrain import windows
-from void_server.engines import KEEP
+from void_server.engines import KEEP, Picture
 from void_server.grain import Curve, GrainModel, analyse
 from void_server.regrain import add, synthesise
 from void_server.scenes import MemoryFrames
@@ -122,6 +124,33 @@ def test_a_plate_of_one_luma_is_measured_at_that_luma(level: float) -> None:
     model = measured(MemoryFrames(plates, [np.full(SIZE, KEEP, np.uint8)] * 3))
     assert np.allclose(model.sigma(light[:1, :1]), deviation(light[:1, :1]), rtol=0.05)
     assert np.isfinite(model.sigma(light[:1, :1] + 3)).all()
+
+
+def test_further_frames_are_looked_at_only_where_two_show_too_little() -> None:
+    tall = (1280, 512)
+    area, kept, hidden = Box(0, 0, 512, 1280), np.full(tall, KEEP, np.uint8), np.zeros(tall, np.uint8)
+    hidden[:400] = KEEP
+    light = ramp(tall)
+    plates = [(light + grain_field(n, size=tall) * deviation(light)).astype(np.float32) for n in range(8)]
+    few, all_four = _SeenFrames(plates, [kept] * 8), _SeenFrames(plates, [hidden] * 8)
+    for frames in few, all_four:
+        model = analyse(frames, frames.numbers, area, 2, lambda: False)
+        assert np.allclose(model.sigma(light[:1]), deviation(light[:1]), rtol=0.1)
+    # Each frame is compared with the one after it, the last with the one before.
+    assert few.seen == {1001, 1002, 1006, 1007}
+    assert all_four.seen == {1001, 1002, 1003, 1004, 1006, 1007, 1008}
+
+
+class _SeenFrames(MemoryFrames):
+    """A shot that knows which of its plates were looked at."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.seen: set[int] = set()
+
+    def plate(self, frame: int, box: Box) -> Picture:
+        self.seen.add(frame)
+        return super().plate(frame, box)
 
 
 def test_two_runs_measure_the_same_model_with_any_number_of_workers(model: GrainModel) -> None:
