@@ -310,4 +310,7 @@ def engine_facts(machine: Config) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stderr.flush()
+    # All that counts lies in files. Taking half a gigabyte of pictures apart piece by piece holds up whoever waits.
+    os._exit(status)
