@@ -311,6 +311,7 @@ def engine_facts(machine: Config) -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     status = main()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):  # both are the log by now
+        stream.flush()
     # All that counts lies in files. Taking half a gigabyte of pictures apart piece by piece holds up whoever waits.
     os._exit(status)
