@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from void_server.engines.recover import flow as recover_flow
 from void_server.engines.recover.costs import agree, lowest_plane
-from void_server.engines.recover.flow import bends
+from void_server.engines.recover.flow import residual_flow
+from void_server.engines.recover.motion import Bytes
 from void_server.engines.recover.order import sort_rows
 from void_server.engines.recover.pixels import brighten, difference, pasted, put, put_few, times
-from void_server.engines.recover.pyramid import soften
+from void_server.engines.recover.pyramid import Floats, soften
+from void_server.engines.recover.shot import Shot
 from void_server.engines.recover.tone import median, medians
-from void_server.tiles import whole_blocks
+from void_server.tiles import Box, whole_blocks
 
 RANDOM = np.random.default_rng(5)
 
@@ -21,6 +24,15 @@ def test_the_median_is_that_of_numpy_to_the_bit(count: int) -> None:
     values = RANDOM.normal(0, 3, (count, 3)).astype(np.float32)
     assert median(values[:, 1]) == float(np.median(values[:, 1]))
     assert np.array_equal(medians(values), np.median(values, axis=0))
+
+
+@pytest.mark.parametrize("count", [2, 3, 64, 65, 1000, 1001, 6000])
+def test_the_median_of_few_kinds_of_values_is_that_of_numpy(count: int) -> None:
+    few = np.round(RANDOM.normal(0, 2, count)).astype(np.float32)
+    halves = np.arange(count, dtype=np.float32) % 2
+    mostly = np.where(RANDOM.random(count) < 0.55, np.float32(1), RANDOM.normal(1, 0.1, count)).astype(np.float32)
+    for values in (few, halves, np.sort(halves), mostly, np.sort(mostly), np.ones(count, np.float32)):
+        assert median(values) == float(np.median(values))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 12, 23, 24])
@@ -70,10 +82,41 @@ def test_two_planes_agree_as_two_of_three_do_when_the_third_is_hopeless() -> Non
     assert np.allclose(agree(two, 6.0), agree(three, 6.0)[:2], atol=1e-3)
 
 
-def test_a_bent_picture_is_worth_flow_and_a_noisy_one_is_not() -> None:
+def shot_of(*lumas: Bytes) -> Shot:
+    """A locked-off shot of these proxies, all of which may be used."""
+    count, height, width = len(lumas), *lumas[0].shape
+    still, cells = np.stack([np.eye(3)] * count), np.ones((count, 4, 5), np.uint8)
+    return Shot(
+        numbers=tuple(range(count)), size=(2 * height, 2 * width), factor=2, knee=0.1, luma=np.stack(lumas),
+        usable_bits=np.packbits(np.ones((count, height, width), np.uint8), axis=-1),
+        corners=np.zeros((count, 1, 2), np.float32), corner_counts=np.zeros(count, np.int64),
+        chain=still, second_chain=still, segments=np.zeros(count, np.int64), locked=np.zeros(count, np.uint8),
+        clean=np.zeros(count, np.uint8), coarse_seen=cells, coarse_hole=cells,
+    )  # fmt: skip
+
+
+def test_a_bent_picture_is_followed_and_one_of_other_noise_or_light_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     texture = soften(RANDOM.normal(0, 300, (160, 200)).astype(np.float32), 3.0) + 118
-    here, known = np.clip(texture, 0, 255).astype(np.uint8), np.ones((160, 200), bool)
-    bent = np.concatenate([np.roll(here[:80], 1, axis=1), np.roll(here[80:], -1, axis=1)])
-    assert bends(here, bent, 0.0, known)
+    here = np.clip(texture, 0, 255).astype(np.uint8)
+    bent = np.concatenate([np.roll(here[:80], 2, axis=1), np.roll(here[80:], -2, axis=1)])
     noisy = np.clip(here + RANDOM.normal(0, 6, here.shape), 0, 255).astype(np.uint8)
-    assert not bends(here, noisy, 0.0, known)
+    lit = np.clip(here * np.linspace(0.9, 1.1, 200), 0, 255).astype(np.uint8)
+    shot = shot_of(here, bent, noisy, lit)
+
+    def flow(source: int, box: Box) -> Floats | None:
+        found, error = residual_flow(shot, 0, source, np.eye(3), box)
+        assert np.isfinite(error).all()
+        return found
+
+    inside = Box(3, 2, 197, 158)
+    followed = flow(1, inside)
+    assert followed is not None
+    assert np.median(followed[20:60, 20:-20, 0]) > 1.5
+    assert np.median(followed[-60:-20, 20:-20, 0]) < -1.5
+    for small in (Box(40, 30, 64, 54), Box(0, 30, 200, 54), Box(40, 0, 64, 160)):
+        assert flow(1, small) is None
+    for larger in (Box(40, 30, 72, 62), Box(0, 30, 200, 62), Box(40, 0, 72, 160)):
+        flow(1, larger)
+    monkeypatch.setattr(recover_flow, "CLOSELY", None)  # a glance is enough
+    assert flow(2, inside) is None
+    assert flow(3, inside) is None

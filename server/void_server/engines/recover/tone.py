@@ -23,6 +23,9 @@ SMALLEST_KNEE = 1e-4
 LARGEST_GAIN = 4.0
 """Two stops. A larger ratio between two frames of one shot is a wrong match, not exposure."""
 
+FEW = 256
+"""Values of many by which a median is guessed that many of them share."""
+
 GAIN_TOLERANCE = 0.002
 """Gains nearer to one than this are left out: 0.2 % of light is below one 8-bit step at display white."""
 
@@ -56,9 +59,17 @@ def decode(encoded: Picture, knee: float) -> Picture:
 
 
 def median(values: NDArray[np.float32]) -> float:
-    """The median of at least one finite number. Sorts by halves only, and looks for no NaN as NumPy's own does."""
+    """The median of at least one finite number. Sorts by halves at most, and looks for no NaN as NumPy's own does."""
+    values = np.ascontiguousarray(values)
     half = len(values) // 2
-    ordered = np.partition(np.ascontiguousarray(values), half)
+    # Of a plate that once was 8 bits half the values may be one and the same. NumPy takes seven times as long to part
+    # those as to part others, and three to part as many of a few kinds; a glance at some of them tells.
+    guess = np.sort(values[:: -(-len(values) // FEW)])
+    middle = guess[len(guess) // 2]
+    beyond = (len(values) - 1) // 2
+    if np.count_nonzero(values < middle) <= beyond and np.count_nonzero(values > middle) <= beyond:
+        return float(middle)
+    ordered = np.partition(values, half)
     if len(values) % 2:
         return float(ordered[half])
     return float((ordered[:half].max() + ordered[half]) * ordered.dtype.type(0.5))
