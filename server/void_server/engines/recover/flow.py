@@ -37,7 +37,7 @@ worth it the glance left 0.88 or less; of the other frames of ten scenes nine in
 
 SMALLEST = 32
 """Pixels of the shorter side from which flow is tried. OpenCV 5.0 crashes on pictures with a shorter one where they are
-more than twice as wide, if the finest level is that of a glance; and so few pixels tell little of how a surface bends."""
+more than twice as wide, if the finest level is that of a glance; and so few pixels tell little of how it bends."""
 
 GLANCE = cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST, 2
 CLOSELY = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM, 1
