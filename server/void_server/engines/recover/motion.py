@@ -104,14 +104,13 @@ class Track:
 def make_proxy(picture: Picture, usable: NDArray[np.bool_]) -> tuple[Proxy, float]:
     """The proxy of a reduced picture, and the median light of its usable pixels."""
     luma = np.asarray(picture @ np.array([0.25, 0.5, 0.25], np.float32), np.float32)
-    # Every second pixel each way: a hundred thousand say what the light is, and medians of all took half the time.
-    sample, background = luma[::2, ::2], usable[::2, ::2]
     # Without background to look at, the whole picture is the least bad measure of its exposure.
-    sample = sample[background] if np.count_nonzero(background) > 25 else sample.ravel()
-    light = median(np.abs(sample))
+    enough = np.count_nonzero(usable) > 100
+    light = median(np.abs(luma[usable] if enough else luma.ravel()))
     # The frame's own median as knee makes the proxy the same at any exposure.
-    coded, shown = (encode(values, knee_of(light)) for values in (luma, sample))
-    middle, deviation = median(shown), float(shown.std()) + 1e-5
+    coded = encode(luma, knee_of(light))
+    sample = coded[usable] if enough else coded.ravel()
+    middle, deviation = median(sample), float(sample.std()) + 1e-5
     levels = np.clip((coded - middle) / deviation * CONTRAST_LEVELS + MIDDLE_LEVEL, 0, 255).astype(np.uint8)
     # Two proxy pixels away from a matte: a tracking window must not see its edge.
     clear = np.asarray(cv2.erode(usable.astype(np.uint8), np.ones((5, 5), np.uint8)), np.uint8)
