@@ -83,7 +83,7 @@ def test_two_planes_agree_as_two_of_three_do_when_the_third_is_hopeless() -> Non
 
 
 def shot_of(*lumas: Bytes) -> Shot:
-    """A locked-off shot of these proxies, all of which may be used."""
+    """A shot of these proxies, all of which may be used, without any known motion."""
     count, height, width = len(lumas), *lumas[0].shape
     still, cells = np.stack([np.eye(3)] * count), np.ones((count, 4, 5), np.uint8)
     return Shot(
@@ -98,7 +98,7 @@ def shot_of(*lumas: Bytes) -> Shot:
 def test_a_bent_picture_is_followed_and_one_of_other_noise_or_light_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     texture = soften(RANDOM.normal(0, 300, (160, 200)).astype(np.float32), 3.0) + 118
     here = np.clip(texture, 0, 255).astype(np.uint8)
-    bent = np.concatenate([np.roll(here[:80], 2, axis=1), np.roll(here[80:], -2, axis=1)])
+    bent = np.concatenate([np.roll(here[:80], 1, axis=1), np.roll(here[80:], -1, axis=1)])
     noisy = np.clip(here + RANDOM.normal(0, 6, here.shape), 0, 255).astype(np.uint8)
     lit = np.clip(here * np.linspace(0.9, 1.1, 200), 0, 255).astype(np.uint8)
     shot = shot_of(here, bent, noisy, lit)
@@ -111,8 +111,8 @@ def test_a_bent_picture_is_followed_and_one_of_other_noise_or_light_is_not(monke
     inside = Box(3, 2, 197, 158)
     followed = flow(1, inside)
     assert followed is not None
-    assert np.median(followed[20:60, 20:-20, 0]) > 1.5
-    assert np.median(followed[-60:-20, 20:-20, 0]) < -1.5
+    assert np.median(followed[20:60, 20:-20, 0]) > 0.7
+    assert np.median(followed[-60:-20, 20:-20, 0]) < -0.7
     for small in (Box(40, 30, 64, 54), Box(0, 30, 200, 54), Box(40, 0, 64, 160)):
         assert flow(1, small) is None
     for larger in (Box(40, 30, 72, 62), Box(0, 30, 200, 62), Box(40, 0, 72, 160)):

@@ -33,7 +33,7 @@ WORST_ERROR = 60.0
 
 PROMISING = 0.92
 """Share of the mean difference that a glance must leave at most for a closer look at what flow is worth. Where that was
-worth it the glance left 0.88 or less; of the other frames of ten scenes nine in ten were left 0.95 or more."""
+worth it the glance left 0.88 or less; of the other pairs of eight scenes nine in ten were left 0.95 or more."""
 
 SMALLEST = 32
 """Pixels of the shorter side from which flow is tried. OpenCV 5.0 crashes on pictures with a shorter one where they are
@@ -63,20 +63,21 @@ def residual_flow(
     difference -= np.float32(offset)
     before = _mean_difference(difference, known)
     missed = before[known]
-    unbent = None, constant(float(missed.mean()))
+    usual = float(missed.mean())
+    unbent = None, constant(usual)
     if float((missed > FINE_LEVELS).mean()) < FINE_SHARE or min(size) < SMALLEST:
         return unbent
     # Holes of either frame get the same picture in both, so that flow finds nothing to move there.
     there = np.clip(there + offset, 0, 255).astype(np.uint8)
-    _, left = _followed(GLANCE, here, np.where(known, there, here), known)
-    if float(left[known].mean()) > PROMISING * float(missed.mean()):
+    _, left = _flow_to(GLANCE, here, np.where(known, there, here), known)
+    if float(left[known].mean()) > PROMISING * usual:
         return unbent
     common = np.clip(spread(here.astype(np.float32), known.astype(np.float32)), 0, 255).astype(np.uint8)
-    flow, after = _followed(CLOSELY, np.where(known, here, common), np.where(known, there, common), known)
+    flow, after = _flow_to(CLOSELY, np.where(known, here, common), np.where(known, there, common), known)
     good = (
         known & (after < MOST_LEVELS) & (np.maximum(*np.moveaxis(np.abs(flow), -1, 0)) < MOST_FLOW * shot.proxy_size[1])
     )
-    explains = float(after[known].mean()) < FLOW_WORTH * float(missed.mean())
+    explains = float(after[known].mean()) < FLOW_WORTH * usual
     if np.count_nonzero(good) < 20 or not explains:
         return unbent
     # Where flow gains less than 0.6 levels it only follows grain, and the homography is the steadier guess.
@@ -85,7 +86,7 @@ def residual_flow(
     return flow, spread(np.minimum(after, WORST_ERROR), known.astype(np.float32))
 
 
-def _followed(how: tuple[int, int], first: Bytes, second: Bytes, known: Mask) -> tuple[Floats, Floats]:
+def _flow_to(how: tuple[int, int], first: Bytes, second: Bytes, known: Mask) -> tuple[Floats, Floats]:
     """Flow from the first picture to the second, and by how much they differ along it."""
     preset, finest = how
     finder = cv2.DISOpticalFlow.create(preset)

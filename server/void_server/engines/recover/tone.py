@@ -62,8 +62,8 @@ def median(values: NDArray[np.float32]) -> float:
     """The median of at least one finite number. Sorts by halves at most, and looks for no NaN as NumPy's own does."""
     values = np.ascontiguousarray(values)
     half = len(values) // 2
-    # Of a plate that once was 8 bits half the values may be one and the same. NumPy takes seven times as long to part
-    # those as to part others, and three to part as many of a few kinds; a glance at some of them tells.
+    # Of a plate that once was 8 bits half the values may be one and the same. NumPy takes up to seven times as long to
+    # part those as to part others; a glance at some of them tells.
     guess = np.sort(values[:: -(-len(values) // FEW)])
     middle = guess[len(guess) // 2]
     beyond = (len(values) - 1) // 2
