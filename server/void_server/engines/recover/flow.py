@@ -7,6 +7,7 @@ import numpy as np
 
 from void_server.engines import Mask
 from void_server.engines.recover.motion import Bytes, Homography
+from void_server.engines.recover.pixels import put
 from void_server.engines.recover.pyramid import Floats, soften, spread
 from void_server.engines.recover.shot import Shot
 from void_server.engines.recover.tone import median
@@ -81,7 +82,7 @@ def residual_flow(
     if np.count_nonzero(good) < 20 or not explains:
         return unbent
     # Where flow gains less than 0.6 levels it only follows grain, and the homography is the steadier guess.
-    flow[before <= after + 0.6] *= 0.25
+    put(flow, flow * np.float32(0.25), before <= after + 0.6)
     flow = soften(spread(flow, good.astype(np.float32)), 1.5)
     return flow, spread(np.minimum(after, WORST_ERROR), known.astype(np.float32))
 

@@ -125,11 +125,12 @@ def _corners(levels: Bytes, clear: Bytes) -> Floats:
     # The tracking window must lie inside the picture.
     strength[:3], strength[-3:], strength[:, :3], strength[:, -3:] = 0, 0, 0, 0
     peak = np.asarray(cv2.dilate(strength, np.ones((CORNER_SPACING, CORNER_SPACING), np.uint8)), np.float32)
-    y, x = np.nonzero((strength == peak) & (strength > FAINTEST_CORNER * float(strength.max(initial=0))))
+    places = np.flatnonzero((strength == peak) & (strength > FAINTEST_CORNER * float(strength.max(initial=0))))
+    y, x = np.divmod(places, width)
     rows, columns = CORNER_CELLS
     cell = (y * rows // height) * columns + x * columns // width
-    # Strongest first within each cell; the position decides between equals.
-    order = np.lexsort((x, y, -strength[y, x], cell))
+    # Strongest first within each cell; equals keep the order of their places.
+    order = np.lexsort((-strength.take(places), cell))
     first_of_cell = np.searchsorted(cell[order], np.arange(rows * columns))
     rank = np.arange(len(order)) - first_of_cell[cell[order]]
     kept = order[np.argsort(rank, kind="stable")][:CORNERS]
