@@ -116,11 +116,11 @@ class NumpyMath(PixelMath):
         return ((field * weight).sum(axis=(0, 1), keepdims=True, dtype=np.float64) / total).astype(np.float32)
 
 
-def per_channel(plane: NDArray[Any]) -> NDArray[Any]:
-    """A (height, width) plane for each of three channels: numpy is slow at spreading one over so short an axis."""
+def per_channel(plane: NDArray[Any], channels: int = 3) -> NDArray[Any]:
+    """A (height, width) plane for each channel: numpy is slow at spreading one over so short an axis."""
     if plane.dtype == bool:
-        return np.asarray(cv2.merge([plane.view(np.uint8)] * 3)).view(bool)
-    return np.asarray(cv2.merge([plane] * 3))
+        return np.asarray(cv2.merge([plane.view(np.uint8)] * channels)).view(bool)
+    return np.asarray(cv2.merge([plane] * channels))
 
 
 def radius(sigma: float) -> int:

@@ -15,7 +15,7 @@ from void_server.jobfolder import JobFolder, read_json
 
 PLAN_VERSION = 5
 """Layout of plan.json; another number means the plan is made anew."""
-PIXELS_VERSION = 12
+PIXELS_VERSION = 13
 """Raised whenever equal inputs give other pixels, so that no old unit is ever reused."""
 
 

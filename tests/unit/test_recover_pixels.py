@@ -11,7 +11,7 @@ from void_server.engines.recover.flow import residual_flow
 from void_server.engines.recover.motion import Bytes
 from void_server.engines.recover.order import sort_rows
 from void_server.engines.recover.pixels import brighten, difference, pasted, put, put_few, times
-from void_server.engines.recover.pyramid import Floats, soften
+from void_server.engines.recover.pyramid import Floats, soften, spread
 from void_server.engines.recover.shot import Shot
 from void_server.engines.recover.tone import median, medians
 from void_server.tiles import Box, whole_blocks
@@ -19,20 +19,44 @@ from void_server.tiles import Box, whole_blocks
 RANDOM = np.random.default_rng(5)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 10, 4001, 4002])
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 4001, 4002, 50_001, 50_002])
 def test_the_median_is_that_of_numpy_to_the_bit(count: int) -> None:
     values = RANDOM.normal(0, 3, (count, 3)).astype(np.float32)
     assert median(values[:, 1]) == float(np.median(values[:, 1]))
     assert np.array_equal(medians(values), np.median(values, axis=0))
 
 
-@pytest.mark.parametrize("count", [2, 3, 64, 65, 1000, 1001, 6000])
+@pytest.mark.parametrize("count", [2, 3, 64, 65, 1000, 1001, 6000, 40_000, 40_001])
 def test_the_median_of_few_kinds_of_values_is_that_of_numpy(count: int) -> None:
     few = np.round(RANDOM.normal(0, 2, count)).astype(np.float32)
     halves = np.arange(count, dtype=np.float32) % 2
     mostly = np.where(RANDOM.random(count) < 0.55, np.float32(1), RANDOM.normal(1, 0.1, count)).astype(np.float32)
     for values in (few, halves, np.sort(halves), mostly, np.sort(mostly), np.ones(count, np.float32)):
         assert median(values) == float(np.median(values))
+
+
+def test_the_median_is_found_where_few_of_the_values_mislead() -> None:
+    values = RANDOM.normal(0, 1, 50_000).astype(np.float32)
+    values[:: int(len(values) ** (1 / 3)) | 1] += 9
+    assert median(values) == float(np.median(values))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 1), (1, 6), (31, 48)])
+@pytest.mark.parametrize("channels", [(), (1,), (2,), (3,)])
+def test_what_is_known_is_kept_and_continued_each_channel_by_itself(
+    size: tuple[int, int], channels: tuple[int, ...]
+) -> None:
+    values = RANDOM.normal(0, 3, (*size, *channels)).astype(np.float32)
+    known = (RANDOM.random(size) < 0.3).astype(np.float32)
+    known[0, 0] = 1
+    found = spread(values, known)
+    assert found.shape == values.shape
+    assert np.array_equal(found[known > 0], values[known > 0])
+    assert found.min() >= values[known > 0].min() - 1e-4
+    assert found.max() <= values[known > 0].max() + 1e-4
+    for index in range(sum(channels)):
+        alone = spread(np.ascontiguousarray(values[..., index]), known)
+        assert np.allclose(found[..., index], alone, atol=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 12, 23, 24])

@@ -99,7 +99,7 @@ def covered(
     `strict` also counts what touches their rim, which shows both, and what lies beyond the box, where none is known.
     """
     hidden = np.zeros(shape, bool)
-    whole, outside, least = Box(0, 0, shape[3], shape[2]), (float(strict),), 0.01 if strict else 0.5
+    whole, outside, least = Box(0, 0, shape[3], shape[2]), float(strict), 0.01 if strict else 0.5
     for rank, front in enumerate(order[:-1]):
         cover = (
             np.asarray(cv2.dilate(fronts[front], np.ones((3, 3), np.uint8)), np.float32) if strict else fronts[front]
@@ -112,12 +112,12 @@ def covered(
     return hidden
 
 
-def _laid(image: Floats, motion: Homography, outside: tuple[float, ...], box: Box) -> Floats:
+def _laid(image: Floats, motion: Homography, outside: float, box: Box) -> Floats:
     if np.array_equal(motion, np.eye(3)):
         return image[box.rows, box.columns]
     place = motion @ np.array([[1, 0, box.x0], [0, 1, box.y0], [0, 0, 1.0]])
     size, flags = (box.width, box.height), cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-    return np.asarray(cv2.warpPerspective(image, place, size, flags=flags, borderValue=outside), np.float32)
+    return np.asarray(cv2.warpPerspective(image, place, size, flags=flags, borderValue=(outside,)), np.float32)
 
 
 def _misses(luma: Floats, shown: Mask) -> Floats:
@@ -163,8 +163,8 @@ def _evidence(
             motion = across(frame, plane, other)
             if motion is not None:
                 miss = misses[other][frame]
-                pair = cv2.merge((np.minimum(miss, MOST_MISS), np.isfinite(miss).astype(np.float32)))
-                laid, told = cv2.split(_laid(np.asarray(pair, np.float32), motion, (MOST_MISS, 0.0), area))
+                told = _laid(np.isfinite(miss).astype(np.float32), motion, 0.0, area)
+                laid = _laid(np.minimum(miss, MOST_MISS), motion, MOST_MISS, area)
                 put(best, np.minimum(best, np.minimum(laid, most)), told > 0.99)
         put_number(best, float(doubt), np.isinf(best))
         best -= np.minimum(own[frame], most)

@@ -142,9 +142,9 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
         return hidden
     anchor = motions[first]
 
-    def onto(image: Floats, across: Homography, outside: tuple[float, ...]) -> Floats:
+    def onto(image: Floats, across: Homography, outside: float) -> Floats:
         flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-        laid = cv2.warpPerspective(image, across, (width, height), flags=flags, borderValue=outside)
+        laid = cv2.warpPerspective(image, across, (width, height), flags=flags, borderValue=(outside,))
         return np.asarray(laid, np.float32)
 
     # All costs of a source side by side on its own pixels, which the first plane's motion brings to the grid.
@@ -152,10 +152,8 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
     for plane, motion in enumerate(motions):
         if motion is not None and anchor is not None:
             across = np.linalg.inv(corner) @ np.linalg.inv(motion) @ anchor @ corner
-            known = np.isfinite(costs[plane]).astype(np.float32)
-            pair = cv2.merge((np.minimum(costs[plane], WORST), known))
-            laid, shown = cv2.split(onto(np.asarray(pair, np.float32), across, (WORST, 0.0)))
-            put(aligned[plane], np.asarray(laid, np.float32), np.asarray(shown) > 0.99)
+            shown = onto(np.isfinite(costs[plane]).astype(np.float32), across, 0.0)
+            put(aligned[plane], onto(np.minimum(costs[plane], WORST), across, WORST), shown > 0.99)
     aligned = undecided(aligned)
     half = max(2, height // 2), max(2, width // 2)
     likely = agree(np.stack([reduce(cost, half) for cost in aligned]), NEIGHBOURHOOD / 2)
@@ -164,7 +162,7 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
         if motion is not None and anchor is not None:
             across = np.linalg.inv(corner) @ np.linalg.inv(anchor) @ motion @ corner
             # Beyond the box nothing is known against the plane.
-            hidden[plane] = onto(likely[plane], across, (1.0,)) < 1.0 / (count + 1)
+            hidden[plane] = onto(likely[plane], across, 1.0) < 1.0 / (count + 1)
     return hidden
 
 

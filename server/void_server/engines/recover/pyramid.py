@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from void_server.pixelmath import per_channel
+
 Floats = NDArray[np.float32]
 
 TINY = np.float32(1e-12)
@@ -19,23 +21,29 @@ def spread(values: Floats, weights: Floats) -> Floats:
 
     `values` is (h, w) or (h, w, channels up to 3); `weights` is (h, w) in 0..1.
     """
-    flat = values.ndim == 2
-    stack: Floats = np.dstack([values, weights]).astype(np.float32, copy=False)
-    stack[..., :-1] *= weights[..., None]
-    levels: list[Floats] = []
-    while max(stack.shape[:2]) > 1:
-        levels.append(stack)
-        stack = np.asarray(cv2.pyrDown(stack), np.float32)
+    field = _times(values, weights)
+    levels: list[tuple[Floats, Floats]] = []
+    while max(weights.shape) > 1:
+        levels.append((field, weights))
+        half = (weights.shape[0] + 1) // 2, (weights.shape[1] + 1) // 2
+        field, weights = (np.asarray(cv2.pyrDown(level), np.float32) for level in (field, weights))
         # A coarse pixel with a quarter of its area known counts as known: weights must saturate as they climb,
         # or a small island of values would fade away before it reaches the far side of a large hole.
-        weight = stack[..., -1]
-        stack *= (np.minimum(1.0, 4.0 * weight) / np.maximum(weight, TINY))[..., None]
-    field = np.asarray(stack[..., :-1] / np.maximum(stack[..., -1:], TINY), np.float32)
-    for level in reversed(levels):
-        height, width = level.shape[:2]
-        wide = np.asarray(cv2.pyrUp(field, dstsize=(width, height)), np.float32).reshape(height, width, -1)
-        field = np.asarray(level[..., :-1] + wide * (1.0 - level[..., -1:]), np.float32)
-    return field[..., 0] if flat else field
+        weights = weights.reshape(half)
+        saturated = np.minimum(np.float32(1), np.float32(4) * weights) / np.maximum(weights, TINY)
+        field, weights = _times(field.reshape(*half, *values.shape[2:]), saturated), weights * saturated
+    field = _times(field, np.reciprocal(np.maximum(weights, TINY)))
+    for level, weight in reversed(levels):
+        wide = np.asarray(cv2.pyrUp(field, dstsize=weight.shape[::-1]), np.float32).reshape(level.shape)
+        field = level + _times(wide, np.float32(1) - weight)
+    return field
+
+
+def _times(values: Floats, weight: Floats) -> Floats:
+    """Each pixel, of one number or of several channels, times its weight."""
+    if values.ndim == 2:
+        return values * weight
+    return np.asarray(cv2.multiply(values, per_channel(weight, values.shape[2])), np.float32).reshape(values.shape)
 
 
 def reduce(image: NDArray[Any], size: tuple[int, int]) -> Floats:

@@ -79,7 +79,7 @@ def median(values: NDArray[np.float32]) -> float:
         if under <= lower and over <= lower:
             if low == high:
                 return float(low)
-            values, below = values.take(np.flatnonzero((values >= low) & (values <= high))), under
+            values, below = values.take(np.flatnonzero((values >= low) & (values <= high))), int(under)
     low, high = _ranked(values, lower - below, upper - below)
     return float((low + high) * np.float32(0.5)) if lower < upper else float(low)
 
