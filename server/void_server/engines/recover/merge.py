@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from void_server.engines import Mask, Picture
-from void_server.engines.recover.pixels import difference, put, put_few, times
+from void_server.engines.recover.pixels import difference, put, put_few, put_number, times
 from void_server.engines.recover.pyramid import Floats, carried, enlarge, reduce
 from void_server.engines.recover.sample import Light, Sample
 from void_server.engines.recover.sources import in_turn, nearness
@@ -123,9 +123,10 @@ def _weight(sample: Sample, target: int, hole: Mask) -> Floats:
     seen = sample.seen.view(np.uint8)
     inner = np.asarray(cv2.erode(seen, np.ones((3, 3), np.uint8)), np.uint8)
     # Nothing, rim and plainly seen are 0, 1 and 2.
-    worth = np.array([0.0, RIM_WEIGHT, 1.0], np.float32).take(seen + inner)
-    weight = worth * np.exp(-sample.error / ERROR_LEVELS)
-    return np.asarray(weight * (nearness(target, sample.position) * hole), np.float32)
+    weight = np.array([0.0, RIM_WEIGHT, 1.0], np.float32).take(seen + inner)
+    weight *= np.exp(sample.error / np.float32(-ERROR_LEVELS)) * np.float32(nearness(target, sample.position))
+    put_number(weight, 0.0, ~hole)
+    return weight
 
 
 def _agreement(samples: Sequence[Sample], weights: Sequence[Floats]) -> list[Mask]:
