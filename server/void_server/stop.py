@@ -1,8 +1,9 @@
 """Being told to stop: by a signal, by the end of a stream, by another thread.
 
 `threading.Event` is not for that. A signal's handler runs in the main thread in between any two of its steps, also
-while that holds the event's own lock on its way into `wait`, and then `set` waits for it forever. And a signal that
-comes just before the main thread falls asleep in `wait` wakes nobody.
+while that holds the event's own lock on its way into `wait`, and then `set` waits for it forever. A signal that
+comes just before the main thread falls asleep in `wait` wakes nobody. And one that the system hands to another thread
+does not wake a main thread that waits for its workers, so its handler runs when they are done.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Stop:
 
     def __init__(self, *signals: signal.Signals) -> None:
         """Hears these from now on; only in the main thread, and one `Stop` a process where there are any."""
-        self._asked = False
+        self._asked, self._numbers = False, frozenset(map(int, signals))
         self._reading, self._writing = os.pipe()  # until the process ends: who sets it may come late
         for end in (self._reading, self._writing):
             os.set_blocking(end, False)
@@ -37,6 +38,7 @@ class Stop:
 
     def is_set(self) -> bool:
         """Whether somebody has asked."""
+        self._hear()
         return self._asked
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -47,6 +49,13 @@ class Stop:
             awake, _, _ = select.select([self._reading], [], [], left)
             if not awake:
                 break
-            if not self._asked:  # a signal whose handler has not run yet, or that is not ours
-                os.read(self._reading, 64)
+            self._hear()
         return self._asked
+
+    def _hear(self) -> None:
+        """Look which signals have come, whether their handlers have run or not."""
+        if self._asked or not self._numbers:
+            return
+        with contextlib.suppress(BlockingIOError):  # none has
+            if self._numbers.intersection(os.read(self._reading, 64)):
+                self.set()  # anew, for whoever waits beside us: what we have read wakes nobody any more

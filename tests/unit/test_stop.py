@@ -62,6 +62,32 @@ print(stop.wait(20), time.monotonic() - begun < 10)
     assert run(code) == "True True"
 
 
+def test_workers_hear_a_signal_that_a_main_thread_waiting_for_them_does_not() -> None:
+    code = """
+import os, signal, threading, time
+from void_server.stop import Stop
+
+stop, heard = Stop(signal.SIGTERM), []
+
+def work():
+    time.sleep(0.3)  # until the main thread waits
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)  # which wakes nobody but this one
+    end = time.monotonic() + 10
+    while not stop.is_set() and time.monotonic() < end:
+        time.sleep(0.01)
+    heard.append(time.monotonic() < end)
+
+waiting = threading.Thread(target=lambda: heard.append(stop.wait(10)))
+worker = threading.Thread(target=work)
+waiting.start()
+worker.start()
+worker.join()
+waiting.join()
+print(heard)
+"""
+    assert run(code) == "[True, True]"
+
+
 def test_a_thread_may_ask_and_ask_again() -> None:
     stop = Stop()
     assert not stop.is_set() and not stop.wait(0.01)
