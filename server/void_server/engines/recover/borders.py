@@ -108,11 +108,12 @@ def covered(
             for plane in order[rank + 1 :]:
                 motion = across(frame, plane, front)
                 if motion is not None:
-                    hidden[frame, plane] |= _laid(cover, motion, outside, whole) > least
+                    hidden[frame, plane] |= laid_on(cover, motion, outside, whole) > least
     return hidden
 
 
-def _laid(image: Floats, motion: Homography, outside: float, box: Box) -> Floats:
+def laid_on(image: Floats, motion: Homography, outside: float, box: Box) -> Floats:
+    """A picture on a box of another's pixels, by the motion from these to its own; `outside` is what lies beyond it."""
     if np.array_equal(motion, np.eye(3)):
         return image[box.rows, box.columns]
     place = motion @ np.array([[1, 0, box.x0], [0, 1, box.y0], [0, 0, 1.0]])
@@ -163,8 +164,8 @@ def _evidence(
             motion = across(frame, plane, other)
             if motion is not None:
                 miss = misses[other][frame]
-                told = _laid(np.isfinite(miss).astype(np.float32), motion, 0.0, area)
-                laid = _laid(np.minimum(miss, MOST_MISS), motion, MOST_MISS, area)
+                told = laid_on(np.isfinite(miss).astype(np.float32), motion, 0.0, area)
+                laid = laid_on(np.minimum(miss, MOST_MISS), motion, MOST_MISS, area)
                 put(best, np.minimum(best, np.minimum(laid, most)), told > 0.99)
         put_number(best, float(doubt), np.isinf(best))
         best -= np.minimum(own[frame], most)

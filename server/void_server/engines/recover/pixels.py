@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from void_server.engines import Mask, Picture
-from void_server.engines.recover.pyramid import Floats
 from void_server.pixelmath import per_channel
+
+Floats = NDArray[np.float32]
 
 
 def put(onto: Floats, picture: Floats, where: Mask) -> None:
@@ -38,9 +40,11 @@ def pasted(picture: Floats, where: Mask, other: Floats) -> Floats:
     return result
 
 
-def times(picture: Picture, weight: Floats) -> Picture:
-    """Each pixel of three channels times its weight."""
-    return np.asarray(cv2.multiply(picture, per_channel(weight)), np.float32)
+def times(picture: Floats, weight: Floats) -> Floats:
+    """Each pixel, of one number or of several channels, times its weight."""
+    if picture.ndim == 2:
+        return picture * weight
+    return np.asarray(cv2.multiply(picture, per_channel(weight, picture.shape[2])), np.float32).reshape(picture.shape)
 
 
 def difference(first: Picture, second: Picture, offset: Floats) -> Picture:

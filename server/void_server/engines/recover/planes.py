@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from void_server.engines import Mask
-from void_server.engines.recover.borders import covered, refine
+from void_server.engines.recover.borders import covered, laid_on, refine
 from void_server.engines.recover.costs import (
     NEIGHBOURHOOD,
     TEMPERATURE,
@@ -141,20 +141,15 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
     if first is None:
         return hidden
     anchor = motions[first]
-
-    def onto(image: Floats, across: Homography, outside: float) -> Floats:
-        flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-        laid = cv2.warpPerspective(image, across, (width, height), flags=flags, borderValue=(outside,))
-        return np.asarray(laid, np.float32)
-
+    whole = Box(0, 0, width, height)
     # All costs of a source side by side on its own pixels, which the first plane's motion brings to the grid.
     aligned = np.full(costs.shape, np.inf, np.float32)
     for plane, motion in enumerate(motions):
         if motion is not None and anchor is not None:
             across = np.linalg.inv(corner) @ np.linalg.inv(motion) @ anchor @ corner
             # Each by itself: OpenCV lays two channels three times as slowly as one and one.
-            shown = onto(np.isfinite(costs[plane]).astype(np.float32), across, 0.0)
-            put(aligned[plane], onto(np.minimum(costs[plane], WORST), across, WORST), shown > 0.99)
+            shown = laid_on(np.isfinite(costs[plane]).astype(np.float32), across, 0.0, whole)
+            put(aligned[plane], laid_on(np.minimum(costs[plane], WORST), across, WORST, whole), shown > 0.99)
     aligned = undecided(aligned)
     half = max(2, height // 2), max(2, width // 2)
     likely = agree(np.stack([reduce(cost, half) for cost in aligned]), NEIGHBOURHOOD / 2)
@@ -163,7 +158,7 @@ def _hidden_in(costs: Floats, motions: Sequence[Homography | None], corner: Homo
         if motion is not None and anchor is not None:
             across = np.linalg.inv(corner) @ np.linalg.inv(anchor) @ motion @ corner
             # Beyond the box nothing is known against the plane.
-            hidden[plane] = onto(likely[plane], across, 1.0) < 1.0 / (count + 1)
+            hidden[plane] = laid_on(likely[plane], across, 1.0, whole) < 1.0 / (count + 1)
     return hidden
 
 

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from void_server.pixelmath import per_channel
-
-Floats = NDArray[np.float32]
+from void_server.engines.recover.pixels import Floats as Floats
+from void_server.engines.recover.pixels import times
 
 TINY = np.float32(1e-12)
 """Keeps a weight of nothing divisible; small against one pixel's weight on any pyramid level."""
@@ -21,7 +20,7 @@ def spread(values: Floats, weights: Floats) -> Floats:
 
     `values` is (h, w) or (h, w, channels up to 3); `weights` is (h, w) in 0..1.
     """
-    field = _times(values, weights)
+    field = times(values, weights)
     levels: list[tuple[Floats, Floats]] = []
     while max(weights.shape) > 1:
         levels.append((field, weights))
@@ -31,19 +30,12 @@ def spread(values: Floats, weights: Floats) -> Floats:
         # or a small island of values would fade away before it reaches the far side of a large hole.
         weights = weights.reshape(half)
         saturated = np.minimum(np.float32(1), np.float32(4) * weights) / np.maximum(weights, TINY)
-        field, weights = _times(field.reshape(*half, *values.shape[2:]), saturated), weights * saturated
-    field = _times(field, np.reciprocal(np.maximum(weights, TINY)))
+        field, weights = times(field.reshape(*half, *values.shape[2:]), saturated), weights * saturated
+    field = times(field, np.reciprocal(np.maximum(weights, TINY)))
     for level, weight in reversed(levels):
         wide = np.asarray(cv2.pyrUp(field, dstsize=weight.shape[::-1]), np.float32).reshape(level.shape)
-        field = level + _times(wide, np.float32(1) - weight)
+        field = level + times(wide, np.float32(1) - weight)
     return field
-
-
-def _times(values: Floats, weight: Floats) -> Floats:
-    """Each pixel, of one number or of several channels, times its weight."""
-    if values.ndim == 2:
-        return values * weight
-    return np.asarray(cv2.multiply(values, per_channel(weight, values.shape[2])), np.float32).reshape(values.shape)
 
 
 def reduce(image: NDArray[Any], size: tuple[int, int]) -> Floats:
