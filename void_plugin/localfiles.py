@@ -5,9 +5,15 @@ import errno
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from void_plugin.errors import ServerError
+
+_TRIES = 4
+
+T = TypeVar("T")
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -35,6 +41,17 @@ def replace_whole(path: Path, text: str) -> None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
         raise
+
+
+def undisturbed(act: Callable[[], T]) -> T:
+    """Do something in a folder that it makes where there is none; again where somebody takes that away meanwhile.
+
+    Who has made a folder in vain, such as a job cancelled at once, removes it while it is empty. Raises OSError.
+    """
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            return act()
+    return act()
 
 
 def disk_error(error: OSError, folder: Path) -> ServerError:

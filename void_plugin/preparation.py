@@ -16,7 +16,7 @@ from void_plugin.farmjobs import FarmJobs
 from void_plugin.frames import FrameRange
 from void_plugin.hostcall import HostCall
 from void_plugin.jobrecord import JobRecord, now
-from void_plugin.localfiles import disk_error
+from void_plugin.localfiles import disk_error, undisturbed
 from void_plugin.programs import server_command
 from void_plugin.serverfacts import ask, config_for, why_not
 from void_plugin.versions import PREVIEW, TEST, give_back, renew, reserve, sweep
@@ -89,12 +89,15 @@ def _check_output(output: Path, size: int, problems: Problems) -> list[Path]:
         problems.error(f"The output folder {str(output)!r} has a name that is no text; choose another.")
         return []
     missing = [path for path in (output, *output.parents) if not path.exists()]
-    try:
+
+    def prove() -> int:
         output.mkdir(parents=True, exist_ok=True)
         sweep(output)
         with tempfile.TemporaryFile(dir=output):
-            pass
-        free = shutil.disk_usage(output).free
+            return shutil.disk_usage(output).free
+
+    try:
+        free = undisturbed(prove)
     except FileExistsError:
         problems.error(f"The output folder {output} is a file; choose another name.")
     except NotADirectoryError:

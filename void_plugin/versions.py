@@ -17,7 +17,7 @@ from void_plugin.claim import claimed, is_claimed
 from void_plugin.errors import HostError, VoidError
 from void_plugin.jobrecord import NAME as RECORD
 from void_plugin.jobrecord import JobRecord
-from void_plugin.localfiles import disk_error
+from void_plugin.localfiles import disk_error, undisturbed
 from void_plugin.manifest import is_finished, read_manifest
 
 TEST, PREVIEW = "test", "preview"
@@ -49,10 +49,10 @@ def reserve(output: Path, record: JobRecord) -> tuple[int, Path]:
         number += 1
         folder = output / f"v{number:03d}"
         try:
-            folder.mkdir()
-        except FileExistsError:  # another node or machine was faster
-            continue
+            _make(folder)
         except OSError as error:
+            if isinstance(error, FileExistsError) and output.is_dir():  # another node or machine was faster
+                continue
             raise disk_error(error, output) from error
         _begin(folder, replace(record, version=number))
         return number, folder
@@ -69,11 +69,16 @@ def renew(folder: Path, record: JobRecord) -> Path:
             raise HostError(f"{folder} is still being made; wait for it, or cancel it.", "host.taken")
         remove_folder(folder)
     try:
-        folder.mkdir()
+        _make(folder)
     except OSError as error:
         raise disk_error(error, folder.parent) from error
     _begin(folder, record)
     return folder
+
+
+def _make(folder: Path) -> None:
+    """Make a version folder that is not there yet, and what it lies in. Raises OSError."""
+    undisturbed(lambda: folder.mkdir(parents=True))
 
 
 def _begin(folder: Path, record: JobRecord) -> None:

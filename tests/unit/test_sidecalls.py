@@ -185,6 +185,30 @@ def test_all_problems_are_told_at_once_and_nothing_is_made(desk: Desk, tmp_path:
     assert (tmp_path / "mine").exists() and not list((tmp_path / "mine").iterdir())
 
 
+@pytest.mark.parametrize("changes", [{}, {"test": True}])
+def test_an_output_folder_that_somebody_takes_back_as_empty_is_made_again(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    asks: list[Asked] = []  # of who is cancelled
+    let_go = threading.Event()
+
+    def check_server(environment: Any, call: HostCall, problems: Any) -> None:
+        if call.text("name", "") != "VoidRemove1":
+            let_go.wait(SECONDS)
+            return
+        asks[0].call.cancel()
+        let_go.set()
+        with pytest.raises(Cancelled):
+            asks[0].end()
+        assert not (tmp_path / "out").exists()
+
+    monkeypatch.setattr(preparation, "_check_server", check_server)
+    asks.append(Asked(desk, "prepare", output=str(tmp_path / "out"), frames=str(FRAMES), bytes=1000))
+    until((tmp_path / "out").exists, what="their folder")
+    found = prepare(desk, tmp_path / "out", **changes)
+    assert found["problems"] == [] and Path(found["folder"]).is_dir()
+
+
 def test_little_room_is_only_worth_a_warning(desk: Desk, tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     found = prepare(desk, tmp_path / "out", bytes=int(free / 1.5))
@@ -516,10 +540,12 @@ def test_a_server_that_does_not_stop_is_left_by_who_cancels_twice(
     job.until("FrameReady")
     job.call.cancel()
     job.call.cancel()
-    with pytest.raises(Cancelled):
-        job.end()
-    hold.set()
-    assert list((tmp_path / "out").iterdir()) == []
+    try:
+        with pytest.raises(Cancelled):
+            job.end()
+        assert list((tmp_path / "out").iterdir()) == []
+    finally:
+        hold.set()  # the server goes on, and makes the folder of its next frame again
 
 
 def test_a_host_that_goes_leaves_its_job_on_the_server_where_it_is_found_again(
