@@ -119,7 +119,9 @@ def steps(window: PanelWindow) -> tuple[bool, bool]:
 
 
 def save(qtbot: Any, window: PanelWindow) -> Any:
-    """Press the button; returns what the painter has answered."""
+    """Press the button once it can be pressed; returns what the painter has answered."""
+    # A stroke is seen before the painter says that there is something to save.
+    qtbot.waitUntil(window.touchup.file.button.isEnabled, timeout=LONG)
     with qtbot.waitSignal(window.touchup.client.saved, timeout=LONG) as answer:
         qtbot.mouseClick(window.touchup.file.button, LEFT)
     return answer.args[0]
