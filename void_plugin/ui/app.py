@@ -1,5 +1,6 @@
 """Where the windows start: `void panel` and `void monitor` come here."""
 
+import gc
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ from void_plugin.errors import HostError
 from void_plugin.launch import sidecar_command
 from void_plugin.ui.choosing import ChoosingWindow
 from void_plugin.ui.decoderclient import DecoderClient
+from void_plugin.ui.garbage import Garbage
 from void_plugin.ui.window import PanelWindow
 from void_plugin.ui.work import Work
 
@@ -83,6 +85,8 @@ def application_for(environment: Mapping[str, str]) -> QApplication:
         )
     application = QApplication.instance() or QApplication(["void"])
     assert isinstance(application, QApplication)
+    gc.freeze()  # the program itself is no garbage; to look through it holds the windows up for some 50 ms
+    Garbage(application).start()
     application.setApplicationName("VOID")
     application.setApplicationVersion(__version__)
     return application

@@ -5,7 +5,7 @@ from typing import Any
 
 from void_plugin.bridge import Sidecar
 from void_plugin.errors import VoidError
-from void_plugin.ui.panelhost import Poster
+from void_plugin.ui.poster import Poster
 
 Then = Callable[[Mapping[str, Any]], None]
 Otherwise = Callable[[VoidError], None]

@@ -6,7 +6,6 @@ Asks and answers are lines; pictures lie in slots of a file that both map into m
 import contextlib
 import mmap
 import os
-import queue
 import subprocess
 import sys
 import tempfile
@@ -14,10 +13,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from void_plugin.lineprotocol import line_of, messages
+from void_plugin.ui.poster import Poster
 
 SLOT_BYTES = 3840 * 2160 * 4
 """Memory of one picture on its way: a window of 4K."""
@@ -30,8 +30,6 @@ class HelperProcess(QObject):
     """A message of the helper."""
     died = Signal(int)
     """The exit code of a helper that ended by itself; the next message starts another."""
-    _told = Signal()
-    """Something new is among `_said`. Without arguments: Qt need not keep Python's objects between two threads."""
 
     def __init__(self, module: str, slots: int, parent: QObject) -> None:
         super().__init__(parent)
@@ -39,12 +37,11 @@ class HelperProcess(QObject):
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: threading.Thread | None = None
         self._closed = False
-        self._said: queue.SimpleQueue[tuple[subprocess.Popen[bytes], Mapping[str, Any] | None]] = queue.SimpleQueue()
+        self._poster = Poster(self)
         handle, self._path = tempfile.mkstemp(prefix="void-pictures-")
         with os.fdopen(handle, "r+b") as stream:
             stream.truncate(slots * SLOT_BYTES)
             self._memory = mmap.mmap(stream.fileno(), 0)
-        self._told.connect(self._take, Qt.ConnectionType.QueuedConnection)
 
     @property
     def process_id(self) -> int | None:
@@ -119,14 +116,10 @@ class HelperProcess(QObject):
         self._post(process, None)
 
     def _post(self, process: "subprocess.Popen[bytes]", message: Mapping[str, Any] | None) -> None:
-        if self._closed:
-            return
-        with contextlib.suppress(RuntimeError):  # the window is gone, and this object with it
-            self._said.put((process, message))
-            self._told.emit()
+        if not self._closed:
+            self._poster.post(self._take, process, message)
 
-    def _take(self) -> None:
-        process, message = self._said.get()
+    def _take(self, process: "subprocess.Popen[bytes]", message: Mapping[str, Any] | None) -> None:
         if self._closed or process is not self._process:
             return
         if message is not None:

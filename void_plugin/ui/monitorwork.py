@@ -9,7 +9,7 @@ from void_plugin.bridge import Sidecar
 from void_plugin.errors import VoidError
 from void_plugin.ui.asking import Asking
 from void_plugin.ui.monitorrows import Row, row_of_farm, row_of_job
-from void_plugin.ui.panelhost import Poster
+from void_plugin.ui.poster import Poster
 
 EVERY_MS = 2000
 """How often a server is asked; with the deadline of the call that is less than five seconds."""

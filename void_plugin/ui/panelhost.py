@@ -3,33 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Signal
-
 from void_plugin.errors import VoidError
 from void_plugin.hosts import Host, Problem, Wanted
 from void_plugin.hosts.states import NodeState
 from void_plugin.ui.panelshot import PanelShot
-
-
-class Poster(QObject):
-    """Runs functions on the thread of the window, in order."""
-
-    _posted = Signal(object)
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._posted.connect(self._run, Qt.ConnectionType.QueuedConnection)
-
-    def post(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Run a function soon; safe from any thread."""
-        try:
-            self._posted.emit((function, arguments))
-        except RuntimeError:  # the window is gone, and nobody waits
-            return
-
-    def _run(self, call: tuple[Callable[..., None], tuple[Any, ...]]) -> None:
-        function, arguments = call
-        function(*arguments)
+from void_plugin.ui.poster import Poster
 
 
 class PanelHost(Host):

@@ -15,8 +15,9 @@ from void_plugin.hosts.story import Story
 from void_plugin.request import RemovalRequest
 from void_plugin.ui.asking import Asking
 from void_plugin.ui.connection import Health
-from void_plugin.ui.panelhost import PanelHost, Poster
+from void_plugin.ui.panelhost import PanelHost
 from void_plugin.ui.panelshot import TOUCHED, PanelShot
+from void_plugin.ui.poster import Poster
 
 HEALTH_MS = 2000
 """How often the server is asked whether it is there; with the deadline of that call (`soon`), one that goes or hangs is
