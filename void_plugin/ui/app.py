@@ -85,7 +85,7 @@ def application_for(environment: Mapping[str, str]) -> QApplication:
         )
     application = QApplication.instance() or QApplication(["void"])
     assert isinstance(application, QApplication)
-    gc.freeze()  # the program itself is no garbage; to look through it holds the windows up for some 50 ms
+    gc.freeze()  # the program itself is no garbage; to look through it holds the windows up for 10 ms and more
     Garbage(application).start()
     application.setApplicationName("VOID")
     application.setApplicationVersion(__version__)
