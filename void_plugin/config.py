@@ -5,6 +5,7 @@ The environment wins over the file, the file over the defaults. Nothing is read 
 
 import json
 import os
+import re
 import shlex
 import sys
 from dataclasses import dataclass, field, fields
@@ -27,7 +28,7 @@ class Config:
     workers: int = 0
     """Threads a job may use; 0 takes the number of cores."""
     cache_bytes: int = 1 << 30
-    """How many bytes of decoded plate a job may keep in memory."""
+    """How many bytes of decoded plate a job may keep in memory; `3G` may stand for a number."""
     engines: Mapping[str, str] = field(default_factory=dict)
     """More engines by name, each as `module:Class`."""
     farms: Mapping[str, str] = field(default_factory=dict)
@@ -106,6 +107,17 @@ def state_folder(environment: Mapping[str, str]) -> str:
     return os.path.join(base, "void_plugin")
 
 
+def byte_count(value: Any) -> int:
+    """A number of bytes as people write it: 53687091200, or 50G with K, M, G and T for powers of 1024.
+
+    Raises ValueError for anything else.
+    """
+    match = re.match(r"([0-9]{1,18})([KMGT]?)\Z", str(value)) if type(value) in (int, str) else None
+    if match is None:
+        raise ValueError("{!r} is no number of bytes, such as 53687091200 or 50G".format(value))
+    return int(match.group(1)) << 10 * " KMGT".index(match.group(2) or " ")
+
+
 def load_config(environment: Mapping[str, str]) -> Config:
     """The configuration of this machine.
 
@@ -144,7 +156,7 @@ def _value(key: str, value: Any, path: str) -> Any:
             return tuple(value)
     elif key in ("workers", "cache_bytes"):
         try:
-            number = int(value)
+            number = byte_count(value) if key == "cache_bytes" else int(value)
         except (TypeError, ValueError):
             number = -1
         if number >= 0:

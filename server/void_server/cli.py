@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from void_plugin import __version__
-from void_plugin.config import CHOICES, Config, load_config
+from void_plugin.config import CHOICES, Config, byte_count, load_config
 from void_plugin.errors import EXIT_STOPPED, Cancelled, JobError, VoidError
 from void_plugin.events import Failed, Stopped
 from void_plugin.frames import FrameRange
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     task.add_argument("--frames", type=FrameRange.parse, help="compose only these frames, for example 1001-1010")
     task.add_argument("--events", action="store_true", help="print events on stdout, one JSON object a line")
     task.add_argument("--workers", type=int, help="threads to use; default: all cores")
-    task.add_argument("--cache-bytes", type=int, help="bytes of decoded plate to keep in memory")
+    task.add_argument("--cache-bytes", type=byte_count, help="bytes of decoded plate to keep in memory, such as 3G")
     task.add_argument(
         "--watch-stdin", action="store_true", help="stop with a checkpoint when stdin ends (the starter died)"
     )

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from void_plugin.config import CHOICES
+from void_plugin.config import CHOICES, byte_count
 from void_plugin.errors import EXIT_STOPPED, Cancelled, ServerError, VoidError, from_code
 from void_server.daemonclient import VARIABLE, DaemonLink, end_daemon
 from void_server.daemonfile import Connection, DaemonSettings, read_connection, remove_folder, sweep
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", choices=CHOICES["memory"], help="how VOID uses its GPU")
     parser.add_argument("--weights", type=os.path.abspath, metavar="FOLDER", help="folder of VOID's weights")
     parser.add_argument("--workers", type=int, help="threads a task may use; default: all cores")
-    parser.add_argument("--cache-bytes", type=int, help="bytes of decoded plate to keep in memory")
+    parser.add_argument("--cache-bytes", type=byte_count, help="bytes of decoded plate to keep in memory, such as 3G")
     parser.add_argument("--idle", type=float, default=1800.0, metavar="SECONDS", help="it ends without a task so long")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="for start (default 600) and stop (60)")
     parser.add_argument("--wait-for-files", type=float, default=60.0, metavar="SECONDS", help="for the job folder")

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from void_plugin.config import CHOICES, state_folder
+from void_plugin.config import CHOICES, byte_count, state_folder
 from void_plugin.errors import RequestError
 from void_server.settings import NAME, IdentitySettings, Limits, PathMapping, ServerSettings, source_of
 
@@ -40,10 +40,10 @@ def _whole(least: int) -> Callable[[Any, str], int]:
 
 
 def _bytes(value: Any, _: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,18})([KMGT]?)", str(value)) if type(value) in (int, str) else None
-    if match is None:
-        raise _Unusable("must be a number of bytes, such as 53687091200 or 50G")
-    return int(match.group(1)) << 10 * " KMGT".index(match.group(2) or " ")
+    try:
+        return byte_count(value)
+    except ValueError as error:
+        raise _Unusable("must be a number of bytes, such as 53687091200 or 50G") from error
 
 
 def _seconds(value: Any, _: str) -> float:

@@ -58,6 +58,13 @@ def test_engines_are_read_as_names_and_classes(tmp_path: Path) -> None:
     assert load_config(configured(tmp_path, {"engines": engines})).engines == engines
 
 
+@pytest.mark.parametrize("written", [3 << 30, str(3 << 30), "3G", "3072M"])
+def test_memory_can_be_given_as_people_write_it(tmp_path: Path, written: object) -> None:
+    assert load_config(configured(tmp_path, {"cache_bytes": written})).cache_bytes == 3 << 30
+    environment = {**configured(tmp_path, {}), "VOID_CACHE_BYTES": str(written)}
+    assert load_config(environment).cache_bytes == 3 << 30
+
+
 @pytest.mark.parametrize(
     ("content", "named"),
     [
@@ -67,6 +74,9 @@ def test_engines_are_read_as_names_and_classes(tmp_path: Path) -> None:
         ({"workers": -1}, "workers"),
         ({"workers": "many"}, "workers"),
         ({"cache_bytes": None}, "cache_bytes"),
+        ({"cache_bytes": True}, "cache_bytes"),
+        ({"cache_bytes": "3GB"}, "'3GB'"),
+        ({"cache_bytes": "-1"}, "cache_bytes"),
         ({"engines": ["a"]}, "engines"),
         ({"engines": {"a": 3}}, "engines"),
         ({"server_command": 3}, "server_command"),
