@@ -167,7 +167,7 @@ class FarmVersion:
     def _commit(self) -> Mapping[str, Any]:
         """Make it a version, as the job of a server is made one."""
         if is_finished(self._folder):  # by whoever has just held it
-            return completed(self._folder)
+            return completed(self._folder, held=True)
         views: dict[str, Any] = {}
         finished = self.record.began
         for view, job in self.jobs.items():
@@ -211,7 +211,7 @@ class FarmVersion:
         """
         with claimed(self._folder, self.record.whose):
             if is_finished(self._folder):
-                return Standing(manifest=completed(self._folder))
+                return Standing(manifest=completed(self._folder, held=True))
             try:
                 statuses = self.stop()
             except FarmError as error:

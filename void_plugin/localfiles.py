@@ -3,15 +3,18 @@
 import contextlib
 import errno
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
 from void_plugin.errors import ServerError
 
 _TRIES = 4
+_TEMPORARY = re.compile(r"\.(.+)-[^-.]{8}\.\d+\.tmp\Z")
+"""What a file is called while it is written: its name, something random, the process."""
 
 T = TypeVar("T")
 
@@ -29,7 +32,8 @@ def replace_whole(path: Path, text: str) -> None:
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+        # The server's sweep of a job folder knows by the process that nobody writes it any more.
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=f".{os.getpid()}.tmp")
         with open(handle, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
             stream.flush()
@@ -41,6 +45,15 @@ def replace_whole(path: Path, text: str) -> None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
         raise
+
+
+def left_in(folder: Path, names: Collection[str]) -> list[Path]:
+    """What was being written of files by these names in a folder and those below, now or by somebody who was killed."""
+    found = []
+    for place, _, files in os.walk(folder):
+        matches = [match for file in files if (match := _TEMPORARY.match(file))]
+        found += [Path(place, match.group()) for match in matches if match.group(1) in names]
+    return found
 
 
 def undisturbed(act: Callable[[], T]) -> T:

@@ -85,7 +85,7 @@ def _work(desk: Desk, call: HostCall, folder: Path, record: JobRecord, states: s
         before = JobRecord.load(folder)
         with claimed(folder, before.whose):
             if is_finished(folder):  # by whoever has just held it
-                return {"manifest": completed(folder)}
+                return {"manifest": completed(folder, held=True)}
             before = JobRecord.load(folder)
             if before.state not in states:
                 raise HostError(f"{folder} is {before.state} already; run the node again.", "host.taken")

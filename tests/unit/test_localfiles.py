@@ -1,12 +1,15 @@
 """Files that the client writes: whole or not at all, and what it says where that fails."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from void_plugin.errors import ServerError
-from void_plugin.localfiles import disk_error, write_whole
+from void_plugin.localfiles import disk_error, left_in, write_whole
 
 
 def test_a_file_appears_whole_with_its_folder_and_replaces_the_old_one(tmp_path: Path) -> None:
@@ -52,3 +55,18 @@ def test_a_full_disk_is_told_as_such() -> None:
         stream.write(b"x")
     found = disk_error(caught.value, Path("/show/out"))
     assert found.code == "server.disk_full" and "/show/out" in found.message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nobody is killed there by a signal")
+def test_what_a_killed_process_has_left_of_a_file_is_known_by_its_name(tmp_path: Path) -> None:
+    script = f"""
+import os, signal
+from pathlib import Path
+from void_plugin.localfiles import write_whole
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+write_whole(Path({str(tmp_path)!r}) / "job" / "request.json", "whole")
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
+    (left,) = (tmp_path / "job").iterdir()
+    (tmp_path / "job" / ".request.json-theirs.tmp").touch()
+    assert left_in(tmp_path, ["job.json"]) == [] and left_in(tmp_path, ["request.json"]) == [left]

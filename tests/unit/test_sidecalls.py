@@ -388,6 +388,26 @@ def test_progress_is_told_a_few_times_a_second_and_everything_else_always() -> N
     assert sum(passed) == 5 and passed[0]
 
 
+def test_what_a_killed_sidecar_was_writing_is_gone_from_a_finished_version(
+    desk: Desk, server: FakeServer, tmp_path: Path
+) -> None:
+    folder = Path(prepare(desk, tmp_path)["folder"])
+    requests = {"main": rendered(folder)}
+    job_folder = folder / "patch" / "main" / ".void" / "VoidRemove1"
+    job_folder.mkdir(parents=True)
+    left = [folder / ".job.json-abcd_f12.77.tmp", job_folder / ".request.json-abcdefgh.78.tmp"]
+    for path in left:
+        path.touch()
+    begun(desk, folder, requests).end()
+    assert not any(path.exists() for path in left)
+    left[0].touch()
+    with claimed(folder, "somebody who is just writing it"):
+        ask(desk, "attach", folder=str(folder), uuid="u1")
+        assert left[0].exists()
+    ask(desk, "attach", folder=str(folder), uuid="u1")
+    assert not left[0].exists()
+
+
 def test_fast_progress_is_thinned_out(desk: Desk, server: FakeServer, tmp_path: Path) -> None:
     def script(job: FakeJob) -> Iterator[Event]:
         for event in well(job):

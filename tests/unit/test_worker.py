@@ -255,6 +255,7 @@ def test_temporary_files_of_a_killed_run_are_swept_up(child: Child, shot: Shot) 
     dead = subprocess.Popen(["true"])  # nobody asks how it ended, as where an orphan's new parent does not care
     eventually(lambda: gone(dead.pid), "its end")
     left = [out / f".result.1002.exr.{dead.pid}.tmp", folder / f".plan.json.1.{dead.pid}.tmp"]
+    left += [folder / f".request.json-ab_d12cd.{dead.pid}.tmp"]  # a client's
     kept = [out / f".result.1002.exr.{os.getpid()}.tmp", out / f".other.1002.exr.{dead.pid}.tmp"]
     for path in left + kept:
         path.write_bytes(b"half")
