@@ -65,7 +65,10 @@ def quick_host(folder: Path, version: str = USUAL, gui: bool = True, **orders: s
 
 def ordered(host: Nuke, **orders: str) -> None:
     """From now on these calls of the sidecar of a `quick_host` go wrong."""
-    Path(host.environment["QUICK_SIDECAR"]).write_text(json.dumps(orders), encoding="utf-8")
+    orders_file = Path(host.environment["QUICK_SIDECAR"])
+    written = orders_file.with_suffix(".new")
+    written.write_text(json.dumps(orders), encoding="utf-8")
+    written.replace(orders_file)
 
 
 def in_host() -> tuple[Callable[..., Any], ...]:
@@ -149,8 +152,10 @@ def from_now_on(**orders):  # type: ignore[no-untyped-def]
     import json
     import os
 
-    with open(os.environ["QUICK_SIDECAR"], "w") as file:
+    written = os.environ["QUICK_SIDECAR"] + ".new"
+    with open(written, "w") as file:
         json.dump(orders, file)
+    os.replace(written, os.environ["QUICK_SIDECAR"])  # the sidecar may be reading them
 
 
 def copied(node):  # type: ignore[no-untyped-def]

@@ -29,11 +29,20 @@ ENGINES = ("identity", "recover", "void")
 
 
 def _orders(name: str, call: HostCall) -> None:
+    """Do what the test wants to go wrong in this call."""
+    _obey(name, _ordered(name), call)
+
+
+def _ordered(name: str) -> str:
     """What the test wants to go wrong in this call."""
-    file = Path(os.environ["QUICK_SIDECAR"])
-    orders = json.loads(file.read_text())
-    order = orders.get(name, "")
+    order: str = json.loads(Path(os.environ["QUICK_SIDECAR"]).read_text()).get(name, "")
+    return order
+
+
+def _obey(name: str, order: str, call: HostCall) -> None:
     if order == "die":
+        file = Path(os.environ["QUICK_SIDECAR"])
+        orders = json.loads(file.read_text())
         del orders[name]
         file.write_text(json.dumps(orders))
         os._exit(9)
@@ -124,9 +133,10 @@ def attach(desk: Desk, call: HostCall) -> dict[str, Any]:
 
 
 def _finish(call: HostCall, folder: Path, record: JobRecord) -> dict[str, Any]:
+    order = _ordered("start")  # before the test hears that it has started, and goes on to its next orders
     call.tell({"kind": "Started", "engine": "recover", "view": "main"})
     try:
-        _orders("start", call)
+        _obey("start", order, call)
     except ServerError as error:
         record.failed(error).save(folder)
         raise
