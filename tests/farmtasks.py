@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benches import SECONDS, slow_environment
+from servers import rest_of
 from shots import Shot
 
 from void_plugin.request import RemovalRequest
@@ -78,7 +79,7 @@ class Running:
                 stream.close()
 
     def ended(self) -> Done:
-        rest, complaint = self.process.communicate(timeout=SECONDS)
+        rest, complaint = rest_of(self.process, SECONDS)
         return Done(self.process.returncode, [*self._said, *rest.splitlines()], complaint)
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,19 @@ def until(true: Callable[[], Any], seconds: float = 60.0, what: str = "it") -> A
             return value
         time.sleep(0.02)
     raise AssertionError(f"{what} did not come true within {seconds} s")
+
+
+def rest_of(process: subprocess.Popen[Any], seconds: float = 120.0) -> tuple[Any, Any]:
+    """What a process still says on stdout, and all of stderr, at its end.
+
+    For one of which lines were read before: `communicate` loses what was read ahead with them.
+    """
+    assert process.stdout is not None and process.stderr is not None
+    with process.stdout, process.stderr, ThreadPoolExecutor(1) as pool:
+        complaint = pool.submit(process.stderr.read)
+        said = process.stdout.read()
+        process.wait(seconds)
+        return said, complaint.result()
 
 
 class Server:

@@ -102,7 +102,10 @@ def test_events_are_replayed_from_any_number(calls: Calls, shot: Shot) -> None:
 
 
 def test_a_job_is_cancelled_by_its_id_alone(server: Server, calls: Calls, shot: Shot) -> None:
-    requests = {name: soak.slow_request(shot, name, '{"step": 0.2}') for name in ("one", "two", "three")}
+    gate = shot.folder / "gate"
+    waits = json.dumps({"at": shot.frames.last, "until": str(gate)})
+    prompts = {"one": waits, "two": '{"step": 0.2}', "three": '{"step": 0.2}'}
+    requests = {name: soak.slow_request(shot, name, prompt) for name, prompt in prompts.items()}
     ids = {name: calls.submit_paths(request, f"{shot.folder.name}-{name}").job.job_id
            for name, request in requests.items()}  # fmt: skip
     until(lambda: state_name(calls.job(ids["one"])) == "running", 30)
@@ -115,19 +118,24 @@ def test_a_job_is_cancelled_by_its_id_alone(server: Server, calls: Calls, shot: 
     calls.cancel(ids["two"])
     assert state_name(calls.job(ids["two"])) == "succeeded"
     # What was cancelled is taken up again where it stopped.
+    gate.touch()
     again = calls.submit_paths(requests["one"], f"{shot.folder.name}-again").job.job_id
     assert isinstance(calls.last(again), Finished)
 
 
 def test_the_queue_tells_places_and_takes_the_urgent_first(calls: Calls, shot: Shot) -> None:
-    def submit(name: str, priority: int) -> str:
-        request = replace(soak.slow_request(shot, name, '{"step": 0.1}'), priority=priority)
+    gate = shot.folder / "gate"
+    waits = json.dumps({"at": shot.frames.last, "until": str(gate)})
+
+    def submit(name: str, priority: int, prompt: str = '{"step": 0.1}') -> str:
+        request = replace(soak.slow_request(shot, name, prompt), priority=priority)
         return calls.submit_paths(request, f"{shot.folder.name}-{name}").job.job_id
 
-    first = submit("first", 50)
+    first = submit("first", 50, waits)
     until(lambda: state_name(calls.job(first)) == "running", 30)
     low, normal, high = submit("low", 10), submit("normal", 50), submit("high", 90)
     assert [calls.job(job).position for job in (high, normal, low)] == [0, 1, 2]
+    gate.touch()
     for job in (low, normal, high):
         calls.last(job)
     begun = [calls.job(job).started_at.ToNanoseconds() for job in (first, high, normal, low)]

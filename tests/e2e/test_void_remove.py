@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import soak
-from servers import Server, processes_of, until
+from servers import Server, processes_of, rest_of, until
 from shots import Shot, build_shot, run_in_process
 
 from void_plugin.events import Event, Failed, Finished, FrameReady, Stopped, Uploading, from_line
@@ -72,11 +72,11 @@ class Void:
             self.events.append(event)
             if isinstance(event, FrameReady):
                 return self
-        raise AssertionError(self.process.communicate())
+        raise AssertionError(rest_of(self.process))
 
     def end(self) -> int:
         """Read the rest; returns the exit code."""
-        output, self.errors = self.process.communicate(timeout=120)
+        output, self.errors = rest_of(self.process)
         self.events += [event for line in output.splitlines() if (event := from_line(line)) is not None]
         return self.process.returncode
 
@@ -93,6 +93,11 @@ class Void:
 
 
 SLOW = ("--prompt", soak.SLOW)
+
+
+def waiting(gate: Path) -> tuple[str, ...]:
+    """Arguments of a job that is not done before there is a file, however slow the machine."""
+    return "--prompt", json.dumps({"at": 1000 + FRAMES, "until": str(gate)})
 
 
 def test_a_private_server_gives_the_same_bytes_and_leaves_nothing(
@@ -123,11 +128,13 @@ def test_a_configured_server_gives_the_same_bytes(
 def test_a_killed_client_finds_its_job_again_and_misses_nothing(
     shot: Shot, server: Server, environment: dict[str, str], transfer: str
 ) -> None:
-    more = ("--transfer", transfer, "--prompt", '{"step": 0.2}')
+    gate = shot.folder / "gate"
+    more = ("--transfer", transfer, *waiting(gate))
     void = Void(shot, environment, *more, engine="slow").until_frame()
     void.process.kill()
     void.end()
-    again = Void(shot, environment, *more, engine="slow")
+    again = Void(shot, environment, *more, engine="slow").until_frame()
+    gate.touch()
     assert again.end() == 0, again.errors
     assert again.frames() == set(shot.frames)
     assert not [event for event in again.events if isinstance(event, Uploading)], "uploads nothing twice"
@@ -148,14 +155,16 @@ def test_a_killed_server_that_comes_back_is_nobodys_business(
 
 
 def test_ctrl_c_cancels_the_job_on_the_server(shot: Shot, server: Server, environment: dict[str, str]) -> None:
-    void = Void(shot, environment, "--prompt", '{"step": 0.2}', engine="slow").until_frame()
+    gate = shot.folder / "gate"
+    void = Void(shot, environment, *waiting(gate), engine="slow").until_frame()
     void.process.send_signal(signal.SIGINT)
     assert void.end() == 130
     assert isinstance(void.events[-1], Stopped) and len(void.frames()) < FRAMES
     with server.calls() as calls:
         (row,) = calls(calls.jobs.ListJobs, job_service_pb2.ListJobsRequest()).jobs
     assert row.ended_at.seconds and not row.error_code
-    again = Void(shot, environment, "--prompt", '{"step": 0.2}', engine="slow")
+    gate.touch()
+    again = Void(shot, environment, *waiting(gate), engine="slow")
     assert again.end() == 0 and again.frames() == set(shot.frames)
 
 
@@ -163,7 +172,8 @@ def test_ctrl_c_cancels_the_job_on_the_server(shot: Shot, server: Server, enviro
 def test_a_private_job_that_is_cut_short_resumes_with_the_same_command(
     shot: Shot, environment: dict[str, str], tmp_path: Path, how: str
 ) -> None:
-    more = ("--prompt", '{"step": 0.1}')
+    gate = shot.folder / "gate"
+    more = waiting(gate)
     void = Void(shot, environment, *more, engine="slow").until_frame()
     server = void.private_server()
     alive = processes_of(server)
@@ -183,6 +193,7 @@ def test_a_private_job_that_is_cut_short_resumes_with_the_same_command(
     until(lambda: not list((tmp_path / "t").iterdir()), what="an empty folder of temporary files")
     committed = {path: path.stat().st_mtime_ns for path in shot.folder.glob("out/.void/*/units/*/manifest.json")}
     assert committed
+    gate.touch()
     again = Void(shot, environment, *more, engine="slow")
     assert again.end() == 0, again.errors
     assert again.frames() == set(shot.frames)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fakes.fake_services import MAGIC, TOKEN, FakeServer, by_prompt
+from servers import rest_of
 
 from void_plugin import cli
 from void_plugin.config import Config
@@ -287,7 +288,7 @@ def test_ctrl_c_stops_at_a_checkpoint_and_says_that_the_same_command_resumes(num
         while b"FrameReady" not in void.stdout.readline():
             pass
         void.send_signal(number)
-        output, errors = void.communicate(timeout=120)
+        output, errors = rest_of(void)
     assert void.returncode == 130
     assert isinstance(events_in(output.decode())[-1], Stopped)
     assert b"Ctrl-C again" in errors and b"same command resumes" in errors
@@ -467,7 +468,7 @@ def test_ctrl_c_cancels_the_job_on_the_server_once(server: FakeServer) -> None:
         while b"FrameReady" not in void.stdout.readline():
             pass
         void.send_signal(signal.SIGINT)
-        output, errors = void.communicate(timeout=120)
+        output, errors = rest_of(void)
     assert void.returncode == 130 and b"Traceback" not in errors
     assert isinstance(events_in(output.decode())[-1], Stopped)
     assert b"Telling the server" in errors and b"same command resumes" in errors
@@ -568,7 +569,7 @@ def test_whoever_watches_a_job_cancels_nothing_by_leaving(job_for, server: FakeS
         while b"FrameReady" not in void.stdout.readline():
             pass
         void.send_signal(signal.SIGINT)
-        _, errors = void.communicate(timeout=120)
+        _, errors = rest_of(void)
     assert void.returncode == 130 and b"Traceback" not in errors
     assert not server.job().cancelled and not server.calls["CancelJob"]
 
