@@ -72,6 +72,8 @@ def rest_of(process: subprocess.Popen[Any], seconds: float = 120.0) -> tuple[Any
     For one of which lines were read before: `communicate` loses what was read ahead with them.
     """
     assert process.stdout is not None and process.stderr is not None
+    if process.stdin is not None:
+        process.stdin.close()
     with process.stdout, process.stderr, ThreadPoolExecutor(1) as pool:
         complaint = pool.submit(process.stderr.read)
         said = process.stdout.read()
