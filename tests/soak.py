@@ -40,6 +40,11 @@ SLOW = '{"step": 0.05}'
 FRAMES = 12
 
 
+def waiting(gate: Path, frame: int) -> str:
+    """Prompt of a job whose frame is not done before there is a file, however slow the machine."""
+    return json.dumps({"at": frame, "until": str(gate)})
+
+
 def slow_environment(folder: Path) -> dict[str, str]:
     """What makes the slow engine of the tests known to a server's workers."""
     config = folder / "slow-config.json"

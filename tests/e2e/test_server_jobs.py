@@ -103,7 +103,7 @@ def test_events_are_replayed_from_any_number(calls: Calls, shot: Shot) -> None:
 
 def test_a_job_is_cancelled_by_its_id_alone(server: Server, calls: Calls, shot: Shot) -> None:
     gate = shot.folder / "gate"
-    waits = json.dumps({"at": shot.frames.last, "until": str(gate)})
+    waits = soak.waiting(gate, shot.frames.last)
     prompts = {"one": waits, "two": '{"step": 0.2}', "three": '{"step": 0.2}'}
     requests = {name: soak.slow_request(shot, name, prompt) for name, prompt in prompts.items()}
     ids = {name: calls.submit_paths(request, f"{shot.folder.name}-{name}").job.job_id
@@ -125,7 +125,7 @@ def test_a_job_is_cancelled_by_its_id_alone(server: Server, calls: Calls, shot: 
 
 def test_the_queue_tells_places_and_takes_the_urgent_first(calls: Calls, shot: Shot) -> None:
     gate = shot.folder / "gate"
-    waits = json.dumps({"at": shot.frames.last, "until": str(gate)})
+    waits = soak.waiting(gate, shot.frames.last)
 
     def submit(name: str, priority: int, prompt: str = '{"step": 0.1}') -> str:
         request = replace(soak.slow_request(shot, name, prompt), priority=priority)

@@ -96,8 +96,8 @@ SLOW = ("--prompt", soak.SLOW)
 
 
 def waiting(gate: Path) -> tuple[str, ...]:
-    """Arguments of a job that is not done before there is a file, however slow the machine."""
-    return "--prompt", json.dumps({"at": 1000 + FRAMES, "until": str(gate)})
+    """Arguments of a job whose last frame waits for a file."""
+    return "--prompt", soak.waiting(gate, 1000 + FRAMES)
 
 
 def test_a_private_server_gives_the_same_bytes_and_leaves_nothing(
